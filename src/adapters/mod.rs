@@ -1,0 +1,1 @@
+//! The outside world: databases, nginx, S3, HTTP, the command line.

@@ -1,0 +1,14 @@
+//! The product's own rules, as values and pure functions.
+//!
+//! Nothing here knows a framework, a database, a process or a socket:
+//! `tests/architecture.rs` fails when that stops being true.
+
+pub mod audit;
+pub mod gateway;
+pub mod ids;
+pub mod invalid;
+pub mod pool;
+pub mod route;
+pub mod services;
+pub mod time;
+pub mod vhost;

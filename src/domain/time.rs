@@ -1,0 +1,55 @@
+//! Points in time, with whole seconds, in the two wire forms of 0.4.x.
+
+use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+use serde::{Serialize, Serializer};
+
+/// A UTC time with a resolution of one second.
+///
+/// Serialised in the SQL form (`2026-11-24 08:30:00`), as `created_at` and
+/// `updated_at` are on the wire; [`Timestamp::iso`] is the other form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(NaiveDateTime);
+
+impl Timestamp {
+    /// The second that contains `time`.
+    #[must_use]
+    pub fn of(time: DateTime<Utc>) -> Self {
+        Self::of_naive(time.naive_utc())
+    }
+
+    /// The second that contains `time`, which is read as UTC.
+    #[must_use]
+    pub fn of_naive(time: NaiveDateTime) -> Self {
+        Self(time.with_nanosecond(0).unwrap_or(time))
+    }
+
+    /// The time as chrono knows it, in UTC.
+    #[must_use]
+    pub fn naive(self) -> NaiveDateTime {
+        self.0
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn unix(self) -> i64 {
+        self.0.and_utc().timestamp()
+    }
+
+    /// `YYYY-MM-DD HH:MM:SS`.
+    #[must_use]
+    pub fn sql(self) -> String {
+        self.0.format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// `YYYY-MM-DDTHH:MM:SSZ`.
+    #[must_use]
+    pub fn iso(self) -> String {
+        self.0.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.sql())
+    }
+}

@@ -1,0 +1,158 @@
+//! nginx on this machine: its managed files, its opinion of them, its processes.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::domain::audit::NginxAnswer;
+use crate::domain::gateway::{FileName, ManagedFile};
+use crate::domain::time::Timestamp;
+
+/// Owns the managed files and speaks to nginx.
+///
+/// A change takes three steps, so that a crash between any two of them can be made good:
+/// [`test`](Gateway::test) shows a candidate to nginx and changes nothing live;
+/// [`put_live`](Gateway::put_live) writes down what is about to happen and moves the tested bytes
+/// into place; [`settle`](Gateway::settle), after the database has committed, forgets the note, or
+/// [`undo`](Gateway::undo) puts the old bytes back. [`recover`](Gateway::recover) does one or the other
+/// for a note that a crash left behind.
+///
+/// One writer at a time: callers serialise changes.
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    /// The path and text of a file, as it would be written. Pure.
+    fn render(&self, file: &ManagedFile) -> Rendered;
+
+    /// The path at which a file of this name is kept, as the operator configured the directory.
+    fn path(&self, name: &FileName) -> String;
+
+    /// Whether `text` may be inserted into a server block or location: balanced, every directive
+    /// ended, and (unless the operator allowed raw directives) nothing that gives away the machine.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn check_snippet(&self, text: &str) -> Result<(), String>;
+
+    /// Stages the change beside the live tree and has nginx test exactly that.
+    ///
+    /// # Errors
+    /// [`GatewayError::Refused`] with nginx's own message, [`GatewayError::Drifted`] when a file to be
+    /// replaced is not what we last wrote, or a fault of the machine. Nothing live was touched.
+    async fn test(&self, change: FileChange) -> Result<Tested, GatewayError>;
+
+    /// Makes the tested bytes live under an intent record that names `change_id`.
+    ///
+    /// # Errors
+    /// A fault of the machine; the old bytes were put back.
+    async fn put_live(&self, change_id: &str) -> Result<(), GatewayError>;
+
+    /// The change is committed: drops the intent record.
+    async fn settle(&self) -> Result<(), GatewayError>;
+
+    /// The change was not committed: puts the old bytes back and drops the intent record.
+    async fn undo(&self) -> Result<(), GatewayError>;
+
+    /// Completes what a crash interrupted: forward if `committed` is the change of the intent record,
+    /// back otherwise. Call before anything else, with no other writer alive.
+    async fn recover(&self, committed: Option<&str>) -> Result<Recovery, GatewayError>;
+
+    /// Has nginx test the live tree.
+    async fn validate(&self) -> NginxAnswer;
+
+    /// Has nginx load the live tree, and waits for the proof that it did.
+    async fn reload(&self) -> Reload;
+
+    /// The managed files as they are on disk now, ours and unknown ones, and the state of nginx.
+    async fn observe(&self) -> Result<Observed, GatewayError>;
+}
+
+/// A file as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The path at which it is kept.
+    pub path: String,
+    /// Its whole text.
+    pub content: String,
+}
+
+/// Files to write and remove in one change.
+#[derive(Debug, Clone, Default)]
+pub struct FileChange {
+    /// Files with their new content.
+    pub put: Vec<ManagedFile>,
+    /// Files to remove, if they are there.
+    pub remove: Vec<FileName>,
+    /// Remove also managed files that are neither put nor recorded (rebuild).
+    pub remove_unknown: bool,
+    /// What we last wrote, by path: lower-hex SHA-256. A file that is touched and differs is drift.
+    pub recorded: HashMap<String, String>,
+    /// Replace drifted files too (rebuild).
+    pub overwrite_drift: bool,
+}
+
+/// A change that nginx accepted and that waits to be made live.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tested {
+    /// Files that will be written: path and SHA-256 of the bytes nginx tested. Files whose text is
+    /// already on disk are listed too.
+    pub written: Vec<(String, String)>,
+    /// Paths that will be removed.
+    pub removed: Vec<String>,
+    /// nginx's words; `None` if no file differs from what is live, so nothing was to be tested.
+    pub nginx: Option<NginxAnswer>,
+}
+
+/// What a start after a crash found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// No intent record: the last process ended between changes.
+    Clean,
+    /// The database had committed: the new files are in place.
+    RolledForward,
+    /// The database had not committed: the old files are back.
+    RolledBack,
+}
+
+/// The outcome of a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reload {
+    /// What happened, for the operator; `ok` only if a worker newer than the reload is serving.
+    pub answer: NginxAnswer,
+    /// If it was applied: the hash of each managed file that nginx now runs, by path.
+    pub running: Option<HashMap<String, String>>,
+}
+
+/// The managed directory and nginx, as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Lower-hex SHA-256 of every managed configuration file on disk, by path.
+    pub files: HashMap<String, String>,
+    /// The hash of each managed file that nginx runs, as far as a reload of ours proved it;
+    /// `None` when that is not known (nginx was started or reloaded by someone else since).
+    pub running: Option<HashMap<String, String>>,
+    /// Whether an nginx master process is there.
+    pub nginx_up: bool,
+    /// nginx's version, such as `1.22.1`.
+    pub nginx_version: Option<String>,
+    /// How candidates are tested: `staged`, `swap` or `dry-run`.
+    pub check_mode: &'static str,
+    /// When a worker was last started, if nginx runs.
+    pub workers_since: Option<Timestamp>,
+}
+
+/// Why a change or question could not be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// nginx, or the proof that stands beside `nginx -t`, refused the candidate. Nothing has changed.
+    #[error("{0}")]
+    Refused(String),
+    /// A file that the change would replace was edited outside the orchestrator. Nothing has changed.
+    #[error("{path} was changed outside the orchestrator, and this change would overwrite it")]
+    Drifted {
+        /// The file.
+        path: String,
+    },
+    /// The machine failed: disk, rights, a missing program.
+    #[error("{0}")]
+    Fault(String),
+}

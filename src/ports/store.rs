@@ -1,0 +1,239 @@
+//! The database: entities, the audit log, and the hashes of the files we wrote.
+//!
+//! A transaction is a synchronous closure: no `.await` can happen inside, so nobody holds the write
+//! lock while nginx or the network is asked. What the closure returns decides: `Ok` commits, `Err` rolls back.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+
+use crate::domain::audit;
+use crate::domain::gateway::PoolRef;
+use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::pool::{Member, Pool};
+use crate::domain::route::Route;
+use crate::domain::time::Timestamp;
+use crate::domain::vhost::Vhost;
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Sees one consistent state; may run beside others; never waits for a writer.
+    Read,
+    /// The only writer; what it reads cannot change under it.
+    Write,
+}
+
+/// A transaction's body, without its result type; `true` commits. See [`Store::read`] and [`Store::write`].
+pub type Body = Box<dyn FnOnce(&mut dyn Tx) -> bool + Send>;
+
+/// Runs transactions.
+#[async_trait]
+pub trait Transactions: Send + Sync {
+    /// Runs `body` in one transaction and commits if it returns `true`.
+    ///
+    /// # Errors
+    /// The transaction could not be begun or committed; nothing of it is visible.
+    async fn run(&self, access: Access, body: Body) -> Result<(), StoreError>;
+}
+
+/// The database.
+#[derive(Clone)]
+pub struct Store(std::sync::Arc<dyn Transactions>);
+
+impl Store {
+    /// A store over an adapter.
+    #[must_use]
+    pub fn new(adapter: std::sync::Arc<dyn Transactions>) -> Self {
+        Self(adapter)
+    }
+
+    /// Reads one consistent state.
+    ///
+    /// # Errors
+    /// What the closure returns, or the store's own fault.
+    pub async fn read<T, E>(&self, body: impl FnOnce(&mut dyn Tx) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.run(Access::Read, body).await
+    }
+
+    /// Writes; commits if the closure returns `Ok`.
+    ///
+    /// # Errors
+    /// What the closure returns, or the store's own fault; nothing was written.
+    pub async fn write<T, E>(&self, body: impl FnOnce(&mut dyn Tx) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.run(Access::Write, body).await
+    }
+
+    async fn run<T, E>(
+        &self,
+        access: Access,
+        body: impl FnOnce(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (answer, result) = std::sync::mpsc::sync_channel(1);
+        let erased: Body = Box::new(move |tx| {
+            let outcome = body(tx);
+            let commit = outcome.is_ok();
+            // The receiver lives until run() returns, so this cannot fail.
+            let _ = answer.send(outcome);
+            commit
+        });
+        let ran = self.0.run(access, erased).await;
+        match result.try_recv() {
+            // The closure's own error says more than the roll-back that followed it.
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(value)) => ran.map(|()| value).map_err(E::from),
+            Err(_) => Err(E::from(
+                ran.err()
+                    .unwrap_or_else(|| StoreError::Unavailable("the transaction ended without a result".to_owned())),
+            )),
+        }
+    }
+}
+
+/// What can be done inside a transaction. Reads see the transaction's own writes.
+///
+/// `save_*` inserts an entity with [`Revision::NEW`](crate::domain::ids::Revision::NEW) and otherwise replaces
+/// the row whose revision is the entity's; it returns the entity with its next revision, or [`StoreError::Stale`].
+pub trait Tx {
+    /// A new id: higher than any that was ever given to this kind of entity.
+    fn next_id(&mut self, kind: EntityKind) -> Result<i64, StoreError>;
+
+    /// All pools by name (bytewise).
+    fn pools(&mut self) -> Result<Vec<Pool>, StoreError>;
+    /// One pool.
+    fn pool(&mut self, id: PoolId) -> Result<Option<Pool>, StoreError>;
+    /// The pool with this name, without regard to ASCII case.
+    fn pool_named(&mut self, name: &str) -> Result<Option<Pool>, StoreError>;
+    /// Name and kind of every pool.
+    fn pool_refs(&mut self) -> Result<HashMap<PoolId, PoolRef>, StoreError>;
+    /// Pools with at least one enabled member.
+    fn serving_pools(&mut self) -> Result<HashSet<PoolId>, StoreError>;
+    /// Pools whose `source_nanio_pool_id` is `id`.
+    fn pools_backed_by(&mut self, id: PoolId) -> Result<Vec<Pool>, StoreError>;
+    /// Inserts or replaces a pool. A taken name is [`StoreError::Taken`].
+    fn save_pool(&mut self, pool: Pool) -> Result<Pool, StoreError>;
+    /// Removes a pool and its members.
+    fn delete_pool(&mut self, id: PoolId) -> Result<(), StoreError>;
+
+    /// The members of a pool by id.
+    fn members(&mut self, pool: PoolId) -> Result<Vec<Member>, StoreError>;
+    /// One member.
+    fn member(&mut self, id: MemberId) -> Result<Option<Member>, StoreError>;
+    /// Inserts or replaces a member.
+    fn save_member(&mut self, member: Member) -> Result<Member, StoreError>;
+    /// Removes a member.
+    fn delete_member(&mut self, id: MemberId) -> Result<(), StoreError>;
+
+    /// All vhosts by server name (bytewise).
+    fn vhosts(&mut self) -> Result<Vec<Vhost>, StoreError>;
+    /// One vhost.
+    fn vhost(&mut self, id: VhostId) -> Result<Option<Vhost>, StoreError>;
+    /// The vhost with this server name.
+    fn vhost_named(&mut self, server_name: &str) -> Result<Option<Vhost>, StoreError>;
+    /// Vhosts that use a pool, as default or by a route (disabled ones included), by server name.
+    fn vhosts_using(&mut self, pool: PoolId) -> Result<Vec<Vhost>, StoreError>;
+    /// Inserts or replaces a vhost. A taken name is [`StoreError::Taken`].
+    fn save_vhost(&mut self, vhost: Vhost) -> Result<Vhost, StoreError>;
+    /// Removes a vhost and its routes.
+    fn delete_vhost(&mut self, id: VhostId) -> Result<(), StoreError>;
+
+    /// The routes of a vhost: longest `path_prefix` first, then by id.
+    fn routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError>;
+    /// One route.
+    fn route(&mut self, id: RouteId) -> Result<Option<Route>, StoreError>;
+    /// The route of a vhost whose prefix, without the slash at its end, is `canonical`.
+    fn route_at(&mut self, vhost: VhostId, canonical: &str) -> Result<Option<Route>, StoreError>;
+    /// The kinds of pool that the routes of a vhost other than `/` use, disabled routes included.
+    fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError>;
+    /// Inserts or replaces a route. A taken prefix is [`StoreError::Taken`].
+    fn save_route(&mut self, route: Route) -> Result<Route, StoreError>;
+    /// Removes a route.
+    fn delete_route(&mut self, id: RouteId) -> Result<(), StoreError>;
+
+    /// How large the gateway is: routes of its largest vhost, vhosts, characters of the longest server name.
+    fn gateway_size(&mut self) -> Result<GatewaySize, StoreError>;
+
+    /// Writes an audit entry.
+    fn append_audit(&mut self, entry: &audit::NewEntry) -> Result<AuditId, StoreError>;
+    /// Reads audit entries, newest first.
+    fn audit(&mut self, filter: &audit::Filter) -> Result<Vec<audit::Entry>, StoreError>;
+
+    /// The managed files as we last wrote them, by path.
+    fn files(&mut self) -> Result<Vec<FileRecord>, StoreError>;
+    /// Records what was written.
+    fn save_file(&mut self, file: &FileRecord) -> Result<(), StoreError>;
+    /// Forgets a file.
+    fn forget_file(&mut self, path: &str) -> Result<(), StoreError>;
+
+    /// A small fact of the program's own, such as the last committed change.
+    fn fact(&mut self, key: &str) -> Result<Option<String>, StoreError>;
+    /// Writes a small fact.
+    fn set_fact(&mut self, key: &str, value: &str) -> Result<(), StoreError>;
+
+    /// Remembers that a browser session was ended; `expires` is when its cookie would be void anyway.
+    fn revoke_session(&mut self, session: &str, expires: Timestamp) -> Result<(), StoreError>;
+    /// Sessions that were ended and whose cookies are not void yet; forgets the others.
+    fn revoked_sessions(&mut self, now: Timestamp) -> Result<HashMap<String, Timestamp>, StoreError>;
+
+    /// Runs `body` so that all it wrote is undone if it returns `false`, and only that.
+    fn savepoint(&mut self, body: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<(), StoreError>;
+}
+
+/// Sizes that nginx's hash tables follow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GatewaySize {
+    /// Routes of the vhost that has most.
+    pub most_routes: u64,
+    /// Vhosts.
+    pub vhosts: u64,
+    /// Characters of the longest server name.
+    pub longest_server_name: u64,
+}
+
+/// A managed file as we last wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRecord {
+    /// Where.
+    pub path: String,
+    /// Lower-hex SHA-256 of its bytes.
+    pub sha256: String,
+    /// When.
+    pub written_at: Timestamp,
+}
+
+/// Why a transaction could not do its work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another save came first.
+    #[error("{} {id} was changed by someone else meanwhile", kind.noun())]
+    Stale {
+        /// What.
+        kind: EntityKind,
+        /// Which.
+        id: i64,
+    },
+    /// A unique name or prefix belongs to another entity.
+    #[error("a {} with this name exists", kind.noun())]
+    Taken {
+        /// What.
+        kind: EntityKind,
+    },
+    /// The database cannot be used now; trying again may help.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The database holds something that this program cannot read, or refused something it must take.
+    #[error("the database is not as expected: {0}")]
+    Corrupt(String),
+}
