@@ -172,6 +172,8 @@ pub trait Tx {
 
     /// The managed files as we last wrote them, by path.
     fn files(&mut self) -> Result<Vec<FileRecord>, StoreError>;
+    /// One managed file as we last wrote it.
+    fn file(&mut self, path: &str) -> Result<Option<FileRecord>, StoreError>;
     /// Records what was written.
     fn save_file(&mut self, file: &FileRecord) -> Result<(), StoreError>;
     /// Forgets a file.

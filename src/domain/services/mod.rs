@@ -1,1 +1,134 @@
-//! Use cases.
+//! Use cases. Each takes domain values, depends on ports only, and says in domain words what went wrong.
+
+pub mod audit_log;
+pub mod config;
+mod files;
+mod guard;
+pub mod health;
+pub mod members;
+pub mod pools;
+pub mod publish;
+pub mod routes;
+pub mod vhosts;
+
+use std::sync::Arc;
+
+use crate::domain::ids::Revision;
+use crate::domain::invalid::Invalid;
+use crate::domain::vhost::Snippet;
+use crate::ports::clock::Clock;
+use crate::ports::gateway::{Gateway, GatewayError};
+use crate::ports::object_storage::ObjectStorage;
+use crate::ports::store::{Store, StoreError};
+
+use audit_log::AuditLog;
+use config::Config;
+use health::Health;
+use members::Members;
+use pools::Pools;
+use publish::{PublishLoop, Publisher};
+use routes::Routes;
+use vhosts::Vhosts;
+
+/// Why a use case did not do what it was asked. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// The thing that is addressed does not exist; the noun, as in `Pool`.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The request contradicts what is there, such as a pool that does not exist.
+    #[error("{0}")]
+    Rejected(String),
+    /// Something else stands in the way, such as a name that is taken.
+    #[error("{0}")]
+    Conflict(String),
+    /// nginx refused, or the domain in its place.
+    #[error("{0}")]
+    Refused(String),
+    /// The caller knows an older revision than the present one; the noun, as in `Pool`.
+    #[error("{0} was changed by someone else: read it again, then repeat the change")]
+    Stale(&'static str),
+    /// A single value is not acceptable.
+    #[error("{field}: {invalid}")]
+    Field {
+        /// Its name on the wire.
+        field: &'static str,
+        /// The rule it broke.
+        invalid: Invalid,
+        /// The value.
+        input: String,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// nginx, its files, or the machine.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+}
+
+/// What every use case works with.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub store: Store,
+    pub gateway: Arc<dyn Gateway>,
+    pub storage: Arc<dyn ObjectStorage>,
+    pub publisher: Publisher,
+}
+
+/// All use cases.
+pub struct Services {
+    /// Pools.
+    pub pools: Pools,
+    /// Pool members.
+    pub members: Members,
+    /// Vhosts.
+    pub vhosts: Vhosts,
+    /// Routes.
+    pub routes: Routes,
+    /// The configuration as a whole.
+    pub config: Config,
+    /// The audit log.
+    pub audit: AuditLog,
+    /// Whether the program is well.
+    pub health: Health,
+}
+
+impl Services {
+    /// The use cases over these adapters, and the loop that must run for changes to happen.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        gateway: Arc<dyn Gateway>,
+        storage: Arc<dyn ObjectStorage>,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, PublishLoop) {
+        let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
+        let context = Context { store: store.clone(), gateway, storage, publisher };
+        let services = Self {
+            pools: Pools::new(context.clone()),
+            members: Members::new(context.clone()),
+            vhosts: Vhosts::new(context.clone()),
+            routes: Routes::new(context.clone()),
+            config: Config::new(context.clone()),
+            audit: AuditLog::new(store),
+            health: Health::new(context, clock),
+        };
+        (services, publish_loop)
+    }
+}
+
+/// Refuses a change that was made with an older state in mind.
+fn expect_revision(noun: &'static str, expected: Option<Revision>, present: Revision) -> Result<(), ServiceError> {
+    match expected {
+        Some(revision) if revision != present => Err(ServiceError::Stale(noun)),
+        _ => Ok(()),
+    }
+}
+
+/// Takes raw directives over after the gateway's lexer has accepted them.
+fn checked_snippet(gateway: &dyn Gateway, field: &'static str, text: &str) -> Result<Snippet, ServiceError> {
+    let fault = |invalid| ServiceError::Field { field, invalid, input: text.to_owned() };
+    let snippet = Snippet::parse(text).map_err(fault)?;
+    gateway.check_snippet(snippet.as_str()).map_err(|sentence| fault(Invalid::Rule(sentence)))?;
+    Ok(snippet)
+}

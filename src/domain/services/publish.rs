@@ -1,0 +1,417 @@
+//! The one way in which anything changes: plan, test, make live, commit.
+//!
+//! A change is a closure over a transaction. It runs once in a transaction that is rolled back, which
+//! yields the files that nginx should then see; the gateway tests exactly those; they are moved into
+//! place under an intent record; the closure runs again in a transaction that commits, with nginx's
+//! answer in its audit entry. So no database lock is held while nginx thinks, and a refusal leaves
+//! neither a row nor a byte behind.
+//!
+//! Changes are taken one batch at a time: those that wait at the same moment share one test. If the
+//! batch is refused, each is tried alone, so that a bad one cannot take good ones with it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::ServiceError;
+use super::files;
+use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Snapshot, Subject};
+use crate::domain::gateway::FileName;
+use crate::domain::ids::{PoolId, VhostId};
+use crate::domain::time::Timestamp;
+use crate::ports::clock::Clock;
+use crate::ports::gateway::{FileChange, Gateway, Recovery, Tested};
+use crate::ports::store::{FileRecord, Store, StoreError, Tx};
+
+/// How many changes may share one test. More would make a refused batch slow to take apart.
+const BATCH: usize = 64;
+/// How many changes may wait; a further caller waits for a place.
+const QUEUE: usize = 1024;
+/// The fact that names the last change that was committed together with files.
+const LAST_CHANGE: &str = "last_change";
+
+/// What a change touched, so that only its files are rendered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Touched {
+    pub pools: BTreeSet<PoolId>,
+    pub vhosts: BTreeSet<VhostId>,
+    pub retired: BTreeSet<FileName>,
+    pub everything: bool,
+}
+
+/// A change at work inside its transaction.
+pub struct Change<'a> {
+    /// The transaction.
+    pub tx: &'a mut dyn Tx,
+    /// The time of the change.
+    pub now: Timestamp,
+    actor: Actor,
+    nginx: Option<NginxAnswer>,
+    touched: &'a mut Touched,
+}
+
+impl Change<'_> {
+    /// The pool's file may have to change.
+    pub fn touch_pool(&mut self, id: PoolId) {
+        self.touched.pools.insert(id);
+    }
+
+    /// The vhost's file may have to change.
+    pub fn touch_vhost(&mut self, id: VhostId) {
+        self.touched.vhosts.insert(id);
+    }
+
+    /// The file of this name is no longer ours to keep, unless something else needs it.
+    pub fn retire(&mut self, name: FileName) {
+        self.touched.retired.insert(name);
+    }
+
+    /// Every file is to be written anew, and what is not ours to keep removed.
+    pub fn touch_everything(&mut self) {
+        self.touched.everything = true;
+    }
+
+    /// Writes down what was done, with nginx's answer to it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn audit(
+        &mut self,
+        action: Action,
+        subject: Subject,
+        before: Option<Snapshot>,
+        after: Option<Snapshot>,
+    ) -> Result<(), StoreError> {
+        let nginx = self.nginx.clone();
+        let entry = NewEntry { actor: self.actor, action, subject, before, after, nginx, at: self.now };
+        self.tx.append_audit(&entry).map(drop)
+    }
+}
+
+/// What came of an accepted change besides its own result.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// Files and nginx's answer.
+    pub tested: Tested,
+}
+
+/// Asks for changes. Cheap to clone.
+#[derive(Clone)]
+pub struct Publisher {
+    queue: mpsc::Sender<Box<dyn Pending>>,
+}
+
+/// Makes the changes that [`Publisher`]s ask for, in order, until the last publisher is gone.
+pub struct PublishLoop {
+    store: Store,
+    gateway: Arc<dyn Gateway>,
+    clock: Arc<dyn Clock>,
+    queue: mpsc::Receiver<Box<dyn Pending>>,
+}
+
+/// A publisher and its loop.
+#[must_use]
+pub fn channel(store: Store, gateway: Arc<dyn Gateway>, clock: Arc<dyn Clock>) -> (Publisher, PublishLoop) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (Publisher { queue: sender }, PublishLoop { store, gateway, clock, queue: receiver })
+}
+
+impl Publisher {
+    /// Makes a change. `body` must give the same result each time it runs on the same state: it runs at least twice.
+    ///
+    /// # Errors
+    /// What `body` returns, nginx's refusal, or a fault of database or machine. Nothing has changed.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        self.publish(actor, false, body).await.map(|(value, _)| value)
+    }
+
+    /// As [`Publisher::change`], but files that were edited outside are written over, and it tells what was written.
+    ///
+    /// # Errors
+    /// As [`Publisher::change`].
+    pub async fn overwrite<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<(T, Published), ServiceError> {
+        self.publish(actor, true, body).await
+    }
+
+    async fn publish<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        alone: bool,
+        body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<(T, Published), ServiceError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = Asked { actor, alone, body, outcome: None, reply };
+        self.queue.send(Box::new(asked)).await.map_err(|_| stopping())?;
+        answer.await.unwrap_or_else(|_| Err(stopping()))
+    }
+}
+
+fn stopping() -> ServiceError {
+    ServiceError::Store(StoreError::Unavailable("the orchestrator is shutting down; repeat the change".to_owned()))
+}
+
+/// A change that waits for its turn, with its result type hidden.
+trait Pending: Send {
+    /// Runs the body; `true` if it succeeded.
+    fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, nginx: Option<NginxAnswer>, touched: &mut Touched) -> bool;
+    /// Whether it shares its test with no other change.
+    fn alone(&self) -> bool;
+    /// Answers with the body's own result.
+    fn answer(self: Box<Self>, published: &Published);
+    /// Answers with a fault from outside the body.
+    fn refuse(self: Box<Self>, error: ServiceError);
+}
+
+struct Asked<T, F> {
+    actor: Actor,
+    alone: bool,
+    body: F,
+    outcome: Option<Result<T, ServiceError>>,
+    reply: oneshot::Sender<Result<(T, Published), ServiceError>>,
+}
+
+impl<T, F> Pending for Asked<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send,
+{
+    fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, nginx: Option<NginxAnswer>, touched: &mut Touched) -> bool {
+        let mut own = Touched::default();
+        let mut change = Change { tx, now, actor: self.actor, nginx, touched: &mut own };
+        let outcome = (self.body)(&mut change);
+        let succeeded = outcome.is_ok();
+        if succeeded {
+            touched.pools.extend(own.pools);
+            touched.vhosts.extend(own.vhosts);
+            touched.retired.extend(own.retired);
+            touched.everything |= own.everything;
+        }
+        self.outcome = Some(outcome);
+        succeeded
+    }
+
+    fn alone(&self) -> bool {
+        self.alone
+    }
+
+    fn answer(self: Box<Self>, published: &Published) {
+        let outcome = self.outcome.unwrap_or_else(|| Err(stopping()));
+        // A caller that went away does not undo its change.
+        let _ = self.reply.send(outcome.map(|value| (value, published.clone())));
+    }
+
+    fn refuse(self: Box<Self>, error: ServiceError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+type Batch = Vec<Box<dyn Pending>>;
+
+/// A batch that a transaction's closure works on and that survives its roll-back.
+type SharedBatch = Arc<Mutex<Batch>>;
+
+/// What the rolled-back run found out.
+struct Plan {
+    files: FileChange,
+    change_id: String,
+    now: Timestamp,
+}
+
+impl PublishLoop {
+    /// Makes good what a crash interrupted. Call once, before [`PublishLoop::run`].
+    ///
+    /// # Errors
+    /// The database cannot be read or the files cannot be put right.
+    pub async fn recover(&self) -> Result<Recovery, ServiceError> {
+        let committed = self.store.read(|tx| tx.fact(LAST_CHANGE)).await?;
+        Ok(self.gateway.recover(committed.as_deref()).await?)
+    }
+
+    /// Serves changes until every [`Publisher`] is dropped.
+    pub async fn run(mut self) {
+        while let Some(first) = self.queue.recv().await {
+            let mut batch = vec![first];
+            let mut last_alone = None;
+            while batch.len() < BATCH && !batch[0].alone() {
+                match self.queue.try_recv() {
+                    Ok(next) if next.alone() => {
+                        last_alone = Some(next);
+                        break;
+                    }
+                    Ok(next) => batch.push(next),
+                    Err(_) => break,
+                }
+            }
+            self.serve(batch).await;
+            if let Some(next) = last_alone {
+                self.serve(vec![next]).await;
+            }
+        }
+    }
+
+    async fn serve(&self, batch: Batch) {
+        let several = batch.len() > 1;
+        let (batch, outcome) = self.publish(batch, several).await;
+        match outcome {
+            Ok(published) => batch.into_iter().for_each(|pending| pending.answer(&published)),
+            Err(error) if several && is_about_the_change(&error) => {
+                for pending in batch {
+                    let (single, outcome) = self.publish(vec![pending], false).await;
+                    answer_all(single, outcome);
+                }
+            }
+            Err(error) => answer_all(batch, Err(error)),
+        }
+    }
+
+    /// Takes one batch through all steps. Changes whose body failed are answered on the way; the rest comes back.
+    async fn publish(&self, batch: Batch, several: bool) -> (Batch, Result<Published, ServiceError>) {
+        let alone = batch.iter().any(|pending| pending.alone());
+        let shared: SharedBatch = Arc::new(Mutex::new(batch));
+        let planned = self.plan(&shared, alone).await;
+        let plan = match planned {
+            Ok(Some(plan)) => plan,
+            Ok(None) => return (take(&shared), Ok(Published::default())),
+            Err(error) => return (take(&shared), Err(error)),
+        };
+        let tested = match self.gateway.test(plan.files).await {
+            Ok(tested) => tested,
+            Err(error) => {
+                if !several {
+                    tracing::warn!(%error, "a change was refused; nothing has changed");
+                }
+                return (take(&shared), Err(ServiceError::from(error)));
+            }
+        };
+        let live = tested.nginx.is_some();
+        if live && let Err(error) = self.gateway.put_live(&plan.change_id).await {
+            return (take(&shared), Err(ServiceError::from(error)));
+        }
+        let change_id = live.then_some(plan.change_id);
+        let committed = self.commit(&shared, tested.clone(), change_id, plan.now).await;
+        let after = match (&committed, live) {
+            (_, false) => Ok(()),
+            (Ok(()), true) => self.gateway.settle().await,
+            (Err(_), true) => self.gateway.undo().await,
+        };
+        if let Err(error) = after {
+            // The intent record stays; the next start reads it and does the same again.
+            tracing::error!(%error, "the intent record could not be cleared");
+        }
+        (take(&shared), committed.map(|()| Published { tested }))
+    }
+
+    /// Runs the batch in a transaction that is rolled back. `None`: no change of the batch succeeded.
+    async fn plan(&self, batch: &SharedBatch, overwrite_drift: bool) -> Result<Option<Plan>, ServiceError> {
+        let (batch, now) = (batch.clone(), self.clock.now());
+        let gateway = self.gateway.clone();
+        let planned = self.store.write(move |tx| -> Result<(), Planned> {
+            let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut touched = Touched::default();
+            let mut kept = 0;
+            for pending in batch.iter_mut() {
+                tx.savepoint(&mut |tx| {
+                    let succeeded = pending.attempt(tx, now, None, &mut touched);
+                    kept += usize::from(succeeded);
+                    succeeded
+                })?;
+            }
+            if kept == 0 {
+                return Err(Planned::Nothing);
+            }
+            let mut files = files::desired(tx, gateway.as_ref(), &touched)?;
+            files.overwrite_drift = overwrite_drift;
+            let change_id = next_change(tx.fact(LAST_CHANGE)?.as_deref());
+            Err(Planned::Files(Box::new(Plan { files, change_id, now })))
+        });
+        match planned.await {
+            Ok(()) | Err(Planned::Nothing) => Ok(None),
+            Err(Planned::Files(plan)) => Ok(Some(*plan)),
+            Err(Planned::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Runs the batch again, for good, with the records of the files that are now live.
+    async fn commit(
+        &self,
+        batch: &SharedBatch,
+        tested: Tested,
+        change_id: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let batch = batch.clone();
+        self.store
+            .write(move |tx| -> Result<(), ServiceError> {
+                let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
+                for pending in batch.iter_mut() {
+                    let nginx = tested.nginx.clone();
+                    tx.savepoint(&mut |tx| pending.attempt(tx, now, nginx.clone(), &mut Touched::default()))?;
+                }
+                for (path, sha256) in &tested.written {
+                    tx.save_file(&FileRecord { path: path.clone(), sha256: sha256.clone(), written_at: now })?;
+                }
+                for path in &tested.removed {
+                    tx.forget_file(path)?;
+                }
+                if let Some(id) = &change_id {
+                    tx.set_fact(LAST_CHANGE, id)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// How the rolled-back run ended. Every variant rolls back.
+enum Planned {
+    Nothing,
+    Files(Box<Plan>),
+    Failed(ServiceError),
+}
+
+impl From<StoreError> for Planned {
+    fn from(error: StoreError) -> Self {
+        Planned::Failed(error.into())
+    }
+}
+
+impl From<ServiceError> for Planned {
+    fn from(error: ServiceError) -> Self {
+        Planned::Failed(error)
+    }
+}
+
+/// The number after the last committed change.
+fn next_change(last: Option<&str>) -> String {
+    (last.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) + 1).to_string()
+}
+
+/// Whether taking the batch apart could let some of its changes through.
+fn is_about_the_change(error: &ServiceError) -> bool {
+    use crate::ports::gateway::GatewayError;
+    !matches!(
+        error,
+        ServiceError::Store(StoreError::Unavailable(_) | StoreError::Corrupt(_))
+            | ServiceError::Gateway(GatewayError::Fault(_))
+    )
+}
+
+fn take(batch: &SharedBatch) -> Batch {
+    std::mem::take(&mut *batch.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn answer_all(batch: Batch, outcome: Result<Published, ServiceError>) {
+    match outcome {
+        Ok(published) => batch.into_iter().for_each(|pending| pending.answer(&published)),
+        Err(error) => batch.into_iter().for_each(|pending| pending.refuse(error.clone())),
+    }
+}
