@@ -16,11 +16,7 @@ use crate::ports::store::Tx;
 ///
 /// # Errors
 /// What nginx would refuse, said before nginx is asked; or the store's fault.
-pub(super) fn desired(
-    tx: &mut dyn Tx,
-    gateway: &dyn Gateway,
-    touched: &Touched,
-) -> Result<FileChange, ServiceError> {
+pub(super) fn desired(tx: &mut dyn Tx, gateway: &dyn Gateway, touched: &Touched) -> Result<FileChange, ServiceError> {
     let mut change = FileChange { remove_unknown: touched.everything, ..FileChange::default() };
     let (pools, vhosts) = if touched.everything {
         (tx.pools()?, tx.vhosts()?)
@@ -128,7 +124,10 @@ fn served_by(tx: &mut dyn Tx, pool: PoolId) -> Result<Vec<String>, ServiceError>
         let uses = |route: &Route| route.enabled && route.pool_id == pool;
         let routes = tx.routes(vhost.id)?;
         served.extend(
-            routes.iter().filter(|route| uses(route)).map(|route| format!("{}{}", vhost.server_name, route.path_prefix)),
+            routes
+                .iter()
+                .filter(|route| uses(route))
+                .map(|route| format!("{}{}", vhost.server_name, route.path_prefix)),
         );
     }
     const SHOWN: usize = 5;

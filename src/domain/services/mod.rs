@@ -109,7 +109,7 @@ impl Services {
             members: Members::new(context.clone()),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
-            config: Config::new(context.clone()),
+            config: Config::new(context.clone(), clock.clone()),
             audit: AuditLog::new(store),
             health: Health::new(context, clock),
         };

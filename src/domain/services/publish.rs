@@ -222,6 +222,8 @@ type SharedBatch = Arc<Mutex<Batch>>;
 /// What the rolled-back run found out.
 struct Plan {
     files: FileChange,
+    /// Which changes of the batch succeeded; the second run must agree.
+    kept: Vec<bool>,
     change_id: String,
     now: Timestamp,
 }
@@ -297,7 +299,7 @@ impl PublishLoop {
             return (take(&shared), Err(ServiceError::from(error)));
         }
         let change_id = live.then_some(plan.change_id);
-        let committed = self.commit(&shared, tested.clone(), change_id, plan.now).await;
+        let committed = self.commit(&shared, tested.clone(), change_id, plan.kept, plan.now).await;
         let after = match (&committed, live) {
             (_, false) => Ok(()),
             (Ok(()), true) => self.gateway.settle().await,
@@ -317,21 +319,14 @@ impl PublishLoop {
         let planned = self.store.write(move |tx| -> Result<(), Planned> {
             let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
             let mut touched = Touched::default();
-            let mut kept = 0;
-            for pending in batch.iter_mut() {
-                tx.savepoint(&mut |tx| {
-                    let succeeded = pending.attempt(tx, now, None, &mut touched);
-                    kept += usize::from(succeeded);
-                    succeeded
-                })?;
-            }
-            if kept == 0 {
+            let kept = attempt_all(tx, &mut batch, now, None, &mut touched)?;
+            if !kept.contains(&true) {
                 return Err(Planned::Nothing);
             }
             let mut files = files::desired(tx, gateway.as_ref(), &touched)?;
             files.overwrite_drift = overwrite_drift;
             let change_id = next_change(tx.fact(LAST_CHANGE)?.as_deref());
-            Err(Planned::Files(Box::new(Plan { files, change_id, now })))
+            Err(Planned::Files(Box::new(Plan { files, kept, change_id, now })))
         });
         match planned.await {
             Ok(()) | Err(Planned::Nothing) => Ok(None),
@@ -346,15 +341,18 @@ impl PublishLoop {
         batch: &SharedBatch,
         tested: Tested,
         change_id: Option<String>,
+        kept: Vec<bool>,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let batch = batch.clone();
         self.store
             .write(move |tx| -> Result<(), ServiceError> {
                 let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
-                for pending in batch.iter_mut() {
-                    let nginx = tested.nginx.clone();
-                    tx.savepoint(&mut |tx| pending.attempt(tx, now, nginx.clone(), &mut Touched::default()))?;
+                if attempt_all(tx, &mut batch, now, tested.nginx.as_ref(), &mut Touched::default())? != kept {
+                    // The files hold what the first run gave; a second opinion must not be committed with them.
+                    return Err(
+                        StoreError::Unavailable("the change could not be repeated; try again".to_owned()).into()
+                    );
                 }
                 for (path, sha256) in &tested.written {
                     tx.save_file(&FileRecord { path: path.clone(), sha256: sha256.clone(), written_at: now })?;
@@ -369,6 +367,25 @@ impl PublishLoop {
             })
             .await
     }
+}
+
+/// Runs every change of a batch, each undone alone if it fails; tells which succeeded.
+fn attempt_all(
+    tx: &mut dyn Tx,
+    batch: &mut Batch,
+    now: Timestamp,
+    nginx: Option<&NginxAnswer>,
+    touched: &mut Touched,
+) -> Result<Vec<bool>, StoreError> {
+    let mut kept = Vec::with_capacity(batch.len());
+    for pending in batch.iter_mut() {
+        tx.savepoint(&mut |tx| {
+            let succeeded = pending.attempt(tx, now, nginx.cloned(), touched);
+            kept.push(succeeded);
+            succeeded
+        })?;
+    }
+    Ok(kept)
 }
 
 /// How the rolled-back run ended. Every variant rolls back.
