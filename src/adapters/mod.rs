@@ -1,1 +1,3 @@
 //! The outside world: databases, nginx, S3, HTTP, the command line.
+
+pub mod nginx;

@@ -1,0 +1,364 @@
+//! Configuration text back to values: the inverse of `render`.
+//!
+//! A file that was edited outside may hold things that no value says. So the caller compares: a text is
+//! fully understood exactly when rendering the parsed value gives the text again ([`is_understood`]).
+
+use std::collections::HashMap;
+
+use super::render::{Dialect, Renderer};
+use super::text::{self, Directive, Node, TextError};
+use crate::domain::gateway::{
+    Common, DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer,
+};
+use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
+use crate::domain::invalid::Invalid;
+use crate::domain::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, PoolKind, PoolName, Role, Weight};
+use crate::domain::route::{KeyPrefix, PathPrefix};
+use crate::domain::vhost::{ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Zone};
+
+/// Why a text is not a managed file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Not nginx configuration at all.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// Something that a managed file always has is not there, or not as it must be.
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+impl From<Invalid> for ParseError {
+    fn from(invalid: Invalid) -> Self {
+        ParseError::Unexpected(invalid.to_string())
+    }
+}
+
+fn missing(what: &str) -> ParseError {
+    ParseError::Unexpected(format!("{what} is missing"))
+}
+
+/// Reads a managed file of any kind.
+///
+/// # Errors
+/// What is missing or wrong; never a guess.
+pub fn parse(source: &str) -> Result<ManagedFile, ParseError> {
+    let own = OwnText::take(source);
+    let nodes = text::read(&own.rest)?;
+    let top = |name: &str| directives(&nodes).find(|directive| directive.name() == name);
+    if let Some(server) = top("server") {
+        parse_server(&nodes, server, own).map(ManagedFile::Server)
+    } else if let Some(upstream) = top("upstream") {
+        parse_upstream(&nodes, upstream).map(ManagedFile::Upstream)
+    } else {
+        parse_common(&nodes).map(ManagedFile::Common)
+    }
+}
+
+/// Whether `source` holds exactly what its parsed value says, and nothing else.
+#[must_use]
+pub fn is_understood(source: &str, renderer: &Renderer, dialect: Dialect) -> bool {
+    parse(source).is_ok_and(|file| renderer.render(&file, dialect) == source)
+}
+
+fn directives(nodes: &[Node]) -> impl Iterator<Item = &Directive> {
+    nodes.iter().filter_map(|node| match node {
+        Node::Directive(directive) => Some(directive),
+        Node::Comment { .. } => None,
+    })
+}
+
+fn inside(directive: &Directive) -> &[Node] {
+    directive.block.as_deref().unwrap_or_default()
+}
+
+fn only_argument<'a>(directive: &'a Directive) -> Result<&'a str, ParseError> {
+    directive.argument().ok_or_else(|| {
+        ParseError::Unexpected(format!("line {}: {} must have one argument", directive.line, directive.name()))
+    })
+}
+
+/// `key:value` pairs of a comment such as `pool_id:3 name:web-a type:http`.
+fn facts(comment: &str) -> HashMap<&str, &str> {
+    comment.split(' ').filter_map(|pair| pair.split_once(':')).collect()
+}
+
+fn number(text: &str, what: &str) -> Result<i64, ParseError> {
+    text.parse().map_err(|_| ParseError::Unexpected(format!("{what} is not a number: {text:?}")))
+}
+
+/// The first comment at this level that says `key:…`.
+fn headline<'a>(nodes: &'a [Node], key: &str) -> Option<HashMap<&'a str, &'a str>> {
+    nodes.iter().find_map(|node| match node {
+        Node::Comment { text, .. } => Some(facts(text)).filter(|facts| facts.contains_key(key)),
+        Node::Directive(_) => None,
+    })
+}
+
+/// The facts of the comments behind directives, by line.
+fn trailing_facts(nodes: &[Node]) -> HashMap<usize, HashMap<&str, &str>> {
+    nodes
+        .iter()
+        .filter_map(|node| match node {
+            Node::Comment { text, line } => Some((*line, facts(text))),
+            Node::Directive(_) => None,
+        })
+        .collect()
+}
+
+fn parse_common(nodes: &[Node]) -> Result<Common, ParseError> {
+    let value = |name: &str, default: u64| -> Result<u64, ParseError> {
+        match directives(nodes).find(|directive| directive.name() == name) {
+            Some(directive) => Ok(number(only_argument(directive)?, name)?.unsigned_abs()),
+            None => Ok(default),
+        }
+    };
+    Ok(Common {
+        map_entries: value("map_hash_max_size", 2048)?,
+        server_names: value("server_names_hash_max_size", 1024)?,
+        server_name_bytes: value("server_names_hash_bucket_size", 128)?,
+    })
+}
+
+fn parse_upstream(nodes: &[Node], upstream: &Directive) -> Result<Upstream, ParseError> {
+    let head = headline(nodes, "pool_id").ok_or_else(|| missing("the comment with pool_id"))?;
+    let kind = PoolKind::parse(head.get("type").ok_or_else(|| missing("the pool's type"))?)?;
+    let body = inside(upstream);
+    let comments = trailing_facts(body);
+    let mut parsed = Upstream {
+        id: PoolId(number(head["pool_id"], "pool_id")?),
+        name: PoolName::parse(only_argument(upstream)?)?,
+        kind,
+        lb_method: LbMethod::RoundRobin,
+        keepalive: Keepalive::default(),
+        servers: Vec::new(),
+    };
+    for directive in directives(body) {
+        match directive.name() {
+            "least_conn" => parsed.lb_method = LbMethod::LeastConn,
+            "ip_hash" => parsed.lb_method = LbMethod::IpHash,
+            "keepalive" => parsed.keepalive = Keepalive::new(number(only_argument(directive)?, "keepalive")?)?,
+            "server" => {
+                let id = comments.get(&directive.line).and_then(|facts| facts.get("member_id"));
+                let id = number(id.ok_or_else(|| missing("the comment with member_id"))?, "member_id")?;
+                parsed.servers.push(parse_member(directive, MemberId(id), kind)?);
+            }
+            other => return Err(ParseError::Unexpected(format!("line {}: unknown {other}", directive.line))),
+        }
+    }
+    Ok(parsed)
+}
+
+fn parse_member(directive: &Directive, id: MemberId, kind: PoolKind) -> Result<UpstreamServer, ParseError> {
+    let (address, parameters) = directive.arguments().split_first().ok_or_else(|| missing("a member's address"))?;
+    let mut member = UpstreamServer {
+        id,
+        address: Address::parse(address)?,
+        role: if kind == PoolKind::Http { Role::Primary } else { Role::Active },
+        weight: Weight::default(),
+        max_fails: MaxFails::default(),
+        fail_timeout_s: FailTimeout::default(),
+    };
+    for parameter in parameters {
+        match parameter.split_once('=') {
+            Some(("weight", value)) => member.weight = Weight::new(number(value, "weight")?)?,
+            Some(("max_fails", value)) => member.max_fails = MaxFails::new(number(value, "max_fails")?)?,
+            Some(("fail_timeout", value)) => {
+                let seconds = value.strip_suffix('s').unwrap_or(value);
+                member.fail_timeout_s = FailTimeout::new(number(seconds, "fail_timeout")?)?;
+            }
+            None if parameter == "backup" => member.role = Role::Replica,
+            _ => return Err(ParseError::Unexpected(format!("line {}: unknown {parameter}", directive.line))),
+        }
+    }
+    Ok(member)
+}
+
+/// An operator's own text, found between markers, and the file without it.
+#[derive(Default)]
+struct OwnText {
+    rest: String,
+    directives: Option<Snippet>,
+    blocks: Vec<(usize, ExtraBlock)>,
+    routes: HashMap<i64, Snippet>,
+}
+
+impl OwnText {
+    fn take(source: &str) -> Self {
+        let mut own = Self::default();
+        let mut open: Option<(&str, String)> = None;
+        for line in source.lines() {
+            let marker = line.trim_start().strip_prefix("# ").unwrap_or_default();
+            if let Some((label, content)) = &mut open {
+                if marker.strip_suffix(" ends") == Some(label) {
+                    own.keep(label, content);
+                    open = None;
+                } else {
+                    content.push_str(line);
+                    content.push('\n');
+                }
+            } else if let Some(label) = marker.strip_suffix(": as the operator wrote it") {
+                open = Some((label, String::new()));
+            } else {
+                own.rest.push_str(line);
+            }
+            // Every line keeps its number.
+            own.rest.push('\n');
+        }
+        own
+    }
+
+    fn keep(&mut self, label: &str, content: &str) {
+        let Ok(snippet) = Snippet::parse(content) else { return };
+        if label == "zone directives" {
+            self.directives = Some(snippet);
+        } else if let Some((zone, index)) = label.strip_prefix("zone ").and_then(|rest| rest.split_once(" #")) {
+            if let (Ok(zone), Ok(index)) = (Zone::parse(zone), index.parse()) {
+                self.blocks.push((index, ExtraBlock { zone, content: snippet }));
+            }
+        } else if let Some(id) = label.strip_prefix("route ").and_then(|rest| rest.strip_suffix(" directives"))
+            && let Ok(id) = id.parse()
+        {
+            self.routes.insert(id, snippet);
+        }
+    }
+
+    fn extra_blocks(&mut self) -> Vec<ExtraBlock> {
+        self.blocks.sort_by_key(|(index, _)| *index);
+        std::mem::take(&mut self.blocks).into_iter().map(|(_, block)| block).collect()
+    }
+}
+
+fn parse_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<Server, ParseError> {
+    let head = headline(nodes, "vhost_id").ok_or_else(|| missing("the comment with vhost_id"))?;
+    let id = number(head["vhost_id"], "vhost_id")?;
+    let pool_map = directives(nodes).find(|directive| {
+        directive.name() == "map" && directive.words.get(2).is_some_and(|word| *word == format!("$nanio_v{id}_pool"))
+    });
+    let body = inside(server);
+    let mut parsed = Server {
+        id: VhostId(id),
+        server_name: ServerName::parse(find_argument(body, "server_name")?)?,
+        listen_port: Port::default(),
+        tls: None,
+        protocol: if pool_map.is_some() { Protocol::S3 } else { Protocol::Http },
+        ip_rules: parse_ip_rules(body)?,
+        extra_directives: own.directives.take(),
+        extra_blocks: own.extra_blocks(),
+        default: None,
+        routes: Vec::new(),
+    };
+    let listen = directives(body).find(|directive| directive.name() == "listen").ok_or_else(|| missing("listen"))?;
+    let port = listen.arguments().first().ok_or_else(|| missing("the port"))?;
+    parsed.listen_port = Port::new(number(port, "listen")?)?;
+    if listen.arguments().iter().any(|word| word == "ssl") {
+        parsed.tls = Some(Tls {
+            certificate: PemPath::parse(find_argument(body, "ssl_certificate")?)?,
+            key: PemPath::parse(find_argument(body, "ssl_certificate_key")?)?,
+        });
+    }
+    if let Some(map) = pool_map {
+        parse_pool_map(inside(map), &mut parsed)?;
+    }
+    parse_locations(body, &mut parsed, &own.routes)?;
+    parsed.routes.sort_by(|a, b| {
+        let length = |route: &ServerRoute| route.path_prefix.canonical().len();
+        length(b).cmp(&length(a)).then_with(|| a.path_prefix.cmp(&b.path_prefix))
+    });
+    Ok(parsed)
+}
+
+fn find_argument<'a>(nodes: &'a [Node], name: &str) -> Result<&'a str, ParseError> {
+    let found = directives(nodes).find(|directive| directive.name() == name).ok_or_else(|| missing(name))?;
+    only_argument(found)
+}
+
+fn parse_ip_rules(body: &[Node]) -> Result<Option<IpRules>, ParseError> {
+    let mut rules: Option<(IpRuleMode, Vec<IpRange>)> = None;
+    for directive in directives(body) {
+        let Ok(mode) = IpRuleMode::parse(directive.name()) else { continue };
+        let range = only_argument(directive)?;
+        if range == "all" {
+            continue;
+        }
+        let (known, ranges) = rules.get_or_insert((mode, Vec::new()));
+        if *known != mode {
+            return Err(ParseError::Unexpected(format!("line {}: allow and deny are mixed", directive.line)));
+        }
+        ranges.push(IpRange::parse(range)?);
+    }
+    rules.map(|(mode, ranges)| IpRules::new(mode, ranges)).transpose().map_err(ParseError::from)
+}
+
+fn parse_pool_map(entries: &[Node], server: &mut Server) -> Result<(), ParseError> {
+    let comments = trailing_facts(entries);
+    for entry in directives(entries) {
+        let Some(pool) = entry.argument() else { continue };
+        if pool.is_empty() {
+            continue;
+        }
+        let known = comments.get(&entry.line);
+        let id = known.and_then(|facts| facts.get("route_id"));
+        let id = RouteId(number(id.ok_or_else(|| missing("the comment with route_id"))?, "route_id")?);
+        let pool = PoolName::parse(pool)?;
+        if entry.name() == "default" {
+            server.default = Some(DefaultRoute { id, pool });
+            continue;
+        }
+        let bucket = entry.name().strip_prefix('\\').unwrap_or(entry.name());
+        let prefix = known.and_then(|facts| facts.get("prefix").copied());
+        let path_prefix = PathPrefix::parse(&prefix.map_or_else(|| format!("/{bucket}/"), str::to_owned))?;
+        server.routes.push(ServerRoute { id, path_prefix, pool, key_prefix: None, extra_directives: None });
+    }
+    Ok(())
+}
+
+/// Locations of routes follow a comment with their id and prefix.
+fn parse_locations(body: &[Node], server: &mut Server, own: &HashMap<i64, Snippet>) -> Result<(), ParseError> {
+    let mut announced: Option<(RouteId, &str)> = None;
+    for node in body {
+        match node {
+            Node::Comment { text, .. } => {
+                let facts = facts(text);
+                if let (Some(id), Some(prefix)) = (facts.get("route_id"), facts.get("prefix")) {
+                    announced = Some((RouteId(number(id, "route_id")?), prefix));
+                }
+            }
+            Node::Directive(directive) if directive.name() == "location" => {
+                let Some((id, prefix)) = announced.take() else { continue };
+                let route = parse_location(directive, id, prefix, own.get(&id.0))?;
+                if route.path_prefix.is_root() {
+                    server.default = Some(DefaultRoute { id, pool: route.pool });
+                } else {
+                    server.routes.retain(|known| known.id != id);
+                    server.routes.push(route);
+                }
+            }
+            Node::Directive(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn parse_location(
+    location: &Directive,
+    id: RouteId,
+    prefix: &str,
+    own: Option<&Snippet>,
+) -> Result<ServerRoute, ParseError> {
+    let body = inside(location);
+    let target = find_argument(body, "proxy_pass")?;
+    let pool = target.strip_prefix("http://").ok_or_else(|| missing("http:// of proxy_pass"))?;
+    let rewrite = directives(body).find(|directive| directive.name() == "rewrite");
+    let key_prefix = rewrite
+        .and_then(|rewrite| rewrite.words.get(2))
+        .and_then(|to| to.strip_prefix('/')?.strip_suffix("$1"))
+        .map(KeyPrefix::parse)
+        .transpose()?;
+    Ok(ServerRoute {
+        id,
+        path_prefix: PathPrefix::stored(prefix)?,
+        pool: PoolName::parse(pool)?,
+        key_prefix,
+        extra_directives: own.cloned(),
+    })
+}

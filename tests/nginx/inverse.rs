@@ -1,0 +1,122 @@
+//! Rendering and parsing are inverse, and hostile values stay values.
+
+use nanio_orchestrator::adapters::nginx::parse::{is_understood, parse};
+use nanio_orchestrator::adapters::nginx::render::{Dialect, Renderer};
+use nanio_orchestrator::adapters::nginx::text;
+use nanio_orchestrator::domain::gateway::{Common, ManagedFile};
+use nanio_orchestrator::domain::pool::{Address, PoolName};
+use nanio_orchestrator::domain::route::{KeyPrefix, PathPrefix};
+use nanio_orchestrator::domain::vhost::{IpRange, PemPath, ServerName};
+use proptest::prelude::*;
+
+use crate::support::values;
+
+fn dialects() -> impl Strategy<Value = Dialect> {
+    (any::<bool>(), any::<bool>()).prop_map(|(http2_directive, ipv6)| Dialect {
+        http2_directive,
+        ipv6,
+        own_map_hash: true,
+        own_server_names_hash: true,
+    })
+}
+
+fn pools() -> Vec<PoolName> {
+    ["pool-a", "B.b_1"].into_iter().map(|name| PoolName::parse(name).unwrap()).collect()
+}
+
+fn directive_count(text: &str) -> usize {
+    let mut count = 0;
+    text::walk(&text::read(text).unwrap(), &mut |_| count += 1);
+    count
+}
+
+fn assert_inverse(file: &ManagedFile, dialect: Dialect) {
+    let renderer = Renderer::new();
+    let text = renderer.render(file, dialect);
+    assert_eq!(parse(&text).as_ref(), Ok(file), "\n{text}");
+    assert!(is_understood(&text, &renderer, dialect), "\n{text}");
+    assert_eq!(renderer.render(file, dialect), text, "the same value gives the same bytes");
+}
+
+proptest! {
+    #[test]
+    fn an_upstream_is_read_back_as_it_was(upstream in values::upstream(), dialect in dialects()) {
+        assert_inverse(&ManagedFile::Upstream(upstream), dialect);
+    }
+
+    #[test]
+    fn a_server_is_read_back_as_it_was(server in values::server(pools(), Some(values::tls_paths())), dialect in dialects()) {
+        assert_inverse(&ManagedFile::Server(server), dialect);
+    }
+
+    #[test]
+    fn sizes_are_read_back_as_they_were(routes in 0u64..100_000, vhosts in 0u64..10_000, longest in 1u64..=255, dialect in dialects()) {
+        assert_inverse(&ManagedFile::Common(Common::sized(routes, vhosts, longest)), dialect);
+    }
+
+    #[test]
+    fn any_text_is_parsed_or_refused(text in "(?s).{0,300}") {
+        let _ = parse(&text);
+    }
+
+    /// F04: a value that a constructor accepts never adds a directive.
+    #[test]
+    fn f04_a_hostile_value_adds_no_directive(mut server in values::server(pools(), None), mut upstream in values::upstream(), evil in hostile()) {
+        let renderer = Renderer::new();
+        let dialect = Dialect { http2_directive: false, ipv6: false, own_map_hash: true, own_server_names_hash: true };
+        let before = directive_count(&renderer.render(&ManagedFile::Server(server.clone()), dialect));
+        let wildcard = server.server_name.wildcard_base().is_some();
+        if let Ok(name) = ServerName::parse(&evil) && name.wildcard_base().is_some() == wildcard { server.server_name = name; }
+        if let (Some(tls), Ok(path)) = (&mut server.tls, PemPath::parse(&format!("/{evil}"))) { tls.certificate = path; }
+        if let (Some(rules), Ok(range)) = (&mut server.ip_rules, IpRange::parse(&evil)) { rules.ranges[0] = range; }
+        for route in &mut server.routes {
+            let special = route.is_plain();
+            let old = route.clone();
+            if let Ok(prefix) = PathPrefix::parse(&format!("/{evil}")) { route.path_prefix = prefix; }
+            if let (Some(key_prefix), Ok(evil)) = (&mut route.key_prefix, KeyPrefix::parse(&evil)) { *key_prefix = evil; }
+            if route.is_plain() != special || old.path_prefix.plain_bucket().is_some() != route.path_prefix.plain_bucket().is_some() || old.path_prefix.as_str().ends_with('/') != route.path_prefix.as_str().ends_with('/') { *route = old; }
+        }
+        let after = directive_count(&renderer.render(&ManagedFile::Server(server), dialect));
+        prop_assert!(after <= before);
+
+        let before = directive_count(&renderer.render(&ManagedFile::Upstream(upstream.clone()), dialect));
+        if let Ok(name) = PoolName::parse(&evil) { upstream.name = name; }
+        if let Ok(address) = Address::parse(&evil) { upstream.servers[0].address = address; }
+        let after = directive_count(&renderer.render(&ManagedFile::Upstream(upstream), dialect));
+        prop_assert_eq!(after, before);
+    }
+}
+
+fn hostile() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        proptest::sample::select(vec![
+            ";",
+            "{",
+            "}",
+            "\n",
+            "\r",
+            "\"",
+            "'",
+            "\\",
+            "$host",
+            "${x}",
+            "#",
+            " ",
+            "\t",
+            "server",
+            "a:1",
+            "127.0.0.1:80",
+            "unix:/x",
+            "include /etc/passwd;",
+            "/",
+            "..",
+            "*.",
+            "é",
+            "\u{0}",
+            "%0a",
+        ])
+        .prop_map(str::to_owned),
+        "[a-z0-9.:/-]{1,6}",
+    ];
+    prop::collection::vec(part, 1..6).prop_map(|parts| parts.concat())
+}

@@ -1,0 +1,3 @@
+//! Rendering, parsing, staging, against the value generators and the real nginx.
+
+mod inverse;
