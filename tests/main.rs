@@ -1,4 +1,5 @@
 //! The one integration-test binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and says where")]
 
 mod nginx;
 mod support;
