@@ -1,1 +1,4 @@
 //! The outside world: databases, nginx, S3, HTTP, the command line.
+
+pub mod fake;
+pub mod store;
