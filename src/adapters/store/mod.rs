@@ -16,6 +16,7 @@ mod pools;
 mod routes;
 mod save;
 mod schema;
+mod second;
 mod sessions;
 mod sqlite;
 mod tx;

@@ -9,7 +9,6 @@ use diesel::prelude::*;
 
 use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
 use crate::domain::route::{KeyPrefix, PathPrefix, Route};
-use crate::domain::time::Timestamp;
 use crate::domain::vhost::Snippet;
 use crate::ports::store::{GatewaySize, StoreError};
 
@@ -17,6 +16,7 @@ use super::decode::Row;
 use super::error::Table;
 use super::save::save;
 use super::schema::{length, pools, routes, vhosts};
+use super::second::Second;
 use super::{Db, on};
 
 const TABLE: Table = Table { name: "routes", kind: Some(EntityKind::Route) };
@@ -33,8 +33,8 @@ struct RouteRow {
     key_prefix: Option<String>,
     extra_directives: Option<String>,
     enabled: bool,
-    created_at: NaiveDateTime,
-    updated_at: NaiveDateTime,
+    created_at: Second,
+    updated_at: Second,
 }
 
 /// What is written of a route.
@@ -84,8 +84,8 @@ impl RouteRow {
             key_prefix: row.optional("key_prefix", self.key_prefix.as_deref(), KeyPrefix::parse)?,
             extra_directives: row.optional("extra_directives", self.extra_directives.as_deref(), Snippet::parse)?,
             enabled: self.enabled,
-            created_at: Timestamp::of_naive(self.created_at),
-            updated_at: Timestamp::of_naive(self.updated_at),
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.0,
         })
     }
 }
