@@ -3,3 +3,6 @@
 
 mod nginx;
 mod support;
+//! The integration tests: one binary.
+
+mod contract;
