@@ -1,5 +1,6 @@
 //! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
 
+mod demo;
 mod serve;
 
 use std::io::Write;
@@ -7,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use demo::DemoArguments;
 use serve::ServeArguments;
 
 /// Control plane for nginx gateways in front of S3-compatible storage.
@@ -23,6 +25,8 @@ pub struct Arguments {
 enum Command {
     /// Start the server (default command)
     Serve(ServeArguments),
+    /// Run everything for real: a private nginx, storage nodes, the server
+    Demo(DemoArguments),
 }
 
 impl Arguments {
@@ -30,6 +34,7 @@ impl Arguments {
     pub async fn run(self) -> ExitCode {
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Demo(arguments) => demo::run(arguments).await,
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

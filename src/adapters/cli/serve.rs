@@ -29,7 +29,8 @@ impl ServeArguments {
     }
 }
 
-fn host(text: &str) -> Result<String, String> {
+/// An address that the setting `host` may have.
+pub(super) fn host(text: &str) -> Result<String, String> {
     let setting = SETTINGS.iter().find(|setting| setting.key == "host");
     match setting.map(|setting| setting.check(text)) {
         Some(Err(allowed)) => Err(format!("must be {allowed}")),
