@@ -34,23 +34,22 @@ fn free_port() -> u16 {
 struct Server {
     child: Child,
     said: Vec<String>,
-    _stderr: Lines<BufReader<ChildStderr>>,
+    // Kept open, so that the server can go on speaking.
+    stderr: Lines<BufReader<ChildStderr>>,
 }
 
 impl Server {
     fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
-        for line in lines.by_ref() {
-            let line = line.unwrap();
-            let started = line.contains("starting on");
-            said.push(line);
-            if started {
-                return Self { child, said, _stderr: lines };
+        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut server = Self { child, said: Vec::new(), stderr };
+        while let Some(line) = server.stderr.next() {
+            server.said.push(line.unwrap());
+            if server.said.last().unwrap().contains("starting on") {
+                return server;
             }
         }
-        panic!("the server did not start: {said:?}");
+        panic!("the server did not start: {:?}", server.said);
     }
 
     fn end(&mut self, signal: Signal) -> ExitStatus {
