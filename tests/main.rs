@@ -1,8 +1,7 @@
-//! The one integration-test binary.
+//! The one integration-test binary: everything that is tested from outside the library.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and says where")]
 
-mod nginx;
-mod support;
-//! The integration tests: one binary.
-
 mod contract;
+mod nginx;
+mod process;
+mod support;

@@ -1,5 +1,9 @@
 //! The outside world: databases, nginx, S3, HTTP, the command line.
 
-pub mod nginx;
+pub mod cli;
+pub mod clock;
 pub mod fake;
+pub mod logging;
+pub mod nginx;
+pub mod process_lock;
 pub mod store;
