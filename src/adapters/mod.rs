@@ -6,4 +6,5 @@ pub mod fake;
 pub mod logging;
 pub mod nginx;
 pub mod process_lock;
+pub mod s3;
 pub mod store;
