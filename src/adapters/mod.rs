@@ -1,3 +1,4 @@
 //! The outside world: databases, nginx, S3, HTTP, the command line.
 
+pub mod http;
 pub mod nginx;
