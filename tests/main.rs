@@ -1,4 +1,5 @@
-//! The one integration-test binary.
+//! The integration tests: one binary.
 
+mod contract;
 mod nginx;
 mod support;

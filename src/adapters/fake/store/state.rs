@@ -1,0 +1,160 @@
+//! What the store holds, and the rules that a database would enforce.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::domain::audit::Entry;
+use crate::domain::ids::{EntityKind, MemberId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::pool::{Member, Pool};
+use crate::domain::route::Route;
+use crate::domain::time::Timestamp;
+use crate::domain::vhost::Vhost;
+use crate::ports::store::{FileRecord, StoreError};
+
+/// Every row of every table.
+#[derive(Clone, Default)]
+pub(super) struct State {
+    pub(super) highest: HashMap<EntityKind, i64>,
+    pub(super) pools: BTreeMap<PoolId, Pool>,
+    pub(super) members: BTreeMap<MemberId, Member>,
+    pub(super) vhosts: BTreeMap<VhostId, Vhost>,
+    pub(super) routes: BTreeMap<RouteId, Route>,
+    /// The unique index of the routes: vhost and canonical prefix.
+    pub(super) prefixes: BTreeMap<(VhostId, String), RouteId>,
+    pub(super) audit: Vec<Entry>,
+    pub(super) files: BTreeMap<String, FileRecord>,
+    pub(super) facts: HashMap<String, String>,
+    pub(super) sessions: HashMap<String, Timestamp>,
+}
+
+/// The saved row, and how a save can be refused before it.
+struct Saving {
+    kind: EntityKind,
+    id: i64,
+    known: Revision,
+    /// Another row has the name.
+    taken: bool,
+    /// Every row that this one names is there.
+    anchored: bool,
+}
+
+impl State {
+    pub(super) fn next_id(&mut self, kind: EntityKind) -> i64 {
+        let highest = self.highest.entry(kind).or_default();
+        *highest += 1;
+        *highest
+    }
+
+    pub(super) fn save_pool(&mut self, pool: Pool) -> Result<Pool, StoreError> {
+        let same_name =
+            |other: &Pool| other.id != pool.id && other.name.as_str().eq_ignore_ascii_case(pool.name.as_str());
+        let saving = Saving {
+            kind: EntityKind::Pool,
+            id: pool.id.0,
+            known: pool.revision,
+            taken: self.pools.values().any(same_name),
+            anchored: pool.source_nanio_pool_id.is_none_or(|id| id == pool.id || self.pools.contains_key(&id)),
+        };
+        let revision = saving.check(&mut self.highest, self.pools.get(&pool.id).map(|row| row.revision))?;
+        let saved = Pool { revision, ..pool };
+        self.pools.insert(saved.id, saved.clone());
+        Ok(saved)
+    }
+
+    pub(super) fn delete_pool(&mut self, id: PoolId) -> Result<(), StoreError> {
+        let routed = self.routes.values().any(|route| route.pool_id == id);
+        if routed || self.vhosts.values().any(|vhost| vhost.default_pool_id == Some(id)) {
+            return Err(referenced());
+        }
+        for pool in self.pools.values_mut().filter(|pool| pool.source_nanio_pool_id == Some(id)) {
+            pool.source_nanio_pool_id = None;
+            pool.revision = pool.revision.next();
+        }
+        self.members.retain(|_, member| member.pool_id != id);
+        self.pools.remove(&id);
+        Ok(())
+    }
+
+    pub(super) fn save_member(&mut self, member: Member) -> Result<Member, StoreError> {
+        let saving = Saving {
+            kind: EntityKind::Member,
+            id: member.id.0,
+            known: member.revision,
+            taken: false,
+            anchored: self.pools.contains_key(&member.pool_id),
+        };
+        let revision = saving.check(&mut self.highest, self.members.get(&member.id).map(|row| row.revision))?;
+        let saved = Member { revision, ..member };
+        self.members.insert(saved.id, saved.clone());
+        Ok(saved)
+    }
+
+    pub(super) fn save_vhost(&mut self, vhost: Vhost) -> Result<Vhost, StoreError> {
+        let same_name = |other: &Vhost| other.id != vhost.id && other.server_name == vhost.server_name;
+        let saving = Saving {
+            kind: EntityKind::Vhost,
+            id: vhost.id.0,
+            known: vhost.revision,
+            taken: self.vhosts.values().any(same_name),
+            anchored: vhost.default_pool_id.is_none_or(|id| self.pools.contains_key(&id)),
+        };
+        let revision = saving.check(&mut self.highest, self.vhosts.get(&vhost.id).map(|row| row.revision))?;
+        let saved = Vhost { revision, ..vhost };
+        self.vhosts.insert(saved.id, saved.clone());
+        Ok(saved)
+    }
+
+    pub(super) fn delete_vhost(&mut self, id: VhostId) {
+        self.routes.retain(|_, route| route.vhost_id != id);
+        self.prefixes.retain(|(vhost, _), _| *vhost != id);
+        self.vhosts.remove(&id);
+    }
+
+    pub(super) fn save_route(&mut self, route: Route) -> Result<Route, StoreError> {
+        let place = (route.vhost_id, route.path_prefix.canonical().to_owned());
+        let saving = Saving {
+            kind: EntityKind::Route,
+            id: route.id.0,
+            known: route.revision,
+            taken: self.prefixes.get(&place).is_some_and(|id| *id != route.id),
+            anchored: self.vhosts.contains_key(&route.vhost_id) && self.pools.contains_key(&route.pool_id),
+        };
+        let revision = saving.check(&mut self.highest, self.routes.get(&route.id).map(|row| row.revision))?;
+        let saved = Route { revision, ..route };
+        self.delete_route(saved.id);
+        self.prefixes.insert(place, saved.id);
+        self.routes.insert(saved.id, saved.clone());
+        Ok(saved)
+    }
+
+    pub(super) fn delete_route(&mut self, id: RouteId) {
+        if let Some(old) = self.routes.remove(&id) {
+            self.prefixes.remove(&(old.vhost_id, old.path_prefix.canonical().to_owned()));
+        }
+    }
+}
+
+impl Saving {
+    /// The revision that the save gives, unless it is refused. `stored` is the revision of the row, if there is one.
+    fn check(&self, highest: &mut HashMap<EntityKind, i64>, stored: Option<Revision>) -> Result<Revision, StoreError> {
+        let fits = if self.known == Revision::NEW {
+            let highest = highest.entry(self.kind).or_default();
+            *highest = self.id.max(*highest);
+            stored.is_none()
+        } else {
+            stored == Some(self.known)
+        };
+        if !fits {
+            Err(StoreError::Stale { kind: self.kind, id: self.id })
+        } else if self.taken {
+            Err(StoreError::Taken { kind: self.kind })
+        } else if !self.anchored {
+            Err(referenced())
+        } else {
+            Ok(self.known.next())
+        }
+    }
+}
+
+fn referenced() -> StoreError {
+    StoreError::Corrupt("the row refers to one that is not there, or others refer to it".to_owned())
+}

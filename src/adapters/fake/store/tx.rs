@@ -1,0 +1,258 @@
+//! A transaction on a copy of the state.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::domain::audit;
+use crate::domain::gateway::PoolRef;
+use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::pool::{Member, Pool};
+use crate::domain::route::Route;
+use crate::domain::time::Timestamp;
+use crate::domain::vhost::Vhost;
+use crate::ports::store::{Access, FileRecord, GatewaySize, StoreError, Tx};
+
+use super::state::State;
+
+/// An open transaction. The state is copied when it is first written to.
+pub(super) struct FakeTx {
+    state: Arc<State>,
+    access: Access,
+}
+
+impl FakeTx {
+    pub(super) fn new(state: Arc<State>, access: Access) -> Self {
+        Self { state, access }
+    }
+
+    pub(super) fn into_state(self) -> Arc<State> {
+        self.state
+    }
+
+    fn writing(&mut self) -> Result<&mut State, StoreError> {
+        match self.access {
+            Access::Write => Ok(Arc::make_mut(&mut self.state)),
+            Access::Read => {
+                Err(StoreError::Corrupt("a transaction that was opened for reading tried to write".to_owned()))
+            }
+        }
+    }
+
+    fn pools_where(&self, keep: impl Fn(&Pool) -> bool) -> Vec<Pool> {
+        let mut pools: Vec<Pool> = self.state.pools.values().filter(|pool| keep(pool)).cloned().collect();
+        pools.sort_by(|a, b| a.name.cmp(&b.name));
+        pools
+    }
+
+    fn vhosts_where(&self, keep: impl Fn(&Vhost) -> bool) -> Vec<Vhost> {
+        let mut vhosts: Vec<Vhost> = self.state.vhosts.values().filter(|vhost| keep(vhost)).cloned().collect();
+        vhosts.sort_by(|a, b| a.server_name.cmp(&b.server_name));
+        vhosts
+    }
+}
+
+impl Tx for FakeTx {
+    fn next_id(&mut self, kind: EntityKind) -> Result<i64, StoreError> {
+        Ok(self.writing()?.next_id(kind))
+    }
+
+    fn pools(&mut self) -> Result<Vec<Pool>, StoreError> {
+        Ok(self.pools_where(|_| true))
+    }
+
+    fn pool(&mut self, id: PoolId) -> Result<Option<Pool>, StoreError> {
+        Ok(self.state.pools.get(&id).cloned())
+    }
+
+    fn pool_named(&mut self, name: &str) -> Result<Option<Pool>, StoreError> {
+        Ok(self.pools_where(|pool| pool.name.as_str().eq_ignore_ascii_case(name)).pop())
+    }
+
+    fn pool_refs(&mut self) -> Result<HashMap<PoolId, PoolRef>, StoreError> {
+        let pool_ref = |pool: &Pool| (pool.id, PoolRef { name: pool.name.clone(), kind: pool.kind });
+        Ok(self.state.pools.values().map(pool_ref).collect())
+    }
+
+    fn serving_pools(&mut self) -> Result<HashSet<PoolId>, StoreError> {
+        Ok(self.state.members.values().filter(|member| member.enabled).map(|member| member.pool_id).collect())
+    }
+
+    fn pools_backed_by(&mut self, id: PoolId) -> Result<Vec<Pool>, StoreError> {
+        Ok(self.pools_where(|pool| pool.source_nanio_pool_id == Some(id)))
+    }
+
+    fn save_pool(&mut self, pool: Pool) -> Result<Pool, StoreError> {
+        self.writing()?.save_pool(pool)
+    }
+
+    fn delete_pool(&mut self, id: PoolId) -> Result<(), StoreError> {
+        self.writing()?.delete_pool(id)
+    }
+
+    fn members(&mut self, pool: PoolId) -> Result<Vec<Member>, StoreError> {
+        Ok(self.state.members.values().filter(|member| member.pool_id == pool).cloned().collect())
+    }
+
+    fn member(&mut self, id: MemberId) -> Result<Option<Member>, StoreError> {
+        Ok(self.state.members.get(&id).cloned())
+    }
+
+    fn save_member(&mut self, member: Member) -> Result<Member, StoreError> {
+        self.writing()?.save_member(member)
+    }
+
+    fn delete_member(&mut self, id: MemberId) -> Result<(), StoreError> {
+        self.writing()?.members.remove(&id);
+        Ok(())
+    }
+
+    fn vhosts(&mut self) -> Result<Vec<Vhost>, StoreError> {
+        Ok(self.vhosts_where(|_| true))
+    }
+
+    fn vhost(&mut self, id: VhostId) -> Result<Option<Vhost>, StoreError> {
+        Ok(self.state.vhosts.get(&id).cloned())
+    }
+
+    fn vhost_named(&mut self, server_name: &str) -> Result<Option<Vhost>, StoreError> {
+        Ok(self.vhosts_where(|vhost| vhost.server_name.as_str() == server_name).pop())
+    }
+
+    fn vhosts_using(&mut self, pool: PoolId) -> Result<Vec<Vhost>, StoreError> {
+        let routed: HashSet<VhostId> =
+            self.state.routes.values().filter(|route| route.pool_id == pool).map(|route| route.vhost_id).collect();
+        Ok(self.vhosts_where(|vhost| vhost.default_pool_id == Some(pool) || routed.contains(&vhost.id)))
+    }
+
+    fn save_vhost(&mut self, vhost: Vhost) -> Result<Vhost, StoreError> {
+        self.writing()?.save_vhost(vhost)
+    }
+
+    fn delete_vhost(&mut self, id: VhostId) -> Result<(), StoreError> {
+        self.writing()?.delete_vhost(id);
+        Ok(())
+    }
+
+    fn routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError> {
+        let mut routes: Vec<Route> =
+            self.state.routes.values().filter(|route| route.vhost_id == vhost).cloned().collect();
+        routes.sort_by_key(|route| (Reverse(route.path_prefix.as_str().len()), route.id));
+        Ok(routes)
+    }
+
+    fn route(&mut self, id: RouteId) -> Result<Option<Route>, StoreError> {
+        Ok(self.state.routes.get(&id).cloned())
+    }
+
+    fn route_at(&mut self, vhost: VhostId, canonical: &str) -> Result<Option<Route>, StoreError> {
+        let id = self.state.prefixes.get(&(vhost, canonical.to_owned()));
+        Ok(id.and_then(|id| self.state.routes.get(id)).cloned())
+    }
+
+    fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError> {
+        let counts = |route: &&Route| route.vhost_id == vhost && !route.path_prefix.is_root();
+        Ok(self.state.routes.values().filter(counts).map(|route| route.pool_id).collect())
+    }
+
+    fn save_route(&mut self, route: Route) -> Result<Route, StoreError> {
+        self.writing()?.save_route(route)
+    }
+
+    fn delete_route(&mut self, id: RouteId) -> Result<(), StoreError> {
+        self.writing()?.delete_route(id);
+        Ok(())
+    }
+
+    fn gateway_size(&mut self) -> Result<GatewaySize, StoreError> {
+        let mut routes: HashMap<VhostId, u64> = HashMap::new();
+        for route in self.state.routes.values() {
+            *routes.entry(route.vhost_id).or_default() += 1;
+        }
+        let names = self.state.vhosts.values().map(|vhost| vhost.server_name.as_str().chars().count() as u64);
+        Ok(GatewaySize {
+            most_routes: routes.into_values().max().unwrap_or_default(),
+            vhosts: self.state.vhosts.len() as u64,
+            longest_server_name: names.max().unwrap_or_default(),
+        })
+    }
+
+    fn append_audit(&mut self, entry: &audit::NewEntry) -> Result<AuditId, StoreError> {
+        let json = |snapshot: &audit::Snapshot| {
+            serde_json::to_string(snapshot).map_err(|why| StoreError::Corrupt(format!("audit_log: {why}")))
+        };
+        let (before_json, after_json) =
+            (entry.before.as_ref().map(json).transpose()?, entry.after.as_ref().map(json).transpose()?);
+        let state = self.writing()?;
+        let id = AuditId(state.next_id(EntityKind::Audit));
+        let (entity_type, entity_id) = entry.subject.columns();
+        state.audit.push(audit::Entry {
+            id,
+            actor: entry.actor.as_str().to_owned(),
+            action: entry.action.as_str().to_owned(),
+            entity_type: entity_type.to_owned(),
+            entity_id,
+            before_json,
+            after_json,
+            nginx: entry.nginx.clone(),
+            created_at: entry.at,
+        });
+        Ok(id)
+    }
+
+    fn audit(&mut self, filter: &audit::Filter) -> Result<Vec<audit::Entry>, StoreError> {
+        let wanted = |entry: &&audit::Entry| {
+            filter.entity_type.as_ref().is_none_or(|wanted| *wanted == entry.entity_type)
+                && filter.entity_id.is_none_or(|wanted| entry.entity_id == Some(wanted))
+                && filter.from.is_none_or(|from| entry.created_at >= from)
+                && filter.to.is_none_or(|to| entry.created_at <= to)
+        };
+        let bounded = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let page = self.state.audit.iter().rev().filter(wanted).skip(bounded(filter.skip)).take(bounded(filter.take));
+        Ok(page.cloned().collect())
+    }
+
+    fn files(&mut self) -> Result<Vec<FileRecord>, StoreError> {
+        Ok(self.state.files.values().cloned().collect())
+    }
+
+    fn save_file(&mut self, file: &FileRecord) -> Result<(), StoreError> {
+        self.writing()?.files.insert(file.path.clone(), file.clone());
+        Ok(())
+    }
+
+    fn forget_file(&mut self, path: &str) -> Result<(), StoreError> {
+        self.writing()?.files.remove(path);
+        Ok(())
+    }
+
+    fn fact(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.state.facts.get(key).cloned())
+    }
+
+    fn set_fact(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+        self.writing()?.facts.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    fn revoke_session(&mut self, session: &str, expires: Timestamp) -> Result<(), StoreError> {
+        self.writing()?.sessions.insert(session.to_owned(), expires);
+        Ok(())
+    }
+
+    fn revoked_sessions(&mut self, now: Timestamp) -> Result<HashMap<String, Timestamp>, StoreError> {
+        if self.access == Access::Write {
+            self.writing()?.sessions.retain(|_, expires| *expires > now);
+        }
+        let valid = |(_, expires): &(&String, &Timestamp)| **expires > now;
+        Ok(self.state.sessions.iter().filter(valid).map(|(session, expires)| (session.clone(), *expires)).collect())
+    }
+
+    fn savepoint(&mut self, body: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<(), StoreError> {
+        let before = Arc::clone(&self.state);
+        if !body(self) {
+            self.state = before;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! What databases say, in the port's words.
+
+use std::path::PathBuf;
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+use crate::domain::ids::EntityKind;
+use crate::ports::store::StoreError;
+
+/// Why a database was not opened. Unless it says otherwise, nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It holds migrations that this program does not know.
+    #[error(
+        "{place} was made by a newer version of nanio-orchestrator (it has the schema {version}, which {} does not \
+         know); nothing was changed. Install that version again, or restore the backup from before the upgrade",
+        concat!("version ", env!("CARGO_PKG_VERSION"))
+    )]
+    Newer {
+        /// Which database.
+        place: String,
+        /// The highest unknown migration.
+        version: String,
+    },
+    /// It was made by 0.4.x.
+    #[error(
+        "{place} is a database of nanio-orchestrator 0.4.x; nothing was changed. Move it to another place (keep it \
+         until the upgrade is done) and run 'nanio-orchestrator rebuild-db': it restores pools, vhosts, routes and \
+         credentials from the nginx configuration directory"
+    )]
+    Older {
+        /// Which database.
+        place: String,
+    },
+    /// It belongs to another program.
+    #[error("{place} holds tables of another program; nothing was changed. Check the setting of the database path")]
+    Foreign {
+        /// Which database.
+        place: String,
+    },
+    /// It is no SQLite file.
+    #[error("{place} is not an SQLite database; nothing was changed. Check the setting of the database path")]
+    NotSqlite {
+        /// Which file.
+        place: String,
+    },
+    /// It is corrupt.
+    #[error(
+        "{place} is damaged ({what}); nothing was changed. Restore the latest backup, or move the file away and run \
+         'nanio-orchestrator rebuild-db'"
+    )]
+    Damaged {
+        /// Which database.
+        place: String,
+        /// What the database says about it.
+        what: String,
+    },
+    /// It cannot be used now.
+    #[error("cannot open the database {place}: {why}")]
+    Unusable {
+        /// Which database.
+        place: String,
+        /// What was said.
+        why: String,
+    },
+}
+
+/// An [`OpenError::Unusable`] or [`OpenError::Damaged`], by what SQLite said.
+pub(super) fn unopened(place: &str, why: &impl ToString) -> OpenError {
+    let why = why.to_string();
+    if is_damage(&why) {
+        OpenError::Damaged { place: place.to_owned(), what: why }
+    } else {
+        OpenError::Unusable { place: place.to_owned(), why }
+    }
+}
+
+/// Whether SQLite complains about the file itself. diesel keeps no error code for this, and
+/// `sqlite3_errstr` has had these two sentences for SQLITE_CORRUPT and SQLITE_NOTADB since 3.0.
+fn is_damage(message: &str) -> bool {
+    message.contains("database disk image is malformed") || message.contains("file is not a database")
+}
+
+/// How a query on a table can fail: the table's name and the entity whose names are unique in it.
+#[derive(Clone, Copy)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    pub(super) kind: Option<EntityKind>,
+}
+
+impl Table {
+    /// Translates what diesel says.
+    pub(super) fn fault(self) -> impl Fn(Error) -> StoreError {
+        move |error| match (error, self.kind) {
+            (Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _), Some(kind)) => StoreError::Taken { kind },
+            (error, _) => fault(&format!("table {}", self.name), error),
+        }
+    }
+
+    /// A row that cannot be read.
+    pub(super) fn corrupt(self, id: i64, column: &str, why: impl std::fmt::Display) -> StoreError {
+        StoreError::Corrupt(format!("table {}, row {id}, column {column}: {why}", self.name))
+    }
+}
+
+/// Translates what diesel says about `what`.
+pub(super) fn fault(what: &str, error: Error) -> StoreError {
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
+            StoreError::Corrupt(format!("{what}: the row refers to one that is not there, or others refer to it"))
+        }
+        Error::DatabaseError(
+            DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::NotNullViolation
+            | DatabaseErrorKind::CheckViolation
+            | DatabaseErrorKind::ReadOnlyTransaction,
+            said,
+        ) => StoreError::Corrupt(format!("{what}: {}", said.message())),
+        Error::DatabaseError(_, said) if is_damage(said.message()) => {
+            StoreError::Corrupt(format!("{what}: {}; restore a backup", said.message()))
+        }
+        Error::DeserializationError(why) | Error::SerializationError(why) => {
+            StoreError::Corrupt(format!("{what}: {why}"))
+        }
+        Error::NotFound => StoreError::Corrupt(format!("{what}: a row that must exist is missing")),
+        other => StoreError::Unavailable(format!("{what}: {other}")),
+    }
+}
+
+/// How a file is called in messages.
+pub(super) fn place(path: &std::path::Path) -> String {
+    PathBuf::from(path).display().to_string()
+}

@@ -1,0 +1,48 @@
+//! Managed files as they were last written.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use crate::domain::time::Timestamp;
+use crate::ports::store::{FileRecord, StoreError};
+
+use super::error::Table;
+use super::schema::config_files;
+use super::{Db, on};
+
+const TABLE: Table = Table { name: "config_files", kind: None };
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = config_files, primary_key(path))]
+struct FileRow {
+    path: String,
+    sha256: String,
+    written_at: NaiveDateTime,
+}
+
+pub(super) fn all(db: &mut Db<'_>) -> Result<Vec<FileRecord>, StoreError> {
+    let rows = on!(db, c => config_files::table.order(config_files::path).select(FileRow::as_select()).load(c))
+        .map_err(TABLE.fault())?;
+    let record = |row: FileRow| FileRecord {
+        path: row.path,
+        sha256: row.sha256,
+        written_at: Timestamp::of_naive(row.written_at),
+    };
+    Ok(rows.into_iter().map(record).collect())
+}
+
+pub(super) fn save(db: &mut Db<'_>, file: &FileRecord) -> Result<(), StoreError> {
+    let row = FileRow { path: file.path.clone(), sha256: file.sha256.clone(), written_at: file.written_at.naive() };
+    on!(db, c => diesel::insert_into(config_files::table)
+        .values(&row)
+        .on_conflict(config_files::path)
+        .do_update()
+        .set(&row)
+        .execute(c))
+    .map(drop)
+    .map_err(TABLE.fault())
+}
+
+pub(super) fn forget(db: &mut Db<'_>, path: &str) -> Result<(), StoreError> {
+    on!(db, c => diesel::delete(config_files::table.find(path)).execute(c)).map(drop).map_err(TABLE.fault())
+}

@@ -1,0 +1,53 @@
+//! The database: diesel behind [`crate::ports::store`].
+//!
+//! One file an entity holds its row, the way between row and domain value, and its queries.
+//! A query is written once, in [`on!`], which compiles it for each kind of connection.
+
+mod audit;
+mod connection;
+mod decode;
+mod error;
+mod facts;
+mod files;
+mod ids;
+mod members;
+mod migrate;
+mod pools;
+mod routes;
+mod save;
+mod schema;
+mod second;
+mod sessions;
+mod sqlite;
+mod tx;
+mod vhosts;
+
+use diesel::SqliteConnection;
+
+pub use error::OpenError;
+pub use sqlite::SqliteStore;
+
+/// A connection inside a transaction.
+enum Db<'c> {
+    Sqlite(&'c mut SqliteConnection),
+}
+
+impl<'c> From<&'c mut SqliteConnection> for Db<'c> {
+    fn from(connection: &'c mut SqliteConnection) -> Self {
+        Db::Sqlite(connection)
+    }
+}
+
+/// Compiles `$body` once for each kind of connection, as `$c`.
+macro_rules! on {
+    ($db:expr, $c:ident => $body:expr) => {
+        match $db {
+            $crate::adapters::store::Db::Sqlite(connection) => {
+                let $c: &mut diesel::SqliteConnection = &mut *connection;
+                $body
+            }
+        }
+    };
+}
+
+pub(crate) use on;

@@ -1,0 +1,165 @@
+//! Routes of vhosts: the largest table, tens of thousands of rows in one vhost.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use chrono::NaiveDateTime;
+use diesel::dsl::{count_star, exists, max};
+use diesel::prelude::*;
+
+use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
+use crate::domain::route::{KeyPrefix, PathPrefix, Route};
+use crate::domain::vhost::Snippet;
+use crate::ports::store::{GatewaySize, StoreError};
+
+use super::decode::Row;
+use super::error::Table;
+use super::save::save;
+use super::schema::{length, pools, routes, vhosts};
+use super::second::Second;
+use super::{Db, on};
+
+const TABLE: Table = Table { name: "routes", kind: Some(EntityKind::Route) };
+
+/// What is read of a route: `canonical_prefix` follows from `path_prefix`.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = routes)]
+struct RouteRow {
+    id: i64,
+    revision: i64,
+    vhost_id: i64,
+    path_prefix: String,
+    pool_id: i64,
+    key_prefix: Option<String>,
+    extra_directives: Option<String>,
+    enabled: bool,
+    created_at: Second,
+    updated_at: Second,
+}
+
+/// What is written of a route.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = routes, treat_none_as_null = true)]
+struct WrittenRoute<'r> {
+    id: i64,
+    revision: i64,
+    vhost_id: i64,
+    path_prefix: &'r str,
+    canonical_prefix: &'r str,
+    pool_id: i64,
+    key_prefix: Option<&'r str>,
+    extra_directives: Option<&'r str>,
+    enabled: bool,
+    created_at: NaiveDateTime,
+    updated_at: NaiveDateTime,
+}
+
+impl<'r> WrittenRoute<'r> {
+    fn of(route: &'r Route, revision: Revision) -> Self {
+        Self {
+            id: route.id.0,
+            revision: revision.0,
+            vhost_id: route.vhost_id.0,
+            path_prefix: route.path_prefix.as_str(),
+            canonical_prefix: route.path_prefix.canonical(),
+            pool_id: route.pool_id.0,
+            key_prefix: route.key_prefix.as_ref().map(KeyPrefix::as_str),
+            extra_directives: route.extra_directives.as_ref().map(Snippet::as_str),
+            enabled: route.enabled,
+            created_at: route.created_at.naive(),
+            updated_at: route.updated_at.naive(),
+        }
+    }
+}
+
+impl RouteRow {
+    fn route(self) -> Result<Route, StoreError> {
+        let row = Row { table: TABLE, id: self.id };
+        Ok(Route {
+            id: RouteId(self.id),
+            revision: Revision(self.revision),
+            vhost_id: VhostId(self.vhost_id),
+            path_prefix: row.value("path_prefix", PathPrefix::stored(&self.path_prefix))?,
+            pool_id: PoolId(self.pool_id),
+            key_prefix: row.optional("key_prefix", self.key_prefix.as_deref(), KeyPrefix::parse)?,
+            extra_directives: row.optional("extra_directives", self.extra_directives.as_deref(), Snippet::parse)?,
+            enabled: self.enabled,
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.0,
+        })
+    }
+}
+
+pub(super) fn of_vhost(db: &mut Db<'_>, vhost: VhostId) -> Result<Vec<Route>, StoreError> {
+    let mut rows = on!(db, c => routes::table
+        .filter(routes::vhost_id.eq(vhost.0))
+        .select(RouteRow::as_select())
+        .load(c))
+    .map_err(TABLE.fault())?;
+    // Cheaper here than in the database, which would carry whole rows through its sorter.
+    rows.sort_unstable_by_key(|row| (Reverse(row.path_prefix.len()), row.id));
+    rows.into_iter().map(RouteRow::route).collect()
+}
+
+pub(super) fn get(db: &mut Db<'_>, id: RouteId) -> Result<Option<Route>, StoreError> {
+    on!(db, c => routes::table.find(id.0).select(RouteRow::as_select()).first(c).optional())
+        .map_err(TABLE.fault())?
+        .map(RouteRow::route)
+        .transpose()
+}
+
+pub(super) fn at(db: &mut Db<'_>, vhost: VhostId, canonical: &str) -> Result<Option<Route>, StoreError> {
+    on!(db, c => routes::table
+        .filter(routes::vhost_id.eq(vhost.0))
+        .filter(routes::canonical_prefix.eq(canonical))
+        .select(RouteRow::as_select())
+        .first(c)
+        .optional())
+    .map_err(TABLE.fault())?
+    .map(RouteRow::route)
+    .transpose()
+}
+
+pub(super) fn pool_ids(db: &mut Db<'_>, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError> {
+    // Asked of each pool, of which there are few: one look into the index each, however many routes there are.
+    let ids: Vec<i64> = on!(db, c => pools::table
+        .filter(exists(
+            routes::table
+                .filter(routes::pool_id.eq(pools::id))
+                .filter(routes::vhost_id.eq(vhost.0))
+                .filter(routes::canonical_prefix.ne(PathPrefix::root().as_str())),
+        ))
+        .select(pools::id)
+        .load(c))
+    .map_err(TABLE.fault())?;
+    Ok(ids.into_iter().map(PoolId).collect())
+}
+
+pub(super) fn save(db: &mut Db<'_>, route: Route) -> Result<Route, StoreError> {
+    let (known, revision) = (route.revision, route.revision.next());
+    let row = WrittenRoute::of(&route, revision);
+    save!(db, routes, TABLE, EntityKind::Route, row, known)?;
+    Ok(Route { revision, ..route })
+}
+
+pub(super) fn delete(db: &mut Db<'_>, id: RouteId) -> Result<(), StoreError> {
+    on!(db, c => diesel::delete(routes::table.find(id.0)).execute(c)).map(drop).map_err(TABLE.fault())
+}
+
+pub(super) fn gateway_size(db: &mut Db<'_>) -> Result<GatewaySize, StoreError> {
+    let most_routes: Option<i64> = on!(&mut *db, c => routes::table
+        .group_by(routes::vhost_id)
+        .select(count_star())
+        .order(count_star().desc())
+        .first(c)
+        .optional())
+    .map_err(TABLE.fault())?;
+    let (vhosts, longest): (i64, Option<i32>) =
+        on!(db, c => vhosts::table.select((count_star(), max(length(vhosts::server_name)))).first(c))
+            .map_err(TABLE.fault())?;
+    Ok(GatewaySize {
+        most_routes: most_routes.unwrap_or_default().unsigned_abs(),
+        vhosts: vhosts.unsigned_abs(),
+        longest_server_name: longest.unwrap_or_default().unsigned_abs().into(),
+    })
+}

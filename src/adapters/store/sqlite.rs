@@ -1,0 +1,40 @@
+//! The store in one SQLite file.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use crate::ports::store::{Access, Body, StoreError, Transactions};
+
+use super::connection::Connections;
+use super::error::OpenError;
+use super::migrate;
+
+/// A store in one SQLite file. Readers see the last committed state and never wait for the writer;
+/// what was committed survives a loss of power.
+pub struct SqliteStore {
+    writer: Connections,
+    readers: Connections,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`; makes it (readable by its owner only) if there is none, and brings
+    /// its schema up to date. Blocks while it reads the file.
+    ///
+    /// # Errors
+    /// The file is not this program's to use, or cannot be used; then nothing was written to it.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        migrate::prepare(path)?;
+        Ok(Self { writer: Connections::new(path, Access::Write), readers: Connections::new(path, Access::Read) })
+    }
+}
+
+#[async_trait]
+impl Transactions for SqliteStore {
+    async fn run(&self, access: Access, body: Body) -> Result<(), StoreError> {
+        match access {
+            Access::Read => self.readers.run(body).await,
+            Access::Write => self.writer.run(body).await,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! A transaction: each method of the port, given to the file of its entity.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::connection::Connection;
+use diesel::result::Error;
+
+use crate::domain::audit;
+use crate::domain::gateway::PoolRef;
+use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::pool::{Member, Pool};
+use crate::domain::route::Route;
+use crate::domain::time::Timestamp;
+use crate::domain::vhost::Vhost;
+use crate::ports::store::{Access, Body, FileRecord, GatewaySize, StoreError, Tx};
+
+use super::error::fault;
+use super::{Db, facts, files, ids, members, on, pools, routes, sessions, vhosts};
+
+/// An open transaction.
+pub(super) struct SqlTx<'c> {
+    db: Db<'c>,
+    access: Access,
+}
+
+/// Why a transaction or savepoint is undone.
+pub(super) enum Undo {
+    /// Its body said so.
+    Asked,
+    /// The database could not go on.
+    Failed(Error),
+}
+
+impl From<Error> for Undo {
+    fn from(error: Error) -> Self {
+        Undo::Failed(error)
+    }
+}
+
+/// What became of a transaction.
+pub(super) fn ended(result: Result<(), Undo>) -> Result<(), StoreError> {
+    match result {
+        Ok(()) | Err(Undo::Asked) => Ok(()),
+        Err(Undo::Failed(error)) => Err(fault("transaction", error)),
+    }
+}
+
+impl<'c> SqlTx<'c> {
+    /// Runs the body of a transaction that was begun on `db`.
+    pub(super) fn run(db: impl Into<Db<'c>>, access: Access, body: Body) -> Result<(), Undo> {
+        let mut tx = Self { db: db.into(), access };
+        if body(&mut tx) { Ok(()) } else { Err(Undo::Asked) }
+    }
+
+    /// The connection, if this transaction may write.
+    fn writing(&mut self) -> Result<&mut Db<'c>, StoreError> {
+        match self.access {
+            Access::Write => Ok(&mut self.db),
+            Access::Read => {
+                Err(StoreError::Corrupt("a transaction that was opened for reading tried to write".to_owned()))
+            }
+        }
+    }
+}
+
+impl Tx for SqlTx<'_> {
+    fn next_id(&mut self, kind: EntityKind) -> Result<i64, StoreError> {
+        ids::next(self.writing()?, kind)
+    }
+
+    fn pools(&mut self) -> Result<Vec<Pool>, StoreError> {
+        pools::all(&mut self.db)
+    }
+
+    fn pool(&mut self, id: PoolId) -> Result<Option<Pool>, StoreError> {
+        pools::get(&mut self.db, id)
+    }
+
+    fn pool_named(&mut self, name: &str) -> Result<Option<Pool>, StoreError> {
+        pools::named(&mut self.db, name)
+    }
+
+    fn pool_refs(&mut self) -> Result<HashMap<PoolId, PoolRef>, StoreError> {
+        pools::refs(&mut self.db)
+    }
+
+    fn serving_pools(&mut self) -> Result<HashSet<PoolId>, StoreError> {
+        pools::serving(&mut self.db)
+    }
+
+    fn pools_backed_by(&mut self, id: PoolId) -> Result<Vec<Pool>, StoreError> {
+        pools::backed_by(&mut self.db, id)
+    }
+
+    fn save_pool(&mut self, pool: Pool) -> Result<Pool, StoreError> {
+        pools::save(self.writing()?, pool)
+    }
+
+    fn delete_pool(&mut self, id: PoolId) -> Result<(), StoreError> {
+        pools::delete(self.writing()?, id)
+    }
+
+    fn members(&mut self, pool: PoolId) -> Result<Vec<Member>, StoreError> {
+        members::of_pool(&mut self.db, pool)
+    }
+
+    fn member(&mut self, id: MemberId) -> Result<Option<Member>, StoreError> {
+        members::get(&mut self.db, id)
+    }
+
+    fn save_member(&mut self, member: Member) -> Result<Member, StoreError> {
+        members::save(self.writing()?, member)
+    }
+
+    fn delete_member(&mut self, id: MemberId) -> Result<(), StoreError> {
+        members::delete(self.writing()?, id)
+    }
+
+    fn vhosts(&mut self) -> Result<Vec<Vhost>, StoreError> {
+        vhosts::all(&mut self.db)
+    }
+
+    fn vhost(&mut self, id: VhostId) -> Result<Option<Vhost>, StoreError> {
+        vhosts::get(&mut self.db, id)
+    }
+
+    fn vhost_named(&mut self, server_name: &str) -> Result<Option<Vhost>, StoreError> {
+        vhosts::named(&mut self.db, server_name)
+    }
+
+    fn vhosts_using(&mut self, pool: PoolId) -> Result<Vec<Vhost>, StoreError> {
+        vhosts::using(&mut self.db, pool)
+    }
+
+    fn save_vhost(&mut self, vhost: Vhost) -> Result<Vhost, StoreError> {
+        vhosts::save(self.writing()?, vhost)
+    }
+
+    fn delete_vhost(&mut self, id: VhostId) -> Result<(), StoreError> {
+        vhosts::delete(self.writing()?, id)
+    }
+
+    fn routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError> {
+        routes::of_vhost(&mut self.db, vhost)
+    }
+
+    fn route(&mut self, id: RouteId) -> Result<Option<Route>, StoreError> {
+        routes::get(&mut self.db, id)
+    }
+
+    fn route_at(&mut self, vhost: VhostId, canonical: &str) -> Result<Option<Route>, StoreError> {
+        routes::at(&mut self.db, vhost, canonical)
+    }
+
+    fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError> {
+        routes::pool_ids(&mut self.db, vhost)
+    }
+
+    fn save_route(&mut self, route: Route) -> Result<Route, StoreError> {
+        routes::save(self.writing()?, route)
+    }
+
+    fn delete_route(&mut self, id: RouteId) -> Result<(), StoreError> {
+        routes::delete(self.writing()?, id)
+    }
+
+    fn gateway_size(&mut self) -> Result<GatewaySize, StoreError> {
+        routes::gateway_size(&mut self.db)
+    }
+
+    fn append_audit(&mut self, entry: &audit::NewEntry) -> Result<AuditId, StoreError> {
+        super::audit::append(self.writing()?, entry)
+    }
+
+    fn audit(&mut self, filter: &audit::Filter) -> Result<Vec<audit::Entry>, StoreError> {
+        super::audit::read(&mut self.db, filter)
+    }
+
+    fn files(&mut self) -> Result<Vec<FileRecord>, StoreError> {
+        files::all(&mut self.db)
+    }
+
+    fn save_file(&mut self, file: &FileRecord) -> Result<(), StoreError> {
+        files::save(self.writing()?, file)
+    }
+
+    fn forget_file(&mut self, path: &str) -> Result<(), StoreError> {
+        files::forget(self.writing()?, path)
+    }
+
+    fn fact(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        facts::get(&mut self.db, key)
+    }
+
+    fn set_fact(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+        facts::set(self.writing()?, key, value)
+    }
+
+    fn revoke_session(&mut self, session: &str, expires: Timestamp) -> Result<(), StoreError> {
+        sessions::revoke(self.writing()?, session, expires)
+    }
+
+    fn revoked_sessions(&mut self, now: Timestamp) -> Result<HashMap<String, Timestamp>, StoreError> {
+        if self.access == Access::Write {
+            sessions::forget_void(&mut self.db, now)?;
+        }
+        sessions::revoked(&mut self.db, now)
+    }
+
+    fn savepoint(&mut self, body: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<(), StoreError> {
+        let access = self.access;
+        ended(on!(&mut self.db, c => c.transaction(|c| {
+            let mut inner = SqlTx { db: c.into(), access };
+            if body(&mut inner) { Ok(()) } else { Err(Undo::Asked) }
+        })))
+    }
+}

@@ -1,0 +1,3 @@
+//! What each port promises, asked of every adapter.
+
+mod store;
