@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod fake;
+pub mod http;
 pub mod logging;
 pub mod nginx;
 pub mod process_lock;

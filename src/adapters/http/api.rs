@@ -1,0 +1,61 @@
+//! All operations together, and the tags that group them.
+
+use std::sync::Arc;
+
+use poem_openapi::Tags;
+
+use super::audit::AuditApi;
+use super::config::ConfigApi;
+use super::health::HealthApi;
+use super::members::MembersApi;
+use super::pools::PoolsApi;
+use super::routes::RoutesApi;
+use super::vhosts::VhostsApi;
+use crate::domain::services::Services;
+
+/// Every operation of the API.
+pub type Api = (PoolsApi, MembersApi, VhostsApi, RoutesApi, ConfigApi, AuditApi, HealthApi);
+
+/// What `/api/health` tells of the process.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The program's version.
+    pub version: String,
+    /// Whether this is development mode.
+    pub dev: bool,
+    /// Where nginx's managed files are.
+    pub nginx_config_dir: String,
+}
+
+/// The groups of operations.
+#[derive(Tags)]
+pub enum Group {
+    /// Named groups of storage nodes: one nginx `upstream` each.
+    Pools,
+    /// The storage nodes of a pool.
+    Members,
+    /// One nginx `server` block each.
+    Vhosts,
+    /// Which pool serves a bucket of a vhost.
+    Routes,
+    /// nginx's files and nginx itself.
+    Config,
+    /// Who changed what, when, and what nginx said to it.
+    Audit,
+    /// Whether the program is well.
+    Health,
+}
+
+/// The operations over these use cases.
+#[must_use]
+pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
+    (
+        PoolsApi(services.clone()),
+        MembersApi(services.clone()),
+        VhostsApi(services.clone()),
+        RoutesApi(services.clone()),
+        ConfigApi(services.clone()),
+        AuditApi(services.clone()),
+        HealthApi(services.clone(), facts),
+    )
+}

@@ -1,0 +1,34 @@
+//! The REST API, the login and the documentation pages: the driving adapter for clients.
+//!
+//! A handler is three lines: the request is parsed before it, it makes one service call, and its answer is a
+//! view. [`error`] alone knows status codes of failures; [`fields`] reads bodies and tells every fault at once.
+
+mod allow;
+mod api;
+mod attempts;
+mod audit;
+mod auth;
+mod body;
+mod config;
+mod docs;
+mod error;
+mod fault;
+mod fields;
+mod health;
+mod lax;
+mod login;
+mod members;
+mod moment;
+mod pages;
+mod params;
+mod pools;
+mod reply;
+mod routes;
+mod schema;
+mod server;
+mod session;
+mod values;
+mod vhosts;
+
+pub use docs::openapi_document;
+pub use server::{HttpOptions, app, run};

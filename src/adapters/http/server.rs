@@ -1,0 +1,160 @@
+//! Puts the parts together: paths, gatekeeper, errors as JSON, security headers, the request log.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use poem::endpoint::make_sync;
+use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::listener::Acceptor;
+use poem::middleware::CatchPanic;
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, Server, get, post};
+
+use super::allow::Allowed;
+use super::api::{self, Facts};
+use super::attempts::Attempts;
+use super::auth::{Gatekeeper, guard};
+use super::docs;
+use super::error::ApiError;
+use super::login::{self, Login, is_https};
+use super::pages::{self, Pages};
+use super::session::Sessions;
+use crate::domain::audit::Actor;
+use crate::domain::services::Services;
+use crate::ports::clock::Clock;
+use crate::ports::store::Store;
+
+/// How long requests in flight may take after the signal to stop.
+const GRACE: Duration = Duration::from_secs(20);
+/// A connection on which nothing happens for so long is closed.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// How the API is served.
+pub struct HttpOptions {
+    /// The API key.
+    pub api_key: String,
+    /// Seconds that a browser session lasts.
+    pub session_ttl: u64,
+    /// Whether this is a start in development mode.
+    pub dev: bool,
+    /// The program's version.
+    pub version: String,
+    /// Where nginx's managed files are, for `/api/health`.
+    pub nginx_config_dir: String,
+    /// The name of this machine, for the pages; may be empty.
+    pub host: String,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where ended sessions are remembered.
+    pub store: Store,
+}
+
+impl std::fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The key stays out of every log.
+        f.debug_struct("HttpOptions").field("dev", &self.dev).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// The whole HTTP application.
+pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Output = Response> + use<> {
+    let HttpOptions { api_key, session_ttl, dev, version, nginx_config_dir, host, clock, store } = options;
+    let sessions = Sessions::new(&api_key, session_ttl, store);
+    let gatekeeper = Arc::new(Gatekeeper::new(&api_key, sessions, clock.clone()));
+    let pages = Arc::new(Pages::new(host, version.clone(), dev));
+    let home = pages.clone();
+    let login = Arc::new(Login { gatekeeper: gatekeeper.clone(), pages, attempts: Attempts::default(), clock });
+    let allowed = Arc::new(Allowed::of(&docs::openapi_document()));
+    let operations = api::operations(&services, Facts { version, dev, nginx_config_dir });
+
+    Route::new()
+        .nest("/api", docs::service(operations))
+        .at("/api/openapi.json", docs::document())
+        .at("/api/docs", docs::swagger())
+        .at("/api/redoc", docs::redoc())
+        .at("/login", get(login::show).post(login::log_in).data(login.clone()))
+        .at("/logout", post(login::log_out).data(login))
+        .at("/static/style.css", get(pages::style))
+        .at("/", get(make_sync(move |_| home.home())))
+        .around(without_slash)
+        .around(move |next, request| in_json(allowed.clone(), next, request))
+        .around(move |next, request| guard(gatekeeper.clone(), next, request))
+        .with(CatchPanic::new().with_handler(|_| ApiError::internal()))
+        .around(observed)
+}
+
+/// Serves `app` until `shutdown`; then takes no more connections and lets requests in flight finish.
+///
+/// # Errors
+/// The listener failed.
+pub async fn run(
+    acceptor: impl Acceptor + 'static,
+    app: impl Endpoint + 'static,
+    shutdown: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    Server::new_with_acceptor(acceptor).idle_timeout(IDLE).run_with_graceful_shutdown(app, shutdown, Some(GRACE)).await
+}
+
+/// Sends `/api/pools/` to `/api/pools`, as 0.4.x did.
+async fn without_slash<E: Endpoint>(next: Arc<E>, request: Request) -> Result<Response> {
+    let path = request.uri().path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.len() == path.len() || !trimmed.starts_with("/api/") {
+        return next.call(request).await.map(IntoResponse::into_response);
+    }
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let base = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(|host| {
+        let scheme = if is_https(&request) { "https" } else { "http" };
+        format!("{scheme}://{host}")
+    });
+    let place = format!("{}{trimmed}{query}", base.unwrap_or_default());
+    Ok(StatusCode::TEMPORARY_REDIRECT.with_header(header::LOCATION, place).into_response())
+}
+
+/// Gives every failure the form that clients expect.
+async fn in_json<E: Endpoint<Output = Response>>(
+    allowed: Arc<Allowed>,
+    next: Arc<E>,
+    request: Request,
+) -> Result<Response> {
+    let path = request.uri().path().to_owned();
+    let error = match next.call(request).await {
+        Ok(answer) => return Ok(answer),
+        Err(error) if error.is_from_response() => return Ok(error.into_response()),
+        Err(error) => ApiError::of_framework(&error),
+    };
+    let refused_method = error.status() == StatusCode::METHOD_NOT_ALLOWED;
+    let mut answer = error.into_response();
+    if refused_method && let Some(methods) = allowed.methods(&path) {
+        answer.headers_mut().insert(header::ALLOW, methods);
+    }
+    Ok(answer)
+}
+
+/// Writes the log line and sets the headers that every answer has. What fails outside the routes is JSON here.
+async fn observed<E: Endpoint<Output = Response>>(next: Arc<E>, request: Request) -> Result<Response> {
+    let (method, path, began) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+    let mut answer = match next.call(request).await {
+        Ok(answer) => answer,
+        Err(error) if error.is_from_response() => error.into_response(),
+        Err(error) => ApiError::of_framework(&error).into_response(),
+    };
+    let headers = answer.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // Not no-referrer: with it, browsers send `Origin: null` with our own forms.
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    let actor = answer.data::<Actor>().map_or("-", |actor| actor.as_str());
+    let milliseconds = began.elapsed().as_millis();
+    tracing::info!(%method, path, status = answer.status().as_u16(), milliseconds, actor, "request");
+    if method == Method::HEAD {
+        answer.set_body(());
+    }
+    Ok(answer)
+}
