@@ -39,9 +39,6 @@ pub enum ServeError {
     /// What a crash interrupted cannot be made good.
     #[error("an interrupted change could not be completed: {0}")]
     Recovery(#[source] ServiceError),
-    /// A setting asks for what this version cannot do; going on without it would be worse than not starting.
-    #[error("{0}")]
-    Unsupported(String),
     /// The address cannot be listened on.
     #[error(
         "cannot listen on {address}: {source}; change NANIO_ORCHESTRATOR_HOST or NANIO_ORCHESTRATOR_PORT, or end what uses it"
@@ -77,7 +74,6 @@ pub async fn serve_until(
     settings: Settings,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    expect_supported(&settings)?;
     let clock = Arc::new(SystemClock);
     let address = settings.listen_address();
     let _lock = ProcessLock::take(&settings.db_path, &format!("serves {address}"), clock.now())?;
@@ -102,23 +98,6 @@ pub async fn serve_until(
         tracing::error!(%error, "the last changes were cut short; the next start completes or reverts them");
     }
     served
-}
-
-/// Refuses settings that would silently not hold.
-fn expect_supported(settings: &Settings) -> Result<(), ServeError> {
-    if settings.database_url.is_some() {
-        return Err(ServeError::Unsupported(
-            "NANIO_ORCHESTRATOR_DATABASE_URL is set, but this version keeps its data in SQLite only: unset it"
-                .to_owned(),
-        ));
-    }
-    if settings.tls_cert.is_some() || settings.tls_key.is_some() {
-        return Err(ServeError::Unsupported(
-            "NANIO_ORCHESTRATOR_TLS_CERT and TLS_KEY are set, but this version serves HTTP only: unset them and put a TLS proxy in front"
-                .to_owned(),
-        ));
-    }
-    Ok(())
 }
 
 async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> {

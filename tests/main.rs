@@ -4,4 +4,5 @@
 mod contract;
 mod nginx;
 mod process;
+mod readme;
 mod support;
