@@ -51,7 +51,7 @@ fn virtual_hosted_buckets_are_routed_by_the_host_name() {
 }
 
 #[test]
-fn a_host_in_the_request_line_that_the_node_would_not_see_is_refused() {
+fn a_host_that_the_node_would_read_otherwise_is_refused() {
     let (gateway, first, second) = (Gateway::start(), Echo::start("first"), Echo::start("second"));
     let default = gateway.pool("first", &[first.address()]);
     let routed = gateway.pool("second", &[second.address()]);
@@ -65,6 +65,10 @@ fn a_host_in_the_request_line_that_the_node_would_not_see_is_refused() {
     // nginx would route by the one name, and the node would read the other.
     assert_eq!(served(&ask(&format!("http://{other}/k"), bkt)), "400 InvalidURI");
     assert_eq!(served(&ask(&format!("http://{bkt}/k"), other)), "400 InvalidURI");
+    // A node that gets no bucket by name reads it from the path, past the routes.
+    assert_eq!(served(&ask("/bkt/k", "localhost")), "400 InvalidURI");
+    assert_eq!(served(&ask("/bkt/k", "s3.example.test")), "400 InvalidURI");
+    assert_eq!(served(&ask("/k", &format!("{bkt}.evil.test"))), "400 InvalidURI");
     assert_eq!((first.take().len(), second.take().len()), (0, 2));
 }
 
