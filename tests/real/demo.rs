@@ -98,11 +98,20 @@ fn assert_guide_works(demo: &Demo) {
     assert_eq!(shell(&back), std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap());
 }
 
+/// The first of three ports in a row, for three nodes.
+fn three_free_ports() -> u16 {
+    loop {
+        let ports = [free_port(), free_port(), free_port()];
+        if ports[1] == ports[0] + 1 && ports[2] == ports[0] + 2 {
+            return ports[0];
+        }
+    }
+}
+
 #[test]
 fn the_lines_that_the_demo_prints_work_as_printed_and_it_leaves_no_process_behind() {
     let directory = tempfile::tempdir().unwrap();
-    // Three nodes listen on three ports in a row.
-    let ports = Ports { api: free_port(), gateway: free_port(), storage: free_port() };
+    let ports = Ports { api: free_port(), gateway: free_port(), storage: three_free_ports() };
     let mut demo = Demo::start(directory.path(), &ports, "first");
     assert_guide_works(&demo);
     let health = Request::get("/api/health").send(ports.api).json();

@@ -12,4 +12,5 @@ mod failover;
 mod hosts;
 mod refusals;
 mod routing;
+mod start;
 mod status;

@@ -2,9 +2,11 @@
 
     s3_client.py everything ENDPOINT BUCKET
         every operation that the gateway promises, on a bucket of its own; content is compared
-    s3_client.py copy ENDPOINT SOURCE_BUCKET DESTINATION_BUCKET
-        copies the key `source` to `copied`; prints the status and the error code
-    s3_client.py signed METHOD ENDPOINT SIGNED_PATH SENT_TARGET [HEADER:VALUE]
+    s3_client.py fill ENDPOINT BUCKET...
+        makes buckets, each with an object `source`
+    s3_client.py copy ENDPOINT SOURCE_BUCKET:DESTINATION_BUCKET...
+        copies the key `source` to `copied`; prints for each the status and the content or error code
+    s3_client.py signed ENDPOINT METHOD SIGNED_PATH SENT_TARGET [HEADER:VALUE...]
         signs one path and sends another target, byte for byte; prints the status and the body
 
 Credentials come from the environment. The exit status is 0 only if all went as promised.
@@ -91,17 +93,26 @@ def multipart(s3, bucket):
     same("64 MiB in eight parts", got.hexdigest(), whole.hexdigest())
 
 
-def copy(endpoint, source, destination):
+def fill(endpoint, *buckets):
     s3 = client(endpoint)
-    try:
-        s3.copy_object(Bucket=destination, Key="copied", CopySource={"Bucket": source, "Key": "source"})
-    except ClientError as error:
-        print(error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"])
-    else:
-        print(200, s3.get_object(Bucket=destination, Key="copied")["Body"].read().decode())
+    for bucket in buckets:
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key="source", Body=f"source of {bucket}".encode())
 
 
-def signed(method, endpoint, path, target, *headers):
+def copy(endpoint, *pairs):
+    s3 = client(endpoint)
+    for pair in pairs:
+        source, _, destination = pair.partition(":")
+        try:
+            s3.copy_object(Bucket=destination, Key="copied", CopySource={"Bucket": source, "Key": "source"})
+        except ClientError as error:
+            print(error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"])
+        else:
+            print(200, s3.get_object(Bucket=destination, Key="copied")["Body"].read().decode())
+
+
+def signed(endpoint, method, path, target, *headers):
     body = b"smuggled" if method == "PUT" else b""
     request = AWSRequest(method=method, url=endpoint + path, data=body)
     for header in headers:
@@ -118,4 +129,4 @@ def signed(method, endpoint, path, target, *headers):
     print(answer.status, answer.read().decode())
 
 
-{"everything": everything, "copy": copy, "signed": signed}[sys.argv[1]](*sys.argv[2:])
+{"everything": everything, "fill": fill, "copy": copy, "signed": signed}[sys.argv[1]](*sys.argv[2:])

@@ -93,13 +93,16 @@ impl PrivateNginx {
 
     /// Starts nginx and waits until its workers serve.
     pub fn start(&mut self) {
-        let child = Command::new(binary())
+        // Should the test be killed, the kernel ends nginx.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "--"])
+            .arg(binary())
             .args(["-c", self.conf().to_str().unwrap(), "-g", "daemon off;"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("nginx must be installed: scripts/setup.sh does it");
+            .expect("setpriv must be installed: run `make setup`");
         self.child = Some(child);
         let pid_file = self.dir.path().join("nginx.pid");
         wait_until("nginx", || {
@@ -118,13 +121,20 @@ impl PrivateNginx {
     }
 }
 
-impl Drop for PrivateNginx {
-    fn drop(&mut self) {
+impl PrivateNginx {
+    /// Ends nginx.
+    pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             // SIGTERM lets the master end its workers; SIGKILL would leave them.
             let _ = Command::new("kill").arg(child.id().to_string()).status();
             let _ = child.wait();
         }
+    }
+}
+
+impl Drop for PrivateNginx {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

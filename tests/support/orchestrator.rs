@@ -18,6 +18,7 @@ pub struct Orchestrator {
     directory: tempfile::TempDir,
     managed: PathBuf,
     conf: PathBuf,
+    more: Vec<(String, PathBuf)>,
     process: Option<Running>,
 }
 
@@ -25,8 +26,14 @@ impl Orchestrator {
     /// Starts it and waits until it answers.
     pub fn start(nginx: &PrivateNginx) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut orchestrator =
-            Self { port: free_port(), directory, managed: nginx.managed(), conf: nginx.conf(), process: None };
+        let mut orchestrator = Self {
+            port: free_port(),
+            directory,
+            managed: nginx.managed(),
+            conf: nginx.conf(),
+            more: Vec::new(),
+            process: None,
+        };
         orchestrator.restart();
         orchestrator
     }
@@ -44,7 +51,7 @@ impl Orchestrator {
                 command.env(set("DEV"), "false").env(set("HOST"), "127.0.0.1").env(set("PORT"), self.port.to_string());
                 command.env(set("API_KEY"), API_KEY).env(set("DB_PATH"), self.database());
                 command.env(set("NGINX_CONFIG_DIR"), &self.managed).env(set("NGINX_CONF"), &self.conf);
-                command.env(set("NGINX_SUDO"), "never");
+                command.env(set("NGINX_SUDO"), "never").envs(self.more.iter().map(|(key, value)| (set(key), value)));
                 command.env(set("S3_ACCESS_KEY"), ACCESS_KEY).env(set("S3_SECRET_KEY"), SECRET_KEY);
             },
             &log,
@@ -54,6 +61,11 @@ impl Orchestrator {
         });
         assert!(process.is_running(), "{}", std::fs::read_to_string(&log).unwrap_or_default());
         self.process = Some(process);
+    }
+
+    /// One more setting, from the next start on.
+    pub fn set(&mut self, key: &str, value: &Path) {
+        self.more.push((key.to_owned(), value.to_owned()));
     }
 
     /// SIGKILL, while others may be calling.
