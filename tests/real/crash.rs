@@ -1,6 +1,9 @@
 //! SIGKILL in the middle of changes: database, disk and nginx agree afterwards.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -16,10 +19,11 @@ fn a_kill_in_a_stream_of_changes_leaves_database_disk_and_nginx_agreed() {
     let vhost = gateway.vhost("localhost", default);
     let path = format!("/api/vhosts/{vhost}/routes");
     let mut acknowledged = Vec::new();
-    for round in 0..6_usize {
+    let managed = gateway.nginx.managed();
+    let log = gateway.api.database().with_extension("db-wal");
+    let (intent, watched) = (managed.join(".nanio/intent.json"), managed.join("vhosts/localhost.conf"));
+    for round in 0..8_usize {
         let made = AtomicUsize::new(0);
-        // Every round is cut off after another number of answers, somewhere in the change that follows.
-        let kill_after = 1 + 2 * round;
         let answered: Vec<String> = std::thread::scope(|scope| {
             let writers: Vec<_> = (0..2)
                 .map(|writer| {
@@ -45,7 +49,19 @@ fn a_kill_in_a_stream_of_changes_leaves_database_disk_and_nginx_agreed() {
                     })
                 })
                 .collect();
-            wait_until("the first answers", || made.load(Ordering::SeqCst) >= kill_after);
+            wait_until("the first answers", || made.load(Ordering::SeqCst) > round);
+            // By turns: right after an answer, while nginx is asked about the next change; when files are about
+            // to be moved; after the first of them was; and after the database has committed.
+            let (first, rows) = (file(&watched), file(&log));
+            match round % 4 {
+                0 => {}
+                1 => spin_until(|| intent.exists()),
+                2 => spin_until(|| file(&watched) != first),
+                _ => {
+                    spin_until(|| file(&watched) != first);
+                    spin_until(|| file(&log) != rows);
+                }
+            }
             gateway.api.kill();
             writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
         });
@@ -57,6 +73,19 @@ fn a_kill_in_a_stream_of_changes_leaves_database_disk_and_nginx_agreed() {
     for prefix in &acknowledged {
         assert_eq!(gateway.served_by(&format!("{prefix}k")), "second");
     }
+}
+
+/// As `wait_until`, for what lasts a millisecond.
+fn spin_until(ready: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !ready() {
+        assert!(start.elapsed() < Duration::from_secs(60), "the moment did not come");
+    }
+}
+
+/// What changes when a file is written or replaced.
+fn file(path: &Path) -> Option<(u64, u64, i64)> {
+    std::fs::metadata(path).map(|metadata| (metadata.ino(), metadata.len(), metadata.mtime_nsec())).ok()
 }
 
 fn assert_agreed(gateway: &Gateway, path: &str, acknowledged: &[String]) {

@@ -11,7 +11,6 @@ use crate::support::nginx::{free_port, wait_until};
 
 struct Demo {
     process: Running,
-    log: std::path::PathBuf,
 }
 
 struct Ports {
@@ -41,22 +40,14 @@ impl Demo {
             },
             &log,
         );
-        let text = || std::fs::read_to_string(&log).unwrap();
-        let mut running = true;
-        let alive = std::cell::RefCell::new((&mut process, &mut running));
-        wait_until("the guide", || {
-            let (process, running) = &mut *alive.borrow_mut();
-            **running = process.is_running();
-            !**running || text().contains("s3 ls s3://photos")
-        });
-        assert!(running, "{}", text());
-        Self { process, log }
+        let guide = || std::fs::read_to_string(&log).unwrap().contains("s3 ls s3://photos");
+        process.wait_until("the demo", guide);
+        Self { process }
     }
 
     /// The curl lines of the guide, as printed.
     fn curl_lines(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(&self.log).unwrap();
-        text.lines().map(str::trim).filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()
+        self.process.said().lines().map(str::trim).filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()
     }
 }
 

@@ -1,14 +1,18 @@
 //! Programs that end with the test that started them, however it ends.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::nginx::wait_until;
+
 /// A running program. Dropped with a failing test it is killed; should the test itself be killed, the kernel
 /// does it.
 pub struct Running {
     child: Child,
+    log: PathBuf,
 }
 
 impl Running {
@@ -20,11 +24,20 @@ impl Running {
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         configure(&mut command);
         let child = command.spawn().expect("setpriv must be installed: run `make setup`");
-        Self { child }
+        Self { child, log: log.to_owned() }
     }
 
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+    /// Waits until the program is `ready`; fails with its last words if it ends instead.
+    pub fn wait_until(&mut self, what: &str, ready: impl Fn() -> bool) {
+        let child = RefCell::new(&mut self.child);
+        let ended = || child.borrow_mut().try_wait().unwrap().is_some();
+        wait_until(what, || ready() || ended());
+        assert!(!ended(), "{what} has ended: {}", self.said());
+    }
+
+    /// Everything that it said.
+    pub fn said(&self) -> String {
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -42,6 +55,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.log.display(), self.said());
+        }
     }
 }
 

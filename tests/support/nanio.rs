@@ -1,9 +1,10 @@
 //! A real storage node: `nanio serve` on a directory of its own.
 
+use std::net::TcpStream;
 use std::path::PathBuf;
 
 use super::child::{Running, project_program};
-use super::nginx::{free_port, wait_for_port};
+use super::nginx::free_port;
 
 /// The credentials that every node of the tests takes.
 pub const ACCESS_KEY: &str = "testkey";
@@ -11,9 +12,10 @@ pub const SECRET_KEY: &str = "test-secret-of-no-value";
 
 /// A running node.
 pub struct Nanio {
+    // Ended before its directory goes.
+    _process: Running,
     pub port: u16,
     directory: tempfile::TempDir,
-    _process: Running,
 }
 
 impl Nanio {
@@ -27,9 +29,9 @@ impl Nanio {
             command.arg("--no-access-log");
             command.env("NANIO_ACCESS_KEY", ACCESS_KEY).env("NANIO_SECRET_KEY", SECRET_KEY);
         };
-        let process = Running::start(&project_program("nanio"), configure, &directory.path().join("log"));
-        wait_for_port(port);
-        Self { port, directory, _process: process }
+        let mut process = Running::start(&project_program("nanio"), configure, &directory.path().join("log"));
+        process.wait_until("nanio", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { _process: process, port, directory }
     }
 
     pub fn address(&self) -> String {

@@ -111,6 +111,15 @@ impl PrivateNginx {
         });
     }
 
+    /// Ends nginx.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // SIGTERM lets the master end its workers; SIGKILL would leave them.
+            let _ = Command::new("kill").arg(child.id().to_string()).status();
+            let _ = child.wait();
+        }
+    }
+
     /// Whether the real nginx accepts what is on disk.
     pub fn accepts_live_tree(&self) -> bool {
         let output = Command::new(binary()).args(["-t", "-q", "-c", self.conf().to_str().unwrap()]).output().unwrap();
@@ -121,17 +130,6 @@ impl PrivateNginx {
     }
 }
 
-impl PrivateNginx {
-    /// Ends nginx.
-    pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // SIGTERM lets the master end its workers; SIGKILL would leave them.
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-            let _ = child.wait();
-        }
-    }
-}
-
 impl Drop for PrivateNginx {
     fn drop(&mut self) {
         self.stop();
@@ -139,8 +137,7 @@ impl Drop for PrivateNginx {
 }
 
 pub fn binary() -> PathBuf {
-    let sbin = Path::new("/usr/sbin/nginx");
-    if sbin.exists() { sbin.to_owned() } else { PathBuf::from("nginx") }
+    super::child::project_program("nginx")
 }
 
 fn is_root() -> bool {

@@ -8,18 +8,19 @@ use serde_json::Value;
 use super::child::Running;
 use super::http::{Request, Response};
 use super::nanio::{ACCESS_KEY, SECRET_KEY};
-use super::nginx::{PrivateNginx, free_port, wait_until};
+use super::nginx::{PrivateNginx, free_port};
 
 const API_KEY: &str = "key-of-the-tests";
 
 /// `nanio-orchestrator serve` for a private nginx.
 pub struct Orchestrator {
+    // Ended before its directory goes.
+    process: Option<Running>,
     pub port: u16,
     directory: tempfile::TempDir,
     managed: PathBuf,
     conf: PathBuf,
     more: Vec<(String, PathBuf)>,
-    process: Option<Running>,
 }
 
 impl Orchestrator {
@@ -56,10 +57,10 @@ impl Orchestrator {
             },
             &log,
         );
-        wait_until("the orchestrator", || {
-            Request::get("/api/health").try_send(self.port).is_ok_and(|answer| answer.status == 200)
+        let port = self.port;
+        process.wait_until("the orchestrator", || {
+            Request::get("/api/health").try_send(port).is_ok_and(|answer| answer.status == 200)
         });
-        assert!(process.is_running(), "{}", std::fs::read_to_string(&log).unwrap_or_default());
         self.process = Some(process);
     }
 
