@@ -1,7 +1,5 @@
 //! What databases say, in the port's words.
 
-use std::path::PathBuf;
-
 use diesel::result::{DatabaseErrorKind, Error};
 
 use crate::domain::ids::EntityKind;
@@ -125,9 +123,4 @@ pub(super) fn fault(what: &str, error: Error) -> StoreError {
         Error::NotFound => StoreError::Corrupt(format!("{what}: a row that must exist is missing")),
         other => StoreError::Unavailable(format!("{what}: {other}")),
     }
-}
-
-/// How a file is called in messages.
-pub(super) fn place(path: &std::path::Path) -> String {
-    PathBuf::from(path).display().to_string()
 }

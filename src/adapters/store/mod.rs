@@ -4,18 +4,18 @@
 //! A query is written once, in [`on!`], which compiles it for each kind of connection.
 
 mod audit;
-mod connection;
 mod decode;
 mod error;
 mod facts;
 mod files;
 mod ids;
 mod members;
-mod migrate;
 mod pools;
 mod routes;
 mod save;
 mod schema;
+mod schema_state;
+mod seats;
 mod second;
 mod sessions;
 mod sqlite;
