@@ -31,13 +31,13 @@ pub enum OpenError {
         place: String,
     },
     /// It belongs to another program.
-    #[error("{place} holds tables of another program; nothing was changed. Check the setting of the database path")]
+    #[error("{place} holds tables of another program; nothing was changed. Check the setting of the database")]
     Foreign {
         /// Which database.
         place: String,
     },
     /// It is no SQLite file.
-    #[error("{place} is not an SQLite database; nothing was changed. Check the setting of the database path")]
+    #[error("{place} is not an SQLite database; nothing was changed. Check the setting of the database")]
     NotSqlite {
         /// Which file.
         place: String,
@@ -52,6 +52,17 @@ pub enum OpenError {
         place: String,
         /// What the database says about it.
         what: String,
+    },
+    /// Another orchestrator uses it.
+    #[error(
+        "{place} is in use by another orchestrator ({holder}); only one can manage a gateway. Stop it first, or send \
+         the command to its API"
+    )]
+    Busy {
+        /// Which database.
+        place: String,
+        /// Who uses it.
+        holder: String,
     },
     /// It cannot be used now.
     #[error("cannot open the database {place}: {why}")]
