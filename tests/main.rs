@@ -1,5 +1,6 @@
 //! The integration tests: one binary.
 
+mod api;
 mod contract;
 mod nginx;
 mod support;
