@@ -4,5 +4,7 @@
 //! needs, [`adapters`] do the work.
 
 pub mod adapters;
+pub mod app;
+pub mod config;
 pub mod domain;
 pub mod ports;

@@ -1,6 +1,11 @@
 //! The outside world: databases, nginx, S3, HTTP, the command line.
 
+pub mod cli;
+pub mod clock;
 pub mod fake;
 pub mod http;
+pub mod logging;
 pub mod nginx;
+pub mod process_lock;
+pub mod s3;
 pub mod store;

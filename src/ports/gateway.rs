@@ -6,7 +6,6 @@ use async_trait::async_trait;
 
 use crate::domain::audit::NginxAnswer;
 use crate::domain::gateway::{FileName, ManagedFile};
-use crate::domain::time::Timestamp;
 
 /// Owns the managed files and speaks to nginx.
 ///
@@ -136,8 +135,6 @@ pub struct Observed {
     pub nginx_version: Option<String>,
     /// How candidates are tested: `staged`, `swap` or `dry-run`.
     pub check_mode: &'static str,
-    /// When a worker was last started, if nginx runs.
-    pub workers_since: Option<Timestamp>,
 }
 
 /// Why a change or question could not be served.

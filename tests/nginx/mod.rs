@@ -1,3 +1,4 @@
 //! Rendering, parsing, staging, against the value generators and the real nginx.
 
+mod gateway;
 mod inverse;

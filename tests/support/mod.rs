@@ -1,3 +1,4 @@
 //! What several suites share.
 
+pub mod nginx;
 pub mod values;

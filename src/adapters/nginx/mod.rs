@@ -1,6 +1,14 @@
 //! nginx: files rendered and parsed, candidates tested, reloads proven.
 
+pub mod command;
+pub mod gateway;
+pub mod intent;
+pub mod main_conf;
 pub mod parse;
+pub mod proof;
 pub mod render;
 pub mod snippet;
+pub mod stage;
 pub mod text;
+pub mod tree;
+pub mod workers;

@@ -71,7 +71,7 @@ fn inside(directive: &Directive) -> &[Node] {
     directive.block.as_deref().unwrap_or_default()
 }
 
-fn only_argument<'a>(directive: &'a Directive) -> Result<&'a str, ParseError> {
+fn only_argument(directive: &Directive) -> Result<&str, ParseError> {
     directive.argument().ok_or_else(|| {
         ParseError::Unexpected(format!("line {}: {} must have one argument", directive.line, directive.name()))
     })

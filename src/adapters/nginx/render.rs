@@ -135,8 +135,7 @@ fn upstream_values(upstream: &Upstream) -> Value {
 fn server_values(server: &Server, dialect: Dialect) -> Value {
     let id = server.id.0;
     let base = server.server_name.wildcard_base();
-    let special: Vec<Value> =
-        server.routes.iter().filter(|route| !route.is_plain()).map(|route| route_values(route)).collect();
+    let special: Vec<Value> = server.routes.iter().filter(|route| !route.is_plain()).map(route_values).collect();
     context! {
         id => id,
         server_name => server.server_name.as_str(),

@@ -20,15 +20,21 @@ struct FileRow {
     written_at: NaiveDateTime,
 }
 
+impl From<FileRow> for FileRecord {
+    fn from(row: FileRow) -> Self {
+        Self { path: row.path, sha256: row.sha256, written_at: Timestamp::of_naive(row.written_at) }
+    }
+}
+
 pub(super) fn all(db: &mut Db<'_>) -> Result<Vec<FileRecord>, StoreError> {
     let rows = on!(db, c => config_files::table.order(config_files::path).select(FileRow::as_select()).load(c))
         .map_err(TABLE.fault())?;
-    let record = |row: FileRow| FileRecord {
-        path: row.path,
-        sha256: row.sha256,
-        written_at: Timestamp::of_naive(row.written_at),
-    };
-    Ok(rows.into_iter().map(record).collect())
+    Ok(rows.into_iter().map(FileRecord::from).collect())
+}
+
+pub(super) fn one(db: &mut Db<'_>, path: &str) -> Result<Option<FileRecord>, StoreError> {
+    let row = on!(db, c => config_files::table.find(path).select(FileRow::as_select()).first(c).optional());
+    Ok(row.map_err(TABLE.fault())?.map(FileRecord::from))
 }
 
 pub(super) fn save(db: &mut Db<'_>, file: &FileRecord) -> Result<(), StoreError> {

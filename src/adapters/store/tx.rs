@@ -180,6 +180,10 @@ impl Tx for SqlTx<'_> {
         files::all(&mut self.db)
     }
 
+    fn file(&mut self, path: &str) -> Result<Option<FileRecord>, StoreError> {
+        files::one(&mut self.db, path)
+    }
+
     fn save_file(&mut self, file: &FileRecord) -> Result<(), StoreError> {
         files::save(self.writing()?, file)
     }

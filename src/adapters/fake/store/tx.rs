@@ -216,6 +216,10 @@ impl Tx for FakeTx {
         Ok(self.state.files.values().cloned().collect())
     }
 
+    fn file(&mut self, path: &str) -> Result<Option<FileRecord>, StoreError> {
+        Ok(self.state.files.get(path).cloned())
+    }
+
     fn save_file(&mut self, file: &FileRecord) -> Result<(), StoreError> {
         self.writing()?.files.insert(file.path.clone(), file.clone());
         Ok(())

@@ -1,0 +1,42 @@
+# Thin: each target is one line that could be typed. `make` alone lists them.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup install-dev run dev test check fmt openapi build clean
+
+# .venv holds the S3 server of the demo and the foreign clients of the tests.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: ## Install what run and test need (Debian packages, .venv); quick if it is there
+	@bash scripts/setup.sh
+
+install-dev: setup ## The same as setup
+
+run: setup ## Start everything for real: nginx, storage nodes, API and docs at http://localhost:8080
+	exec cargo run --locked -- demo
+
+dev: ## Dry-run dev mode: nginx commands are printed, state in ./dev-data, API key `dev`
+	NANIO_ORCHESTRATOR_DEV=true cargo run --locked -- serve
+
+test: setup check ## Everything: format, lints, all tests
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked && cargo test --locked --doc; else cargo test --locked; fi
+
+check: ## Format, lints, unit tests
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked --lib
+
+fmt: ## Format the code
+	cargo fmt
+
+openapi: ## Write openapi.json anew
+	cargo run --locked -- openapi > openapi.json.tmp && mv openapi.json.tmp openapi.json
+
+build: ## Build the release binary: target/release/nanio-orchestrator
+	cargo build --locked --release
+
+clean: ## Remove what build, dev and demo made
+	cargo clean
+	rm -rf .venv dist dev-data demo-data

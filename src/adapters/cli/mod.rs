@@ -1,0 +1,91 @@
+//! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
+
+mod demo;
+mod serve;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use demo::DemoArguments;
+use serve::ServeArguments;
+
+/// Control plane for nginx gateways in front of S3-compatible storage.
+#[derive(Debug, Parser)]
+#[command(name = "nanio-orchestrator", version, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server (default command)
+    Serve(ServeArguments),
+    /// Run everything for real: a private nginx, storage nodes, the server
+    Demo(DemoArguments),
+}
+
+impl Arguments {
+    /// Does what the arguments ask for.
+    pub async fn run(self) -> ExitCode {
+        let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Demo(arguments) => demo::run(arguments).await,
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => {
+                say(&format!("nanio-orchestrator: {fault}"));
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Tells the operator something, on stderr. A stderr that is closed is no reason to fail.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(std::iter::once("nanio-orchestrator").chain(arguments.iter().copied()))
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_command_and_takes_the_same_flags_with_and_without_its_name() {
+        let bare = parse(&["--host", "::1", "--port", "81", "--reload"]).unwrap();
+        assert!(bare.command.is_none());
+        let Some(Command::Serve(named)) =
+            parse(&["serve", "--host", "::1", "--port", "81", "--reload"]).unwrap().command
+        else {
+            panic!("serve is a command");
+        };
+        assert_eq!(bare.serve, named);
+        assert_eq!(parse(&[]).unwrap().serve, ServeArguments::default());
+    }
+
+    #[test]
+    fn wrong_usage_has_exit_status_two() {
+        for arguments in
+            [&["--port", "0"][..], &["--port", "x"], &["--host", "a b"], &["nonsense"], &["--port", "1", "serve"]]
+        {
+            assert_eq!(parse(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
+        }
+        assert_eq!(parse(&["--version"]).unwrap_err().exit_code(), 0);
+    }
+}

@@ -1,0 +1,410 @@
+//! The `Gateway` port over the managed directory and, unless it is a dry run, the real nginx.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::command::{Build, NginxCommand, words_of};
+use super::intent::Moves;
+use super::main_conf::MainConf;
+use super::render::{Dialect, Renderer};
+use super::stage::{Candidate, prove_pools, tail};
+use super::tree::{Tree, write_new};
+use super::workers::{self, Process};
+use super::{snippet, tree};
+use crate::domain::audit::NginxAnswer;
+use crate::domain::gateway::{FileName, ManagedFile};
+use crate::ports::gateway::{FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested};
+
+/// How long new workers may take to appear after a reload.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
+/// How often we look for them.
+const RELOAD_GLANCE: Duration = Duration::from_millis(10);
+
+/// The managed directory, and nginx if there is one to ask.
+pub struct NginxGateway {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tree: Tree,
+    renderer: Renderer,
+    allow_raw: bool,
+    nginx: Option<RealNginx>,
+    dialect: RwLock<Dialect>,
+    check_mode: Mutex<&'static str>,
+    staged: Mutex<Moves>,
+}
+
+struct RealNginx {
+    command: NginxCommand,
+    build: Option<Build>,
+}
+
+/// What a reload of ours proved, kept beside the files so that a restart of ours does not lose it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Proof {
+    master: Process,
+    files: HashMap<String, String>,
+}
+
+impl NginxGateway {
+    /// The gateway of a real nginx.
+    ///
+    /// # Errors
+    /// The managed directory cannot be made.
+    pub async fn real(root: &Path, command: NginxCommand, allow_raw: bool) -> Result<Self, GatewayError> {
+        let build = command.version().await;
+        let http2_directive = build.as_ref().is_some_and(Build::knows_http2_directive);
+        let ipv6 = Path::new("/proc/net/if_inet6").exists();
+        let dialect = Dialect { http2_directive, ipv6, own_map_hash: true, own_server_names_hash: true };
+        let gateway = Self::new(root, allow_raw, Some(RealNginx { command, build }), dialect, "staged")?;
+        // An nginx.conf that cannot be read yet is reported by the first change.
+        let _ = gateway.shared.read_main_conf();
+        Ok(gateway)
+    }
+
+    /// Writes files but asks no nginx: for a look around on a machine without one.
+    ///
+    /// # Errors
+    /// The managed directory cannot be made.
+    pub fn dry_run(root: &Path, allow_raw: bool) -> Result<Self, GatewayError> {
+        let dialect = Dialect { http2_directive: false, ipv6: true, own_map_hash: true, own_server_names_hash: true };
+        Self::new(root, allow_raw, None, dialect, "dry-run")
+    }
+
+    fn new(
+        root: &Path,
+        allow_raw: bool,
+        nginx: Option<RealNginx>,
+        dialect: Dialect,
+        check_mode: &'static str,
+    ) -> Result<Self, GatewayError> {
+        let shared = Shared {
+            tree: Tree::open(root)?,
+            renderer: Renderer::new(),
+            allow_raw,
+            nginx,
+            dialect: RwLock::new(dialect),
+            check_mode: Mutex::new(check_mode),
+            staged: Mutex::new(Moves::default()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Runs file work where it may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, GatewayError> + Send + 'static,
+    ) -> Result<T, GatewayError> {
+        let shared = self.shared.clone();
+        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        done.unwrap_or_else(|error| Err(GatewayError::Fault(format!("work on the files was cut short: {error}"))))
+    }
+}
+
+impl Shared {
+    fn dialect(&self) -> Dialect {
+        *self.dialect.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads nginx.conf and learns from it what our files may say.
+    fn read_main_conf(&self) -> Result<Option<MainConf>, GatewayError> {
+        let Some(nginx) = &self.nginx else { return Ok(None) };
+        let main = MainConf::read(nginx.command.conf(), &self.tree)?;
+        let mut dialect = self.dialect.write().unwrap_or_else(PoisonError::into_inner);
+        let elsewhere = |start: &str| main.hashes.iter().any(|name| name.starts_with(start));
+        dialect.own_map_hash = !elsewhere("map_hash_");
+        dialect.own_server_names_hash = !elsewhere("server_names_hash_");
+        Ok(Some(main))
+    }
+
+    /// Staging paths in nginx's words become the paths that operators know.
+    fn readable(&self, words: &str) -> String {
+        let canonical = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut text = words.to_owned();
+        let root = self.tree.root().to_string_lossy();
+        for staging in [canonical(&self.tree.staging()), self.tree.staging()] {
+            text = text.replace(&*staging.to_string_lossy(), &root);
+        }
+        if let Some(nginx) = &self.nginx {
+            let candidate = nginx.command.candidate();
+            text = text.replace(&*candidate.to_string_lossy(), &nginx.command.conf().to_string_lossy());
+        }
+        text
+    }
+
+    fn set_check_mode(&self, mode: &'static str) {
+        *self.check_mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+    }
+
+    /// Writes the candidate main file. `false`: its place is not ours and holds something else.
+    fn write_candidate(&self, nginx: &RealNginx, main: &MainConf) -> Result<bool, GatewayError> {
+        for (path, text) in &main.copies {
+            write_new(path, text.as_bytes())?;
+        }
+        let path = nginx.command.candidate();
+        if fs::read_to_string(&path).is_ok_and(|present| present == main.candidate) {
+            return Ok(true);
+        }
+        Ok(write_new(&path, main.candidate.as_bytes()).is_ok())
+    }
+
+    fn pid_file(&self, main: &MainConf) -> Option<PathBuf> {
+        let built = self.nginx.as_ref()?.build.as_ref().and_then(|build| build.pid.clone());
+        main.pid.clone().or(built).or_else(|| Some(PathBuf::from("/run/nginx.pid")))
+    }
+
+    fn error_log(&self, main: &MainConf) -> Option<PathBuf> {
+        let built = self.nginx.as_ref()?.build.as_ref().and_then(|build| build.error_log.clone());
+        main.error_log.clone().or(built)
+    }
+
+    fn hashes(&self) -> Result<HashMap<String, String>, GatewayError> {
+        let files = self.tree.observe()?;
+        Ok(files.into_iter().map(|(path, content)| (self.tree.shown(&path), content.sha256.clone())).collect())
+    }
+
+    fn proof_path(&self) -> PathBuf {
+        self.tree.work().join("running.json")
+    }
+
+    /// What nginx runs, if the master that we last reloaded is still the one that runs.
+    fn running(&self, master: Option<Process>) -> Option<HashMap<String, String>> {
+        let proof: Proof = serde_json::from_slice(&fs::read(self.proof_path()).ok()?).ok()?;
+        (Some(proof.master) == master).then_some(proof.files)
+    }
+}
+
+/// nginx's verdict on a test. A conflict of server names is only a warning to nginx, and one vhost would
+/// silently get no request: to us it is a refusal.
+fn verdict(output: &std::process::Output, words: String) -> Result<NginxAnswer, GatewayError> {
+    if !output.status.success() {
+        let words = if words.is_empty() { format!("nginx -t ended with {}", output.status) } else { words };
+        return Err(GatewayError::Refused(words));
+    }
+    if words.contains("conflicting server name") {
+        return Err(GatewayError::Refused(words));
+    }
+    let passed = "nginx -t: the configuration test is successful";
+    let output = if words.is_empty() { passed.to_owned() } else { format!("{words}\n{passed}") };
+    Ok(NginxAnswer { ok: true, output })
+}
+
+fn dry(what: &str) -> NginxAnswer {
+    NginxAnswer { ok: true, output: format!("[DRY RUN] sudo nginx {what}") }
+}
+
+#[async_trait]
+impl Gateway for NginxGateway {
+    fn render(&self, file: &ManagedFile) -> Rendered {
+        let content = self.shared.renderer.render(file, self.shared.dialect());
+        Rendered { path: self.path(&file.name()), content }
+    }
+
+    fn path(&self, name: &FileName) -> String {
+        self.shared.tree.shown(&Tree::relative(name))
+    }
+
+    fn check_snippet(&self, text: &str) -> Result<(), String> {
+        snippet::check(text, self.shared.allow_raw)
+    }
+
+    async fn test(&self, change: FileChange) -> Result<Tested, GatewayError> {
+        let (candidate, main) = self
+            .blocking(move |shared| {
+                let main = shared.read_main_conf()?;
+                let candidate = Candidate::of(&change, &shared.tree, &shared.renderer, shared.dialect())?;
+                if candidate.moves.is_empty() {
+                    return Ok((candidate, main));
+                }
+                if let (Some(main), Some(nginx)) = (&main, &shared.nginx) {
+                    main.expect_includes(nginx.command.conf(), &shared.tree)?;
+                }
+                candidate.stage(&shared.tree)?;
+                prove_pools(&shared.tree, &shared.tree.staging())?;
+                Ok((candidate, main))
+            })
+            .await?;
+        let Candidate { moves, written, removed, .. } = candidate;
+        if moves.is_empty() {
+            return Ok(Tested { written, removed, nginx: None });
+        }
+        let answer = match (&self.shared.nginx, main) {
+            (Some(nginx), Some(main)) => self.ask(nginx, main, &moves).await?,
+            _ => dry("-t"),
+        };
+        *self.shared.staged.lock().unwrap_or_else(PoisonError::into_inner) = moves;
+        Ok(Tested { written, removed, nginx: Some(answer) })
+    }
+
+    async fn put_live(&self, change_id: &str) -> Result<(), GatewayError> {
+        let change = change_id.to_owned();
+        self.blocking(move |shared| {
+            let moves = std::mem::take(&mut *shared.staged.lock().unwrap_or_else(PoisonError::into_inner));
+            shared.tree.put_live(&moves, &change)
+        })
+        .await
+    }
+
+    async fn settle(&self) -> Result<(), GatewayError> {
+        self.blocking(|shared| shared.tree.forget()).await
+    }
+
+    async fn undo(&self) -> Result<(), GatewayError> {
+        self.blocking(|shared| shared.tree.undo()).await
+    }
+
+    async fn recover(&self, committed: Option<&str>) -> Result<Recovery, GatewayError> {
+        let committed = committed.map(str::to_owned);
+        self.blocking(move |shared| shared.tree.recover(committed.as_deref())).await
+    }
+
+    async fn validate(&self) -> NginxAnswer {
+        match self.validate_live().await {
+            Ok(answer) => answer,
+            Err(error) => NginxAnswer { ok: false, output: error.to_string() },
+        }
+    }
+
+    async fn reload(&self) -> Reload {
+        let refused = |output: String| Reload { answer: NginxAnswer { ok: false, output }, running: None };
+        // nginx would refuse a broken tree too, but only in its log.
+        if let Err(error) = self.validate_live().await {
+            return refused(error.to_string());
+        }
+        let Some(nginx) = &self.shared.nginx else {
+            return Reload { answer: dry("-s reload"), running: None };
+        };
+        match self.reload_and_prove(nginx).await {
+            Ok(reload) => reload,
+            Err(error) => refused(error.to_string()),
+        }
+    }
+
+    async fn observe(&self) -> Result<Observed, GatewayError> {
+        self.blocking(|shared| {
+            let files = shared.hashes()?;
+            let check_mode = *shared.check_mode.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(nginx) = &shared.nginx else {
+                return Ok(Observed { files, check_mode, ..Observed::default() });
+            };
+            let main = MainConf::read(nginx.command.conf(), &shared.tree).unwrap_or_default();
+            let master = shared.pid_file(&main).and_then(|path| workers::master(&path));
+            Ok(Observed {
+                files,
+                running: shared.running(master),
+                nginx_up: master.is_some(),
+                nginx_version: nginx.build.as_ref().map(|build| build.version.clone()),
+                check_mode,
+            })
+        })
+        .await
+    }
+}
+
+impl NginxGateway {
+    /// Has nginx test a staged candidate: through the candidate main file, or, where that cannot be written,
+    /// by a swap under an intent record.
+    async fn ask(&self, nginx: &RealNginx, main: MainConf, moves: &Moves) -> Result<NginxAnswer, GatewayError> {
+        let written = {
+            let (shared, main) = (self.shared.clone(), main);
+            self.blocking(move |_| {
+                let nginx = shared.nginx.as_ref().ok_or_else(|| GatewayError::Fault("no nginx".to_owned()))?;
+                shared.write_candidate(nginx, &main)
+            })
+            .await?
+        };
+        if written {
+            self.shared.set_check_mode("staged");
+            let output = nginx.command.test(&nginx.command.candidate()).await?;
+            return verdict(&output, self.shared.readable(&words_of(&output)));
+        }
+        self.shared.set_check_mode("swap");
+        let swapped = moves.clone();
+        // No committed change has this name, so a crash in between puts the old files back.
+        self.blocking(move |shared| shared.tree.put_live(&swapped, "test only")).await?;
+        let output = nginx.command.test(nginx.command.conf()).await;
+        self.blocking(|shared| shared.tree.undo()).await?;
+        let output = output?;
+        verdict(&output, words_of(&output))
+    }
+
+    async fn validate_live(&self) -> Result<NginxAnswer, GatewayError> {
+        self.blocking(|shared| {
+            if let (Some(main), Some(nginx)) = (shared.read_main_conf()?, &shared.nginx) {
+                main.expect_includes(nginx.command.conf(), &shared.tree)?;
+            }
+            prove_pools(&shared.tree, shared.tree.root())
+        })
+        .await?;
+        let Some(nginx) = &self.shared.nginx else { return Ok(dry("-t")) };
+        let output = nginx.command.test(nginx.command.conf()).await?;
+        verdict(&output, words_of(&output))
+    }
+
+    /// Reloads, then waits until a worker that is newer than the reload serves, or nginx has said why not.
+    async fn reload_and_prove(&self, nginx: &RealNginx) -> Result<Reload, GatewayError> {
+        let (main, before_files) =
+            self.blocking(|shared| Ok((shared.read_main_conf()?.unwrap_or_default(), shared.hashes()?))).await?;
+        let pid_file = self.shared.pid_file(&main).unwrap_or_default();
+        let Some(master) = workers::master(&pid_file) else {
+            return Err(GatewayError::Refused(format!(
+                "nginx is not running (no master process at {}); start it, for example with: systemctl start nginx",
+                pid_file.display()
+            )));
+        };
+        let old = workers::serving(master);
+        let log = self.shared.error_log(&main);
+        let offset = log.as_ref().and_then(|log| fs::metadata(log).ok()).map_or(0, |metadata| metadata.len());
+        let output = nginx.command.reload().await?;
+        if !output.status.success() {
+            return Err(GatewayError::Refused(words_of(&output)));
+        }
+        let mut waited = Duration::ZERO;
+        loop {
+            if workers::serving(master).iter().any(|worker| !old.contains(worker)) {
+                break;
+            }
+            let said = log.as_ref().map(|log| tail(log, offset)).unwrap_or_default();
+            let refusals: Vec<&str> = said.lines().filter(|line| line.contains("[emerg]")).collect();
+            if !refusals.is_empty() || waited >= RELOAD_PATIENCE {
+                let why = if refusals.is_empty() { "no new worker appeared".to_owned() } else { refusals.join("\n") };
+                return Err(GatewayError::Refused(format!(
+                    "nginx did not apply the reload and goes on with its former configuration: {why}"
+                )));
+            }
+            tokio::time::sleep(RELOAD_GLANCE).await;
+            waited += RELOAD_GLANCE;
+        }
+        let running = self.blocking(move |shared| shared.remember(master, before_files)).await?;
+        let words = words_of(&output);
+        let output = ["nginx -s reload: applied, new workers are serving", &words].join("\n").trim_end().to_owned();
+        Ok(Reload { answer: NginxAnswer { ok: true, output }, running: Some(running) })
+    }
+}
+
+impl Shared {
+    /// Notes what runs: files that were the same before and after the reload. One that changed meanwhile may be
+    /// running in either form, so it counts as not loaded.
+    fn remember(
+        &self,
+        master: Process,
+        before: HashMap<String, String>,
+    ) -> Result<HashMap<String, String>, GatewayError> {
+        let after = self.hashes()?;
+        let files: HashMap<String, String> =
+            before.into_iter().filter(|(path, hash)| after.get(path) == Some(hash)).collect();
+        let proof = Proof { master, files };
+        let json = serde_json::to_vec(&proof)
+            .map_err(|error| GatewayError::Fault(format!("could not note what nginx runs: {error}")))?;
+        write_new(&self.proof_path(), &json)?;
+        tree::sync_dir(&self.tree.work())?;
+        Ok(proof.files)
+    }
+}

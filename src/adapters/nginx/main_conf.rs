@@ -1,0 +1,187 @@
+//! nginx.conf: the operator's file. We read it, and write a copy of it in which the includes of the managed
+//! directory lead to the staging.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::text::{self, Directive, Node, quote};
+use super::tree::{KINDS, Tree, fault};
+use crate::ports::gateway::GatewayError;
+
+/// How deep includes may lead.
+const MAX_DEPTH: usize = 8;
+
+/// What nginx.conf and the files it includes say about us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MainConf {
+    /// The text with our includes led to the staging, and with a pid file of its own.
+    pub candidate: String,
+    /// Copies of included files that lead to the staging in turn: path and text.
+    pub copies: Vec<(PathBuf, String)>,
+    /// Which of our directories are included in `http{}`.
+    pub included: BTreeSet<&'static str>,
+    /// Directives outside our files that may stand once in `http{}`.
+    pub hashes: BTreeSet<String>,
+    /// The `pid` it names.
+    pub pid: Option<PathBuf>,
+    /// The `error_log` it names.
+    pub error_log: Option<PathBuf>,
+}
+
+impl MainConf {
+    /// Reads `path` and what it includes, but not our own files.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not nginx configuration.
+    pub fn read(path: &Path, tree: &Tree) -> Result<Self, GatewayError> {
+        let source = fs::read_to_string(path).map_err(|error| fault("read", path, &error))?;
+        let nodes = text::read(&source).map_err(|error| {
+            GatewayError::Refused(format!("{}: {error}; nginx could not load it either", path.display()))
+        })?;
+        let mut walker = Walker {
+            base: path.parent().unwrap_or(Path::new("/")).to_owned(),
+            root: canonical(tree.root()),
+            staging: canonical(&tree.staging()),
+            work: canonical(&tree.work()),
+            found: Self::default(),
+        };
+        let mut edits = Vec::new();
+        let mut own_pid = true;
+        for node in &nodes {
+            let Node::Directive(directive) = node else { continue };
+            match (directive.name(), directive.arguments()) {
+                ("pid", [pid]) => {
+                    walker.found.pid = Some(walker.base.join(pid));
+                    edits.push((directive.span, walker.pid_directive()));
+                    own_pid = false;
+                }
+                ("error_log", [log, ..]) => walker.found.error_log = Some(walker.base.join(log)),
+                ("http", _) => walker.http(directive.block.as_deref().unwrap_or_default(), &mut edits, 0),
+                _ => {}
+            }
+        }
+        let mut candidate = edited(&source, edits);
+        if own_pid {
+            // On the first line, so that the line numbers in nginx's messages stay true.
+            candidate.insert_str(0, &format!("{}; ", walker.pid_directive()));
+        }
+        walker.found.candidate = candidate;
+        Ok(walker.found)
+    }
+
+    /// Refuses a main file that does not load our directories.
+    ///
+    /// # Errors
+    /// The lines to add.
+    pub fn expect_includes(&self, path: &Path, tree: &Tree) -> Result<(), GatewayError> {
+        let missing: Vec<String> = KINDS
+            .iter()
+            .filter(|kind| !self.included.contains(*kind))
+            .map(|kind| {
+                format!("    include {};", quote(&canonical(tree.root()).join(kind).join("*.conf").to_string_lossy()))
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(GatewayError::Refused(format!(
+            "{} does not load the managed files, so nothing would be served; add to its http block:\n{}",
+            path.display(),
+            missing.join("\n")
+        )))
+    }
+}
+
+struct Walker {
+    base: PathBuf,
+    root: PathBuf,
+    staging: PathBuf,
+    work: PathBuf,
+    found: MainConf,
+}
+
+type Edits = Vec<((usize, usize), String)>;
+
+impl Walker {
+    fn pid_directive(&self) -> String {
+        format!("pid {}", quote(&self.work.join("candidate.pid").to_string_lossy()))
+    }
+
+    /// Looks at what stands directly in `http{}`.
+    fn http(&mut self, nodes: &[Node], edits: &mut Edits, depth: usize) {
+        for node in nodes {
+            let Node::Directive(directive) = node else { continue };
+            match directive.name() {
+                "include" => self.include(directive, edits, depth),
+                name if name.starts_with("map_hash_") || name.starts_with("server_names_hash_") => {
+                    self.found.hashes.insert(name.to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn include(&mut self, directive: &Directive, edits: &mut Edits, depth: usize) {
+        let Some(pattern) = directive.argument().map(|pattern| self.base.join(pattern)) else { return };
+        if let Some(kind) = self.managed(&pattern) {
+            self.found.included.insert(kind);
+            let staged = self.staging.join(kind).join("*.conf");
+            edits.push((directive.span, format!("include {}", quote(&staged.to_string_lossy()))));
+            return;
+        }
+        if depth >= MAX_DEPTH {
+            return;
+        }
+        // nginx expands a pattern in alphabetical order, as glob(3) does.
+        let files: Vec<PathBuf> = glob::glob(&pattern.to_string_lossy()).into_iter().flatten().flatten().collect();
+        let copied: Vec<Option<PathBuf>> = files.iter().map(|file| self.copy(file, depth)).collect();
+        if copied.iter().any(Option::is_some) {
+            let lines = files
+                .iter()
+                .zip(copied)
+                .map(|(file, copy)| format!("include {}", quote(&copy.as_ref().unwrap_or(file).to_string_lossy())));
+            edits.push((directive.span, lines.collect::<Vec<_>>().join("; ")));
+        }
+    }
+
+    /// A copy of an included file, if it includes our directories in turn.
+    fn copy(&mut self, file: &Path, depth: usize) -> Option<PathBuf> {
+        let source = fs::read_to_string(file).ok()?;
+        let nodes = text::read(&source).ok()?;
+        let mut edits = Vec::new();
+        self.http(&nodes, &mut edits, depth + 1);
+        if edits.is_empty() {
+            return None;
+        }
+        let copy = self.work.join(format!("include-{}.conf", self.found.copies.len()));
+        self.found.copies.push((copy.clone(), edited(&source, edits)));
+        Some(copy)
+    }
+
+    /// Which of our directories a pattern includes whole.
+    fn managed(&self, pattern: &Path) -> Option<&'static str> {
+        if pattern.file_name()? != "*.conf" {
+            return None;
+        }
+        let dir = canonical(pattern.parent()?);
+        KINDS.into_iter().find(|kind| dir == self.root.join(kind))
+    }
+}
+
+fn edited(source: &str, mut edits: Edits) -> String {
+    edits.sort_by_key(|(span, _)| *span);
+    let mut text = String::with_capacity(source.len() + 64);
+    let mut at = 0;
+    for ((start, end), replacement) in edits {
+        text.push_str(&source[at..start]);
+        text.push_str(&replacement);
+        at = end;
+    }
+    text.push_str(&source[at..]);
+    text
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}

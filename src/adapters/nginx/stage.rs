@@ -1,0 +1,134 @@
+//! From a wanted change to a staged candidate: what differs, whether it may be replaced, what nginx will see.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::intent::Moves;
+use super::proof;
+use super::render::{Dialect, Renderer};
+use super::tree::{self, Content, KINDS, Tree, remove, sync_dir, write_new};
+use crate::ports::gateway::{FileChange, GatewayError};
+
+/// A change as files.
+#[derive(Debug, Default)]
+pub struct Candidate {
+    /// What differs from the live tree.
+    pub moves: Moves,
+    /// Every file the change names: shown path and hash.
+    pub written: Vec<(String, String)>,
+    /// Shown paths of files that go.
+    pub removed: Vec<String>,
+    texts: HashMap<PathBuf, String>,
+}
+
+impl Candidate {
+    /// Renders a change and compares it with what is live and with what we last wrote.
+    ///
+    /// # Errors
+    /// [`GatewayError::Drifted`] if a file that must change was edited outside.
+    pub fn of(change: &FileChange, tree: &Tree, renderer: &Renderer, dialect: Dialect) -> Result<Self, GatewayError> {
+        let mut candidate = Self::default();
+        for file in &change.put {
+            let relative = Tree::relative(&file.name());
+            let text = renderer.render(file, dialect);
+            let sha256 = tree::sha256(text.as_bytes());
+            let shown = tree.shown(&relative);
+            let recorded = change.recorded.get(&shown);
+            let disk = tree.content(&tree.root().join(&relative))?.map(|content| content.sha256.clone());
+            candidate.written.push((shown.clone(), sha256.clone()));
+            let same_as_disk = disk.as_ref() == Some(&sha256);
+            // A file that this change leaves as we wrote it is not touched, drifted or not.
+            let unchanged = recorded == Some(&sha256) && !change.overwrite_drift;
+            if same_as_disk || unchanged {
+                continue;
+            }
+            if disk.as_ref() != recorded && !change.overwrite_drift {
+                return Err(GatewayError::Drifted { path: shown });
+            }
+            candidate.moves.put.push(relative.clone());
+            candidate.texts.insert(relative, text);
+        }
+        candidate.note_removals(change, tree)?;
+        Ok(candidate)
+    }
+
+    fn note_removals(&mut self, change: &FileChange, tree: &Tree) -> Result<(), GatewayError> {
+        let named: Vec<PathBuf> = change.remove.iter().map(Tree::relative).collect();
+        for relative in &named {
+            let shown = tree.shown(relative);
+            if let Some(content) = tree.content(&tree.root().join(relative))? {
+                if Some(&content.sha256) != change.recorded.get(&shown) && !change.overwrite_drift {
+                    return Err(GatewayError::Drifted { path: shown });
+                }
+                self.moves.remove.push(relative.clone());
+            }
+            self.removed.push(shown);
+        }
+        if change.remove_unknown {
+            let kept: Vec<PathBuf> = change.put.iter().map(|file| Tree::relative(&file.name())).collect();
+            let ours = |content: &Content, shown: &String| content.managed || change.recorded.contains_key(shown);
+            for (relative, content) in tree.observe()? {
+                let shown = tree.shown(&relative);
+                if ours(&content, &shown) && !kept.contains(&relative) && !named.contains(&relative) {
+                    self.removed.push(shown);
+                    self.moves.remove.push(relative);
+                }
+            }
+            let known: Vec<String> = kept.iter().map(|relative| tree.shown(relative)).collect();
+            let gone = change.recorded.keys().filter(|path| !known.contains(path) && !self.removed.contains(path));
+            let gone: Vec<String> = gone.cloned().collect();
+            self.removed.extend(gone);
+        }
+        Ok(())
+    }
+
+    /// Builds the staging: the live files, and this candidate's in their place.
+    ///
+    /// # Errors
+    /// The disk does not let us.
+    pub fn stage(&self, tree: &Tree) -> Result<(), GatewayError> {
+        tree.mirror()?;
+        for (relative, text) in &self.texts {
+            write_new(&tree.staging().join(relative), text.as_bytes())?;
+        }
+        for relative in &self.moves.remove {
+            remove(&tree.staging().join(relative))?;
+        }
+        for kind in KINDS {
+            sync_dir(&tree.staging().join(kind))?;
+        }
+        Ok(())
+    }
+}
+
+/// Proves of a tree what nginx does not check: every pool that a routing map names is defined.
+///
+/// # Errors
+/// The pool, and the file that names it.
+pub fn prove_pools(tree: &Tree, base: &Path) -> Result<(), GatewayError> {
+    let files = tree.observe_at(base)?;
+    match proof::undefined(files.iter().map(|(relative, content)| (relative, &content.facts))) {
+        None => Ok(()),
+        Some((relative, pool)) => Err(GatewayError::Refused(format!(
+            "{} routes to pool {pool}, but no file defines that upstream: its requests would be answered with 502. \
+             Rewrite the files with POST /api/config/rebuild, or restore pools/{pool}.conf",
+            tree.shown(relative)
+        ))),
+    }
+}
+
+/// What was added to a log since it had `offset` bytes.
+#[must_use]
+pub fn tail(log: &Path, offset: u64) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = fs::File::open(log)?;
+        let start = if file.metadata()?.len() < offset { 0 } else { offset };
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(64 * 1024).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_default()
+}

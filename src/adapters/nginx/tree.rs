@@ -1,0 +1,313 @@
+//! The managed directory: where files are, what they hold, and the staging copy that nginx tests.
+//!
+//! ```text
+//! <dir>/pools/00-nanio.conf <pool>.conf      live, included by nginx.conf
+//! <dir>/vhosts/<server name>.conf            live, included by nginx.conf
+//! <dir>/.nanio/staging/{pools,vhosts}/       the same files as hard links, but for a candidate's
+//! <dir>/.nanio/{intent.json,old/,new/}       a change on its way (see `intent`)
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+
+use super::proof::Facts;
+use crate::domain::gateway::FileName;
+use crate::domain::pool::RESERVED_POOL_NAME;
+use crate::ports::gateway::GatewayError;
+
+/// The first line of every file of ours.
+pub const MANAGED_LINE: &str = "# managed by nanio-orchestrator";
+
+/// The directories under the managed one, in the order in which nginx.conf includes them.
+pub const KINDS: [&str; 2] = ["pools", "vhosts"];
+
+/// The managed directory.
+pub struct Tree {
+    root: PathBuf,
+    seen: Mutex<HashMap<PathBuf, (Stamp, Arc<Content>)>>,
+}
+
+/// What makes a file the same file with the same bytes, without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            inode: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// What was learned by reading a file once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Lower-hex SHA-256 of the bytes.
+    pub sha256: String,
+    /// Whether it begins with [`MANAGED_LINE`].
+    pub managed: bool,
+    /// Upstreams it defines and names.
+    pub facts: Facts,
+}
+
+impl Content {
+    /// Reads what there is to know from a file's bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        Self { sha256: sha256(bytes), managed: text.lines().next() == Some(MANAGED_LINE), facts: Facts::of(&text) }
+    }
+}
+
+/// Lower-hex SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+impl Tree {
+    /// The tree at `root`, which is made with its sub-directories if it is not there.
+    ///
+    /// # Errors
+    /// The directories cannot be made.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, GatewayError> {
+        let root = root.into();
+        for kind in KINDS {
+            let dir = root.join(kind);
+            fs::create_dir_all(&dir).map_err(|error| fault("make the directory", &dir, &error))?;
+        }
+        let tree = Self { root, seen: Mutex::new(HashMap::new()) };
+        // nginx's master reads the staging as root, or as the same user: nobody else needs to look.
+        make_private(&tree.work())?;
+        for kind in KINDS {
+            make_private(&tree.staging().join(kind))?;
+        }
+        Ok(tree)
+    }
+
+    /// The managed directory, as configured.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where changes on their way are kept.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.root.join(".nanio")
+    }
+
+    /// The tree that nginx tests.
+    #[must_use]
+    pub fn staging(&self) -> PathBuf {
+        self.work().join("staging")
+    }
+
+    /// A file's place below the root.
+    #[must_use]
+    pub fn relative(name: &FileName) -> PathBuf {
+        match name {
+            FileName::Common => Path::new("pools").join(format!("{RESERVED_POOL_NAME}.conf")),
+            FileName::Upstream(pool) => Path::new("pools").join(format!("{pool}.conf")),
+            FileName::Server(server) => Path::new("vhosts").join(format!("{server}.conf")),
+        }
+    }
+
+    /// The path under which a file is known to operators and to the database.
+    #[must_use]
+    pub fn shown(&self, relative: &Path) -> String {
+        self.root.join(relative).to_string_lossy().into_owned()
+    }
+
+    /// Everything nginx would include, by place below the root.
+    ///
+    /// # Errors
+    /// A directory or file cannot be read.
+    pub fn observe(&self) -> Result<BTreeMap<PathBuf, Arc<Content>>, GatewayError> {
+        self.observe_at(&self.root)
+    }
+
+    /// As [`Tree::observe`], of a tree of the same form: the live one or the staging.
+    ///
+    /// # Errors
+    /// A directory or file cannot be read.
+    pub fn observe_at(&self, base: &Path) -> Result<BTreeMap<PathBuf, Arc<Content>>, GatewayError> {
+        let mut files = BTreeMap::new();
+        for kind in KINDS {
+            for name in included(&base.join(kind))? {
+                let relative = Path::new(kind).join(name);
+                if let Some(content) = self.content(&base.join(&relative))? {
+                    files.insert(relative, content);
+                }
+            }
+        }
+        // What is gone is forgotten, but only what belongs to this tree.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let dirs = KINDS.map(|kind| base.join(kind));
+        seen.retain(|path, _| {
+            let here = path.parent().is_some_and(|parent| dirs.iter().any(|dir| dir == parent));
+            !here || path.strip_prefix(base).is_ok_and(|relative| files.contains_key(relative))
+        });
+        Ok(files)
+    }
+
+    /// What a live file holds; read only if it is not the file that was read before.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn content(&self, path: &Path) -> Result<Option<Arc<Content>>, GatewayError> {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(fault("look at", path, &error)),
+        };
+        let stamp = Stamp::of(&metadata);
+        if let Some((known, content)) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(path)
+            && *known == stamp
+        {
+            return Ok(Some(content.clone()));
+        }
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(fault("read", path, &error)),
+        };
+        let content = Arc::new(Content::of(&bytes));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(path.to_owned(), (stamp, content.clone()));
+        Ok(Some(content))
+    }
+
+    /// Makes the staging hold the live files: hard links, so that what is unchanged costs nothing.
+    ///
+    /// # Errors
+    /// The disk does not let us.
+    pub fn mirror(&self) -> Result<(), GatewayError> {
+        for kind in KINDS {
+            let (live, staged) = (self.root.join(kind), self.staging().join(kind));
+            make_private(&staged)?;
+            let names = included(&live)?;
+            for name in included(&staged)? {
+                if !names.contains(&name) {
+                    remove(&staged.join(name))?;
+                }
+            }
+            for name in names {
+                link_if_other(&live.join(&name), &staged.join(&name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names that nginx's `include <dir>/*.conf` finds, sorted. A hidden file is not one of them.
+fn included(dir: &Path) -> Result<Vec<std::ffi::OsString>, GatewayError> {
+    let entries = fs::read_dir(dir).map_err(|error| fault("list", dir, &error))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(|error| fault("list", dir, &error))?.file_name();
+        let text = name.to_string_lossy();
+        if text.ends_with(".conf") && !text.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn link_if_other(live: &Path, staged: &Path) -> Result<(), GatewayError> {
+    let inode = |path: &Path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    match (inode(live), inode(staged)) {
+        (Some(a), Some(b)) if a == b => Ok(()),
+        (None, None) => Ok(()),
+        (None, Some(_)) => remove(staged),
+        (Some(_), present) => {
+            if present.is_some() {
+                remove(staged)?;
+            }
+            link(live, staged)
+        }
+    }
+}
+
+/// A second name for a file; where that is not possible (another file system), a symbolic link.
+///
+/// # Errors
+/// Neither is possible.
+pub fn link(from: &Path, to: &Path) -> Result<(), GatewayError> {
+    let linked = fs::hard_link(from, to).or_else(|_| {
+        let absolute = fs::canonicalize(from)?;
+        std::os::unix::fs::symlink(absolute, to)
+    });
+    linked.map_err(|error| fault("link", to, &error))
+}
+
+/// Removes a file; one that is not there is removed already.
+///
+/// # Errors
+/// It is there and stays.
+pub fn remove(path: &Path) -> Result<(), GatewayError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a new file durably: a temporary one, fsync, rename. Never in place, since the old file may have
+/// other names.
+///
+/// # Errors
+/// The disk does not let us.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), GatewayError> {
+    let temporary = temporary(path);
+    let write = || -> io::Result<()> {
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        fault("write", path, &error)
+    })
+}
+
+/// The name of a file on its way.
+#[must_use]
+pub fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    name.into()
+}
+
+/// Makes renames and removals in a directory durable.
+///
+/// # Errors
+/// The disk does not let us.
+pub fn sync_dir(dir: &Path) -> Result<(), GatewayError> {
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| fault("sync", dir, &error))
+}
+
+fn make_private(dir: &Path) -> Result<(), GatewayError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| fault("make the directory", dir, &error))
+}
+
+/// A fault of the machine, with what was tried on what.
+pub fn fault(what: &str, path: &Path, error: &io::Error) -> GatewayError {
+    GatewayError::Fault(format!("could not {what} {}: {error}", path.display()))
+}

@@ -1,0 +1,48 @@
+//! nginx's processes, read from `/proc`: the only proof that a reload was applied.
+
+use std::fs;
+use std::path::Path;
+
+/// A process that cannot be mistaken for a later one with the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// When it was started, in clock ticks since the machine was (proc(5), `starttime`).
+    pub started: u64,
+}
+
+/// The master process that a pid file names, if it runs and is an nginx.
+#[must_use]
+pub fn master(pid_file: &Path) -> Option<Process> {
+    let pid = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
+    let (_, started) = stat(pid)?;
+    command_line(pid).starts_with("nginx: master").then_some(Process { pid, started })
+}
+
+/// The workers of a master that accept connections; those that are shutting down are left out.
+#[must_use]
+pub fn serving(master: Process) -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .filter_map(|pid| {
+            let (parent, started) = stat(pid)?;
+            let serves = parent == master.pid && command_line(pid).trim_end() == "nginx: worker process";
+            serves.then_some(Process { pid, started })
+        })
+        .collect()
+}
+
+/// Parent and start time of a process.
+fn stat(pid: u32) -> Option<(u32, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold blanks and parentheses of its own.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((fields.get(1)?.parse().ok()?, fields.get(19)?.parse().ok()?))
+}
+
+fn command_line(pid: u32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}

@@ -1,0 +1,305 @@
+//! The gateway port: one suite for the dry run and the real nginx, then what only the real one can show.
+
+use std::collections::HashMap;
+use std::fs;
+
+use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
+use nanio_orchestrator::domain::gateway::{Common, FileName, ManagedFile, Server, Upstream};
+use nanio_orchestrator::domain::pool::PoolName;
+use nanio_orchestrator::domain::vhost::ServerName;
+use nanio_orchestrator::ports::gateway::{FileChange, Gateway, GatewayError, Recovery};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::support::nginx::{PrivateNginx, free_port, snapshot};
+use crate::support::values;
+
+fn pool(name: &str) -> ManagedFile {
+    let text = format!(
+        "# managed by nanio-orchestrator\n# pool_id:1 name:{name} type:nanio\nupstream {name} {{\n server 127.0.0.1:9; # member_id:1\n}}\n"
+    );
+    nanio_orchestrator::adapters::nginx::parse::parse(&text).unwrap()
+}
+
+fn vhost(name: &str, port: u16, pool: &str) -> ManagedFile {
+    let text = format!(
+        "# managed by nanio-orchestrator\n# vhost_id:1 name:{name}\nmap $nanio_v1_subject $nanio_v1_pool {{ default {pool}; # route_id:1\n }}\nserver {{ listen {port}; server_name {name}; }}\n"
+    );
+    nanio_orchestrator::adapters::nginx::parse::parse(&text).unwrap()
+}
+
+fn name_of(pool: &str) -> FileName {
+    FileName::Upstream(PoolName::parse(pool).unwrap())
+}
+
+async fn publish(gateway: &NginxGateway, change: FileChange, id: &str) -> HashMap<String, String> {
+    let tested = gateway.test(change).await.unwrap();
+    if tested.nginx.is_some() {
+        gateway.put_live(id).await.unwrap();
+        gateway.settle().await.unwrap();
+    }
+    tested.written.into_iter().collect()
+}
+
+fn put(files: Vec<ManagedFile>) -> FileChange {
+    FileChange { put: files, ..FileChange::default() }
+}
+
+/// A gateway to make promises about, and the private nginx it is for.
+async fn adapters() -> Vec<(&'static str, PrivateNginx, NginxGateway)> {
+    let (dry, real) = (PrivateNginx::new(), PrivateNginx::new());
+    let dry_gateway = NginxGateway::dry_run(&dry.managed(), false).unwrap();
+    let real_gateway = real.gateway().await;
+    vec![("dry run", dry, dry_gateway), ("real nginx", real, real_gateway)]
+}
+
+#[tokio::test]
+async fn a_test_changes_nothing_live() {
+    for (adapter, rig, gateway) in adapters().await {
+        let before = snapshot(&rig.managed());
+        let tested = gateway.test(put(vec![pool("a")])).await.unwrap();
+        assert!(tested.nginx.is_some_and(|answer| answer.ok), "{adapter}");
+        assert_eq!(snapshot(&rig.managed()), before, "{adapter}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_tested_is_what_goes_live() {
+    for (adapter, rig, gateway) in adapters().await {
+        let written = publish(&gateway, put(vec![pool("a")]), "1").await;
+        let observed = gateway.observe().await.unwrap();
+        assert_eq!(observed.files, written, "{adapter}");
+        assert!(!rig.managed().join(".nanio/intent.json").exists(), "{adapter}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_state_again_is_not_a_change() {
+    for (adapter, _rig, gateway) in adapters().await {
+        let recorded = publish(&gateway, put(vec![pool("a")]), "1").await;
+        let again = gateway.test(FileChange { recorded, ..put(vec![pool("a")]) }).await.unwrap();
+        assert_eq!(again.nginx, None, "{adapter}");
+    }
+}
+
+#[tokio::test]
+async fn an_undone_change_leaves_the_old_bytes() {
+    for (adapter, rig, gateway) in adapters().await {
+        let recorded = publish(&gateway, put(vec![pool("a")]), "1").await;
+        let before = snapshot(&rig.managed());
+        let change = FileChange { remove: vec![name_of("a")], recorded, ..put(vec![pool("b")]) };
+        gateway.test(change).await.unwrap();
+        gateway.put_live("2").await.unwrap();
+        assert_ne!(snapshot(&rig.managed()), before, "{adapter}");
+        gateway.undo().await.unwrap();
+        assert_eq!(snapshot(&rig.managed()), before, "{adapter}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_a_crash_interrupted_follows_the_database() {
+    for (committed, expected) in
+        [(Some("2"), Recovery::RolledForward), (Some("1"), Recovery::RolledBack), (None, Recovery::RolledBack)]
+    {
+        for (adapter, rig, gateway) in adapters().await {
+            let recorded = publish(&gateway, put(vec![pool("a")]), "1").await;
+            let before = snapshot(&rig.managed());
+            gateway.test(FileChange { remove: vec![name_of("a")], recorded, ..put(vec![pool("b")]) }).await.unwrap();
+            gateway.put_live("2").await.unwrap();
+            let after = snapshot(&rig.managed());
+            fs::write(rig.managed().join("pools/c.conf.tmp"), "left by a crash").unwrap();
+            assert_eq!(gateway.recover(committed).await.unwrap(), expected, "{adapter}");
+            let wanted = if expected == Recovery::RolledForward { after } else { before };
+            assert_eq!(snapshot(&rig.managed()), wanted, "{adapter}");
+            assert_eq!(gateway.recover(committed).await.unwrap(), Recovery::Clean, "{adapter}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_edit_from_outside_is_not_written_over() {
+    for (adapter, rig, gateway) in adapters().await {
+        let recorded = publish(&gateway, put(vec![pool("a")]), "1").await;
+        let path = rig.managed().join("pools/a.conf");
+        fs::write(&path, "# mine\n").unwrap();
+        let remove = FileChange { remove: vec![name_of("a")], recorded: recorded.clone(), ..FileChange::default() };
+        let refused = gateway.test(remove.clone()).await;
+        assert!(matches!(refused, Err(GatewayError::Drifted { .. })), "{adapter}: {refused:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\n", "{adapter}");
+        gateway.test(FileChange { overwrite_drift: true, ..remove }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_map_that_names_an_undefined_pool_is_refused_although_nginx_accepts_it() {
+    for (adapter, rig, gateway) in adapters().await {
+        let port = free_port();
+        let before = snapshot(&rig.managed());
+        let error = gateway.test(put(vec![vhost("a.example", port, "nowhere")])).await.unwrap_err();
+        assert!(error.to_string().contains("nowhere"), "{adapter}: {error}");
+        assert_eq!(snapshot(&rig.managed()), before, "{adapter}");
+        // nginx itself sees nothing wrong with it.
+        let text = gateway.render(&vhost("a.example", port, "nowhere")).content;
+        fs::write(rig.managed().join("vhosts/a.example.conf"), text).unwrap();
+        assert!(rig.accepts_live_tree(), "{adapter}");
+        assert!(!gateway.validate().await.ok, "{adapter}");
+    }
+}
+
+#[tokio::test]
+async fn what_nginx_refuses_is_told_in_its_own_words_and_changes_nothing() {
+    let rig = PrivateNginx::new();
+    let gateway = rig.gateway().await;
+    let recorded = publish(&gateway, put(vec![pool("a")]), "1").await;
+    let before = snapshot(&rig.managed());
+    let server = ManagedFile::Server(Server {
+        tls: Some(values::tls_paths()),
+        ..match vhost("a.example", free_port(), "a") {
+            ManagedFile::Server(server) => server,
+            _ => unreachable!("a vhost"),
+        }
+    });
+    let error = gateway.test(FileChange { recorded, ..put(vec![server]) }).await.unwrap_err();
+    let GatewayError::Refused(words) = error else { panic!("{error:?}") };
+    assert!(words.contains("cannot load certificate"), "{words}");
+    assert_eq!(snapshot(&rig.managed()), before);
+}
+
+#[tokio::test]
+async fn f01_a_candidate_is_tested_and_the_old_tree_is_not_mistaken_for_it() {
+    let rig = PrivateNginx::new();
+    let gateway = rig.gateway().await;
+    publish(&gateway, put(vec![pool("a")]), "1").await;
+    // Two upstreams of one name: the live tree is fine, only the candidate is not.
+    fs::write(rig.dir.path().join("other.conf"), "upstream b { server 127.0.0.1:9; }").unwrap();
+    rig.write_conf(&format!(
+        "include other.conf; include {0}/pools/*.conf; include {0}/vhosts/*.conf;",
+        rig.managed().display()
+    ));
+    assert!(rig.accepts_live_tree());
+    let error = gateway.test(put(vec![pool("b")])).await.unwrap_err();
+    assert!(error.to_string().contains("duplicate upstream"), "{error}");
+    assert!(rig.accepts_live_tree());
+}
+
+#[tokio::test]
+async fn a_conflicting_server_name_is_refused_though_nginx_only_warns() {
+    let rig = PrivateNginx::new();
+    let port = free_port();
+    rig.write_conf(&format!(
+        "include {0}/pools/*.conf; include {0}/vhosts/*.conf; server {{ listen {port}; server_name a.example; }}",
+        rig.managed().display()
+    ));
+    let gateway = rig.gateway().await;
+    let error = gateway.test(put(vec![pool("p"), vhost("a.example", port, "p")])).await.unwrap_err();
+    assert!(error.to_string().contains("conflicting server name"), "{error}");
+}
+
+#[tokio::test]
+async fn without_the_includes_a_change_is_refused_with_the_lines_to_add() {
+    let rig = PrivateNginx::new();
+    rig.write_conf("");
+    let gateway = rig.gateway().await;
+    let error = gateway.test(put(vec![pool("a")])).await.unwrap_err().to_string();
+    for kind in ["pools", "vhosts"] {
+        let line = format!("include {}/{kind}/*.conf;", fs::canonicalize(rig.managed()).unwrap().display());
+        assert!(error.contains(&line), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn includes_are_found_behind_other_includes() {
+    let rig = PrivateNginx::new();
+    fs::create_dir(rig.dir.path().join("conf.d")).unwrap();
+    let nested = format!("include {0}/pools/*.conf;\ninclude {0}/vhosts/*.conf;\n", rig.managed().display());
+    fs::write(rig.dir.path().join("conf.d/nanio.conf"), nested).unwrap();
+    fs::write(rig.dir.path().join("conf.d/a.conf"), "map_hash_max_size 4096;\n").unwrap();
+    rig.write_conf("include conf.d/*.conf;");
+    let gateway = rig.gateway().await;
+    let common = ManagedFile::Common(Common::sized(10, 1, 10));
+    publish(&gateway, put(vec![pool("a"), common]), "1").await;
+    assert!(rig.accepts_live_tree(), "map_hash_max_size must not stand twice");
+    let error = gateway.test(put(vec![pool("b"), vhost("v.example", 0x7fff, "missing")])).await.unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
+}
+
+#[tokio::test]
+async fn where_no_candidate_can_be_written_the_swap_is_tested_and_taken_back() {
+    let rig = PrivateNginx::new();
+    let gateway = rig.gateway().await;
+    // A directory in its place: not even root can write the candidate file.
+    fs::create_dir(rig.dir.path().join("nanio-candidate.conf")).unwrap();
+    fs::write(rig.dir.path().join("nanio-candidate.conf/x"), "").unwrap();
+    let before = snapshot(&rig.managed());
+    gateway.test(put(vec![pool("a")])).await.unwrap();
+    assert_eq!(snapshot(&rig.managed()), before);
+    assert_eq!(gateway.observe().await.unwrap().check_mode, "swap");
+    gateway.put_live("1").await.unwrap();
+    gateway.settle().await.unwrap();
+    assert!(rig.managed().join("pools/a.conf").exists());
+}
+
+#[tokio::test]
+async fn a_reload_is_proven_by_new_workers_and_told_when_nginx_refuses() {
+    let mut rig = PrivateNginx::new();
+    let gateway = rig.gateway().await;
+    let down = gateway.reload().await;
+    assert!(!down.answer.ok && down.answer.output.contains("not running"), "{down:?}");
+    rig.start();
+    let port = free_port();
+    publish(&gateway, put(vec![pool("p"), vhost("a.example", port, "p")]), "1").await;
+    let reload = gateway.reload().await;
+    assert!(reload.answer.ok, "{reload:?}");
+    let observed = gateway.observe().await.unwrap();
+    assert_eq!(observed.running.as_ref(), Some(&observed.files));
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(), "the new listener is there");
+
+    // A port that another process holds: `nginx -t` does not see it, a reload does not apply it.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = vhost("b.example", taken.local_addr().unwrap().port(), "p");
+    let ManagedFile::Server(mut other) = other else { panic!("a vhost") };
+    other.id = nanio_orchestrator::domain::ids::VhostId(2);
+    publish(&gateway, put(vec![ManagedFile::Server(other)]), "2").await;
+    let reload = gateway.reload().await;
+    assert!(!reload.answer.ok && reload.answer.output.contains("[emerg]"), "{reload:?}");
+    let observed = gateway.observe().await.unwrap();
+    assert_ne!(observed.running.as_ref(), Some(&observed.files), "what runs is not what is on disk");
+}
+
+/// Real `nginx -t` accepts whatever the renderer makes of acceptable values.
+#[tokio::test]
+async fn nginx_accepts_what_the_renderer_makes() {
+    let rig = PrivateNginx::new();
+    let gateway = rig.gateway().await;
+    let mut runner = TestRunner::new(Config::default());
+    for round in 0..40 {
+        let sample = |runner: &mut TestRunner| values::upstream().new_tree(runner).unwrap().current();
+        let mut upstreams: Vec<Upstream> = vec![sample(&mut runner), sample(&mut runner)];
+        upstreams[1].name =
+            PoolName::parse(&format!("{}-2", upstreams[1].name)).unwrap_or_else(|_| PoolName::parse("x-2").unwrap());
+        for upstream in &mut upstreams {
+            // Names of nodes are looked up when nginx reads its files; only addresses are there without a resolver.
+            upstream.servers.retain(|server| !server.address.as_str().starts_with("node"));
+        }
+        let names: Vec<PoolName> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+        let server = values::server(names, None).new_tree(&mut runner).unwrap().current();
+        let files: Vec<ManagedFile> = upstreams
+            .into_iter()
+            .map(ManagedFile::Upstream)
+            .chain([ManagedFile::Server(server), ManagedFile::Common(Common::sized(10, 2, 253))])
+            .collect();
+        let change = FileChange { remove_unknown: true, overwrite_drift: true, ..put(files.clone()) };
+        if let Err(error) = gateway.test(change).await {
+            let texts: Vec<String> = files.iter().map(|file| gateway.render(file).content).collect();
+            panic!("round {round}: {error}\n{}", texts.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn no_vhost_file_leaves_the_managed_directory() {
+    for hostile in ["../x", "a/b", "..", "/etc/x"] {
+        assert!(ServerName::parse(hostile).is_err(), "{hostile}");
+        assert!(PoolName::parse(hostile).is_err(), "{hostile}");
+    }
+}
