@@ -23,6 +23,7 @@ missing_packages() {
     find_nginx >/dev/null || echo nginx
     command -v rclone >/dev/null || echo rclone
     command -v curl >/dev/null || echo curl
+    command -v make >/dev/null || echo make
     command -v setpriv >/dev/null || echo util-linux
     # The first C file that a dependency compiles needs it (SQLite is compiled in).
     command -v cc >/dev/null || echo build-essential

@@ -2,13 +2,24 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 
+use poem::listener::{Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::adapters::clock::SystemClock;
+use crate::adapters::http::{self, HttpOptions};
+use crate::adapters::nginx::command::{NginxCommand, Sudo};
+use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::process_lock::{LockError, ProcessLock};
-use crate::config::Settings;
+use crate::adapters::s3::NodeStorage;
+use crate::adapters::store::{OpenError, SqliteStore};
+use crate::config::{NginxSudo, Settings};
+use crate::domain::services::{ServiceError, Services};
 use crate::ports::clock::Clock;
+use crate::ports::gateway::{Gateway, GatewayError, Recovery};
+use crate::ports::object_storage::StorageError;
+use crate::ports::store::Store;
 
 /// Why the server did not run.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +27,31 @@ pub enum ServeError {
     /// Another process works on the same data, or the data directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The managed directory cannot be used.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// S3 cannot be spoken.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// What a crash interrupted cannot be made good.
+    #[error("an interrupted change could not be completed: {0}")]
+    Recovery(#[source] ServiceError),
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {source}; change NANIO_ORCHESTRATOR_HOST or NANIO_ORCHESTRATOR_PORT, or end what uses it"
+    )]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server broke off.
+    #[error("the HTTP server ended: {0}")]
+    Http(#[source] io::Error),
     /// Signals cannot be received, so the server could not be stopped in order.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
@@ -30,16 +66,70 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     serve_until(settings, stop).await
 }
 
-/// Serves until `stop` resolves, then ends in order.
+/// Serves until `stop` resolves; then requests and the change under way end in order.
 ///
 /// # Errors
 /// The server could not start. Nothing was changed.
-pub async fn serve_until(settings: Settings, stop: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+pub async fn serve_until(
+    settings: Settings,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let clock = Arc::new(SystemClock);
     let address = settings.listen_address();
-    let _lock = ProcessLock::take(&settings.db_path, &format!("serves {address}"), SystemClock.now())?;
+    let _lock = ProcessLock::take(&settings.db_path, &format!("serves {address}"), clock.now())?;
+    let store = Store::new(Arc::new(SqliteStore::open(&settings.db_path)?));
+    let gateway = gateway(&settings).await?;
+    let storage = Arc::new(NodeStorage::new(global_keys(&settings))?);
+    let (services, changes) = Services::new(store.clone(), gateway, storage, clock.clone());
+    match changes.recover().await.map_err(ServeError::Recovery)? {
+        Recovery::Clean => {}
+        Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),
+        Recovery::RolledBack => tracing::warn!("a change that was interrupted before its commit was taken back"),
+    }
+    let listener = TcpListener::bind(&address).into_acceptor().await;
+    let listener = listener.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
-    stop.await;
-    Ok(())
+
+    let changes = tokio::spawn(changes.run());
+    let app = http::app(Arc::new(services), http_options(&settings, clock, store));
+    let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
+    // The application is gone, and with it every publisher: the loop ends when the last change is done.
+    if let Err(error) = changes.await {
+        tracing::error!(%error, "the last changes were cut short; the next start completes or reverts them");
+    }
+    served
+}
+
+async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> {
+    let (root, allow_raw) = (&settings.nginx_config_dir, settings.allow_raw_directives);
+    if settings.dev {
+        return Ok(Arc::new(NginxGateway::dry_run(root, allow_raw)?));
+    }
+    let sudo = match settings.nginx_sudo {
+        NginxSudo::Auto => Sudo::Auto,
+        NginxSudo::Always => Sudo::Always,
+        NginxSudo::Never => Sudo::Never,
+    };
+    let command = NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo);
+    Ok(Arc::new(NginxGateway::real(root, command, allow_raw).await?))
+}
+
+fn global_keys(settings: &Settings) -> Option<(String, String)> {
+    let (access, secret) = (settings.s3_access_key.as_ref()?, settings.s3_secret_key.as_ref()?);
+    Some((access.reveal().to_owned(), secret.reveal().to_owned()))
+}
+
+fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store) -> HttpOptions {
+    HttpOptions {
+        api_key: settings.api_key.reveal().to_owned(),
+        session_ttl: settings.session_ttl.as_secs(),
+        dev: settings.dev,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        nginx_config_dir: settings.nginx_config_dir.display().to_string(),
+        host: std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned(),
+        clock,
+        store,
+    }
 }
 
 /// Resolves at the first SIGTERM or SIGINT from now on.

@@ -5,4 +5,5 @@ mod api;
 mod contract;
 mod nginx;
 mod process;
+mod readme;
 mod support;

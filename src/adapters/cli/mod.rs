@@ -27,6 +27,9 @@ enum Command {
     Serve(ServeArguments),
     /// Run everything for real: a private nginx, storage nodes, the server
     Demo(DemoArguments),
+    /// Print the OpenAPI document
+    #[command(hide = true)]
+    Openapi,
 }
 
 impl Arguments {
@@ -35,6 +38,10 @@ impl Arguments {
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Openapi => {
+                print!("{}", crate::adapters::http::openapi_document());
+                Ok(())
+            }
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,42 @@ use clap::Args;
 use super::say;
 use crate::adapters::logging;
 use crate::app;
-use crate::config::{SETTINGS, Settings, Sources};
+use crate::config::{Origin, SETTINGS, Settings, Sources, variable};
+
+/// Settings without which the server would do something else than was asked for: another database, plain
+/// text instead of TLS. Until this version can do it, it says no.
+const REFUSED: [(&str, &str); 3] = [
+    ("database_url", "this version keeps its data in SQLite only: unset it to use DB_PATH"),
+    ("tls_cert", "this version serves plain HTTP only: unset it, and put a TLS proxy in front"),
+    ("tls_key", "this version serves plain HTTP only: unset it, and put a TLS proxy in front"),
+];
+
+/// Settings of parts that are not in this version yet: checked, and without effect.
+const UNUSED: [&str; 23] = [
+    "db_backup_path",
+    "db_backup_interval",
+    "db_backup_rotate",
+    "audit_retention_days",
+    "secret",
+    "bucket_sync_interval",
+    "s3_request_timeout",
+    "drift_interval",
+    "rclone_path",
+    "migration_max_parallel",
+    "migration_bandwidth_limit",
+    "migration_checkers",
+    "migration_transfers",
+    "migration_max_copy_passes",
+    "migration_gate_dir",
+    "migration_hold_target_ms",
+    "migration_max_hold",
+    "migration_drain_timeout",
+    "migration_cutover_attempts",
+    "migration_multipart_wait",
+    "migration_worker_wait",
+    "metrics_token",
+    "otlp_endpoint",
+];
 
 /// Flags of `serve`; each wins over the setting of the same name.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
@@ -38,9 +73,29 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     }
 }
 
+fn is_set(settings: &Settings, key: &str) -> bool {
+    settings.effective(key).is_some_and(|effective| effective.origin != Origin::Default)
+}
+
+/// Everything that is asked for and that this version cannot do.
+fn refusal(settings: &Settings) -> Option<String> {
+    let refused = REFUSED.iter().filter(|(key, _)| is_set(settings, key));
+    let lines: Vec<String> = refused.map(|(key, why)| format!("\n  {}: {why}", variable(key))).collect();
+    (!lines.is_empty()).then(|| format!("the settings cannot be used:{}", lines.concat()))
+}
+
+fn unused(settings: &Settings) -> Option<String> {
+    let unused = UNUSED.iter().filter(|key| is_set(settings, key));
+    let names: Vec<String> = unused.map(|key| variable(key)).collect();
+    (!names.is_empty()).then(|| format!("set, but without effect in this version: {}", names.join(", ")))
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(arguments: ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::from_sources(&Sources::gather(arguments.flags())?)?;
+    if let Some(refusal) = refusal(&settings) {
+        return Err(refusal.into());
+    }
     logging::start(&settings)?;
     if arguments.reload {
         say("note: --reload does nothing here; restart the server to apply a change");
@@ -51,9 +106,46 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), Box<dyn std::er
     if let Some(file) = &settings.log_file {
         say(&format!("Logging to file: {}", file.display()));
     }
-    for warning in settings.warnings() {
+    for warning in settings.warnings().iter().cloned().chain(unused(&settings)) {
         tracing::warn!("{warning}");
     }
     app::serve(settings).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(values: &[(&str, &str)]) -> Settings {
+        let mut environment: std::collections::HashMap<String, String> =
+            values.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+        environment.insert(variable("api_key"), "k".to_owned());
+        Settings::from_sources(&Sources { environment, ..Sources::default() }).unwrap()
+    }
+
+    #[test]
+    fn what_this_version_cannot_do_is_refused_instead_of_done_otherwise() {
+        assert_eq!(refusal(&settings(&[])), None);
+        let asked = settings(&[("database_url", "postgres://u:topsecret@h/d"), ("tls_cert", "/c"), ("tls_key", "/k")]);
+        let refusal = refusal(&asked).unwrap();
+        for (key, _) in REFUSED {
+            assert!(refusal.contains(&variable(key)), "{refusal}");
+        }
+        assert!(!refusal.contains("topsecret"));
+    }
+
+    #[test]
+    fn settings_without_effect_are_named_when_they_are_set() {
+        assert_eq!(unused(&settings(&[("port", "81")])), None);
+        let named = unused(&settings(&[("migration_checkers", "3")])).unwrap();
+        assert!(named.ends_with(": NANIO_ORCHESTRATOR_MIGRATION_CHECKERS"), "{named}");
+    }
+
+    #[test]
+    fn the_lists_name_real_settings() {
+        for key in REFUSED.iter().map(|(key, _)| key).chain(&UNUSED) {
+            assert!(SETTINGS.iter().any(|setting| setting.key == *key), "{key}");
+        }
+    }
 }
