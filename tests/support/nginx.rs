@@ -1,6 +1,6 @@
 //! A private nginx: its own directory, its own ports, ended with the test.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,10 +24,6 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Waits until something listens.
-pub fn wait_for_port(port: u16) {
-    wait_until(&format!("port {port}"), || TcpStream::connect(("127.0.0.1", port)).is_ok());
-}
 
 /// Waits until `ready` says so; gives up loudly after a minute.
 pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
