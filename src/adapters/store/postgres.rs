@@ -7,7 +7,7 @@ mod tls;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use diesel::connection::Connection;
+use diesel::connection::{Connection, SimpleConnection};
 use diesel::pg::Pg;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -70,6 +70,8 @@ fn prepare(connection: &mut PgConnection, place: &str) -> Result<(), OpenError> 
         // One transaction for all of them: a start that fails leaves the schema of the last one that did not.
         connection
             .transaction(|c| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+                // A large table may take its time.
+                c.batch_execute("SET LOCAL statement_timeout = 0")?;
                 c.run_pending_migrations(MIGRATIONS)?;
                 Ok(())
             })
