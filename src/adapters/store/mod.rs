@@ -1,7 +1,7 @@
 //! The database: diesel behind [`crate::ports::store`].
 //!
 //! One file an entity holds its row, the way between row and domain value, and its queries.
-//! A query is written once, in [`on!`], which compiles it for each kind of connection.
+//! A query is written once, in `on!`, which compiles it for each kind of connection.
 
 mod audit;
 mod decode;
