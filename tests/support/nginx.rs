@@ -1,6 +1,6 @@
 //! A private nginx: its own directory, its own ports, ended with the test.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +22,11 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Waits until something listens.
+pub fn wait_for_port(port: u16) {
+    wait_until(&format!("port {port}"), || TcpStream::connect(("127.0.0.1", port)).is_ok());
 }
 
 /// Waits until `ready` says so; gives up loudly after a minute.
