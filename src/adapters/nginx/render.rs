@@ -164,6 +164,7 @@ fn server_values(server: &Server, dialect: Dialect) -> Value {
             pool => route.pool.as_str(),
         }),
         wildcard => base.map(|base| context! {
+            host_pattern => format!(r"~*^([^ ]+\.{}) \1\.?(?::[0-9]+)?$", escape_pattern(base)),
             bucket_pattern => format!(
                 r"~^(?<nanio_v{id}_b>[a-z0-9][a-z0-9._-]{{1,61}}[a-z0-9])\.{}$",
                 escape_pattern(base)
