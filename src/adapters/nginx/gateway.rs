@@ -246,14 +246,20 @@ impl Gateway for NginxGateway {
     async fn put_live(&self, change_id: &str) -> Result<(), GatewayError> {
         let change = change_id.to_owned();
         self.blocking(move |shared| {
-            let moves = std::mem::take(&mut *shared.staged.lock().unwrap_or_else(PoisonError::into_inner));
+            let moves = shared.staged.lock().unwrap_or_else(PoisonError::into_inner).clone();
             shared.tree.put_live(&moves, &change)
         })
         .await
     }
 
     async fn settle(&self) -> Result<(), GatewayError> {
-        self.blocking(|shared| shared.tree.forget()).await
+        self.blocking(|shared| {
+            shared.tree.forget()?;
+            let moves = std::mem::take(&mut *shared.staged.lock().unwrap_or_else(PoisonError::into_inner));
+            moves.put.iter().for_each(|relative| shared.tree.carry_over(relative));
+            Ok(())
+        })
+        .await
     }
 
     async fn undo(&self) -> Result<(), GatewayError> {
