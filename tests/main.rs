@@ -6,4 +6,5 @@ mod contract;
 mod nginx;
 mod process;
 mod readme;
+mod schema;
 mod support;

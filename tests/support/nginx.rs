@@ -24,7 +24,6 @@ pub fn free_port() -> u16 {
     }
 }
 
-
 /// Waits until `ready` says so; gives up loudly after a minute.
 pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
     let start = Instant::now();
