@@ -20,6 +20,7 @@ mod login;
 mod members;
 mod moment;
 mod pages;
+mod paging;
 mod params;
 mod pools;
 mod reply;
