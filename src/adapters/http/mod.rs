@@ -24,6 +24,7 @@ mod paging;
 mod params;
 mod pools;
 mod reply;
+mod request_log;
 mod routes;
 mod schema;
 mod server;
