@@ -6,5 +6,6 @@ mod contract;
 mod nginx;
 mod process;
 mod readme;
+mod real;
 mod schema;
 mod support;

@@ -119,3 +119,49 @@ async fn f32_the_last_reload_is_a_reload_and_nothing_else() {
     world.post("/api/config/validate", Value::Null).await.expect(200);
     assert_eq!(status(world.get("/api/config/status").await.expect(200)), reloaded);
 }
+
+/// One route is added to what was published last; the preview reads everything anew. They must agree.
+#[tokio::test]
+async fn a_file_that_grew_route_by_route_is_the_file_of_the_whole_state() {
+    let world = World::start().await;
+    let (a, b) = (world.pool("a").await, world.pool("b").await);
+    let vhost = world.vhost("s3.example", Some(a)).await;
+    let routes = format!("/api/vhosts/{vhost}/routes");
+    let mut random = 7_u64;
+    let mut ids: Vec<i64> = Vec::new();
+    for step in 0..120 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (choice, pick) = ((random >> 33) % 10, (random >> 40) as usize);
+        match ids.get(pick % ids.len().max(1)).copied() {
+            Some(id) if choice < 2 => {
+                world.delete(&format!("{routes}/{id}?allow_orphan=true")).await.expect(204);
+                ids.retain(|known| *known != id);
+            }
+            Some(id) if choice < 5 => {
+                let change = match choice {
+                    2 => json!({"enabled": pick.is_multiple_of(2), "allow_orphan": true}),
+                    3 => json!({"pool_id": if pick.is_multiple_of(2) { a } else { b }, "allow_orphan": true}),
+                    _ => {
+                        json!({"extra_directives": if pick.is_multiple_of(2) { json!("expires 1d;") } else { Value::Null }})
+                    }
+                };
+                world.put(&format!("{routes}/{id}"), change).await.expect(200);
+            }
+            _ => {
+                let prefix = match choice {
+                    9 => format!("/bucket-{}/part-{step}/", step / 7),
+                    8 => format!("/Bucket-{step}"),
+                    _ => format!("/bucket-{step}/"),
+                };
+                let made = world.post(&routes, json!({"path_prefix": prefix, "pool_id": b})).await.expect(201);
+                ids.push(made["id"].as_i64().unwrap());
+            }
+        }
+        if step % 10 == 0 {
+            world.put(&format!("/api/pools/{b}"), json!({"name": format!("b-{step}")})).await.expect(200);
+        }
+        let whole = world.get(&format!("/api/vhosts/{vhost}/preview")).await.expect(200);
+        let live = world.gateway.live();
+        assert_eq!(live.get(whole["filepath"].as_str().unwrap()).map(String::as_str), whole["content"].as_str());
+    }
+}
