@@ -1,14 +1,14 @@
 //! The running program against its own OpenAPI document: a foreign tool reads the document, asks thousands of
 //! questions made from it, and holds every answer against it.
 
-use std::fs::File;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::support::nginx::{free_port, wait_until};
+use super::support::child::{Running, project_program};
+use super::support::nginx::free_port;
 
 const KEY: &str = "key-of-the-schema-test";
 /// What must hold for every answer. Not asked: whether odd values are accepted or refused. Numbers as strings are
@@ -22,33 +22,27 @@ const ENTITIES: i64 = 20;
 
 /// The server in dev mode: it answers as in production, and its nginx is a dry run.
 struct Server {
-    child: Child,
-    log: PathBuf,
+    // Ended with the server; says its last words if a test fails.
+    _process: Running,
     port: u16,
 }
 
 impl Server {
     fn start(directory: &Path) -> Self {
-        let (port, log) = (free_port(), directory.join("server.log"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nanio-orchestrator"));
-        command.env_clear().env("NANIO_ORCHESTRATOR_DEV", "true").env("NANIO_ORCHESTRATOR_HOST", "127.0.0.1");
-        command.env("NANIO_ORCHESTRATOR_API_KEY", KEY).args(["serve", "--port", &port.to_string()]);
-        command.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
-        let server = Self { child, log, port };
-        wait_until("the server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        server
+        let port = free_port();
+        let configure = |command: &mut Command| {
+            command.args(["serve", "--port", &port.to_string()]).current_dir(directory);
+            command.env("NANIO_ORCHESTRATOR_DEV", "true").env("NANIO_ORCHESTRATOR_HOST", "127.0.0.1");
+            command.env("NANIO_ORCHESTRATOR_API_KEY", KEY).env("NANIO_ORCHESTRATOR_LOG_LEVEL", "ERROR");
+        };
+        let program = Path::new(env!("CARGO_BIN_EXE_nanio-orchestrator"));
+        let mut process = Running::start(program, configure, &directory.join("server.log"));
+        process.wait_until("the server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { _process: process, port }
     }
 
     fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
-    }
-
-    /// The last lines of its log.
-    fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
     async fn make(&self, client: &reqwest::Client, path: &str, body: Value) -> i64 {
@@ -74,22 +68,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn schemathesis(directory: &Path) -> Command {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/schemathesis");
-    assert!(program.is_file(), "{} is not there: run `make setup`", program.display());
-    let mut command = Command::new(program);
-    // Neither a proxy nor a configuration file of the caller's.
-    command.env_clear().env("HOME", directory).current_dir(directory).stdin(Stdio::null());
-    command
-}
-
 #[tokio::test]
 async fn every_answer_to_thousands_of_made_up_requests_is_as_the_document_says() {
     let directory = tempfile::tempdir().unwrap();
@@ -102,7 +80,9 @@ async fn every_answer_to_thousands_of_made_up_requests_is_as_the_document_says()
     let operations: usize = paths.map(|methods| methods.as_object().unwrap().len()).sum();
 
     let report = directory.path().join("report.json");
-    let mut command = schemathesis(directory.path());
+    let mut command = Command::new(project_program("schemathesis"));
+    // Neither a proxy nor a configuration file of the caller's.
+    command.env_clear().env("HOME", directory.path()).current_dir(directory.path()).stdin(Stdio::null());
     command.arg("run").arg(server.url("/api/openapi.json"));
     command.args(["--header", &format!("X-Orchestrator-Key: {KEY}"), "--checks", CHECKS, "--seed", "1"]);
     command.args(["--max-examples", &EXAMPLES.to_string(), "--workers", "2", "--generation-database", "none"]);
@@ -110,7 +90,7 @@ async fn every_answer_to_thousands_of_made_up_requests_is_as_the_document_says()
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
 
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n--- the last words of the server\n{}", server.last_words());
+    assert!(output.status.success(), "{said}");
     let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     assert_eq!(report["complete"], true, "{report}");
     assert_eq!(report["test_cases"]["with_failures"], 0, "{report}");
