@@ -7,4 +7,5 @@ mod nginx;
 mod process;
 mod readme;
 mod real;
+mod schema;
 mod support;

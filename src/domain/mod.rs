@@ -7,6 +7,7 @@ pub mod audit;
 pub mod gateway;
 pub mod ids;
 pub mod invalid;
+pub mod page;
 pub mod pool;
 pub mod route;
 pub mod services;

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use crate::domain::audit;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
-use crate::domain::pool::{Member, Pool};
-use crate::domain::route::Route;
+use crate::domain::pool::{Member, Pool, PoolName};
+use crate::domain::route::{PathPrefix, Route};
 use crate::domain::time::Timestamp;
-use crate::domain::vhost::Vhost;
+use crate::domain::vhost::{ServerName, Vhost};
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +127,9 @@ pub trait Tx {
 
     /// All pools by name (bytewise).
     fn pools(&mut self) -> Result<Vec<Pool>, StoreError>;
+    /// The first `limit` pools by name behind `after`, a name that no pool needs to have. As all the methods
+    /// that take `limit`, it costs the same however long the list is.
+    fn pools_after(&mut self, after: Option<&PoolName>, limit: u64) -> Result<Vec<Pool>, StoreError>;
     /// One pool.
     fn pool(&mut self, id: PoolId) -> Result<Option<Pool>, StoreError>;
     /// The pool with this name, without regard to ASCII case.
@@ -144,6 +147,8 @@ pub trait Tx {
 
     /// The members of a pool by id.
     fn members(&mut self, pool: PoolId) -> Result<Vec<Member>, StoreError>;
+    /// The first `limit` members of a pool by id behind `after`, which no member needs to have.
+    fn members_after(&mut self, pool: PoolId, after: Option<MemberId>, limit: u64) -> Result<Vec<Member>, StoreError>;
     /// One member.
     fn member(&mut self, id: MemberId) -> Result<Option<Member>, StoreError>;
     /// Inserts or replaces a member.
@@ -153,6 +158,8 @@ pub trait Tx {
 
     /// All vhosts by server name (bytewise).
     fn vhosts(&mut self) -> Result<Vec<Vhost>, StoreError>;
+    /// The first `limit` vhosts by server name behind `after`, a name that no vhost needs to have.
+    fn vhosts_after(&mut self, after: Option<&ServerName>, limit: u64) -> Result<Vec<Vhost>, StoreError>;
     /// One vhost.
     fn vhost(&mut self, id: VhostId) -> Result<Option<Vhost>, StoreError>;
     /// The vhost with this server name.
@@ -166,6 +173,14 @@ pub trait Tx {
 
     /// The routes of a vhost: longest `path_prefix` first, then by id.
     fn routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError>;
+    /// The first `limit` routes of a vhost, in the order of [`Tx::routes`], behind the place of a route with this
+    /// prefix and id, which no route needs to have.
+    fn routes_after(
+        &mut self,
+        vhost: VhostId,
+        after: Option<(&PathPrefix, RouteId)>,
+        limit: u64,
+    ) -> Result<Vec<Route>, StoreError>;
     /// One route.
     fn route(&mut self, id: RouteId) -> Result<Option<Route>, StoreError>;
     /// The route of a vhost whose prefix, without the slash at its end, is `canonical`.

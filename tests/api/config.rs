@@ -11,11 +11,11 @@ async fn the_status_shows_every_file_and_what_was_edited() {
     let clean = world.get("/api/config/status").await.expect(200);
     let files = clean["files"].as_array().unwrap();
     assert!(files.iter().all(|file| file["drifted"] == false), "{clean}");
-    let upstream = files.iter().find(|file| file["path"] == "/nginx/pools/p.conf").unwrap();
+    let upstream = files.iter().find(|file| file["path"] == world.gateway.full("pools/p.conf")).unwrap();
     assert_eq!(upstream["sha256_disk"], upstream["sha256_db"]);
     assert_eq!(upstream["last_synced_at"], "2026-11-24T02:40:00Z");
     assert_eq!(clean["last_reload_at"], Value::Null, "nothing was reloaded yet");
-    world.gateway.edit("/nginx/pools/p.conf", "# mine\n");
+    world.gateway.edit("pools/p.conf", "# mine\n");
     let edited = world.get("/api/config/status").await.expect(200);
     assert!(edited["files"].as_array().unwrap().iter().any(|file| file["drifted"] == true));
 }
@@ -39,12 +39,12 @@ async fn validate_and_reload_are_200_whatever_nginx_says() {
 async fn a_rebuild_writes_over_what_was_edited() {
     let world = World::start().await;
     world.pool("p").await;
-    let ours = world.gateway.live()["/nginx/pools/p.conf"].clone();
-    world.gateway.edit("/nginx/pools/p.conf", "# mine\n");
+    let ours = world.gateway.live()["pools/p.conf"].clone();
+    world.gateway.edit("pools/p.conf", "# mine\n");
     let rebuilt = world.post("/api/config/rebuild", Value::Null).await.expect(200);
     assert_eq!(rebuilt["ok"], true, "{rebuilt}");
-    assert!(rebuilt["written"].as_array().unwrap().contains(&json!("/nginx/pools/p.conf")), "{rebuilt}");
-    assert_eq!(world.gateway.live()["/nginx/pools/p.conf"], ours);
+    assert!(rebuilt["written"].as_array().unwrap().contains(&json!(world.gateway.full("pools/p.conf"))), "{rebuilt}");
+    assert_eq!(world.gateway.live()["pools/p.conf"], ours);
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn previews_show_what_would_be_written() {
     let preview = world.get(&format!("/api/config/preview/pool/{pool}")).await.expect(200);
     assert_eq!(
         preview,
-        json!({"filepath": "/nginx/pools/p.conf", "content": world.gateway.live()["/nginx/pools/p.conf"]})
+        json!({"filepath": world.gateway.full("pools/p.conf"), "content": world.gateway.live()["pools/p.conf"]})
     );
     let nothing = world.get(&format!("/api/config/preview/pool/{empty}")).await.expect(200);
     assert_eq!(nothing["content"], Value::Null);
@@ -73,7 +73,7 @@ async fn health_is_open_and_tells_of_the_process() {
     assert_eq!(
         world.send("GET", "/api/health", &[], "").await.expect(200),
         json!({"status": "ok", "version": "0.0.0-test", "dev_mode": false, "db_ok": true,
-               "nginx_config_dir": "/nginx", "drift_alerts": 0})
+               "nginx_config_dir": world.gateway.full(""), "drift_alerts": 0})
     );
 }
 

@@ -130,9 +130,9 @@ async fn f05_what_nginx_refuses_is_422_in_its_words_and_nothing_has_changed() {
 async fn a_file_edited_by_hand_is_409_and_stays() {
     let world = World::start().await;
     let pool = world.pool("edited").await;
-    world.gateway.edit("/nginx/pools/edited.conf", "# mine\n");
+    world.gateway.edit("pools/edited.conf", "# mine\n");
     let told = world.put(&format!("/api/pools/{pool}"), json!({"keepalive": 7})).await.detail(409);
-    assert!(told.contains("/nginx/pools/edited.conf"), "{told}");
-    assert_eq!(world.gateway.live()["/nginx/pools/edited.conf"], "# mine\n");
+    assert!(told.contains(&world.gateway.full("pools/edited.conf")), "{told}");
+    assert_eq!(world.gateway.live()["pools/edited.conf"], "# mine\n");
     assert_eq!(world.get("/api/health").await.expect(200)["drift_alerts"], 1);
 }

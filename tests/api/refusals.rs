@@ -162,6 +162,6 @@ async fn a_file_that_grew_route_by_route_is_the_file_of_the_whole_state() {
         }
         let whole = world.get(&format!("/api/vhosts/{vhost}/preview")).await.expect(200);
         let live = world.gateway.live();
-        assert_eq!(live.get(whole["filepath"].as_str().unwrap()).map(String::as_str), whole["content"].as_str());
+        assert_eq!(live.get("vhosts/s3.example.conf").map(String::as_str), whole["content"].as_str());
     }
 }

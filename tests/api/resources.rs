@@ -141,7 +141,7 @@ async fn f34_directives_of_a_route_take_semicolons_and_reach_nginx() {
     let body = json!({"path_prefix": "/bkt/", "pool_id": pool, "extra_directives": "add_header X-Cache off;"});
     let route = world.post(&format!("/api/vhosts/{vhost}/routes"), body).await.expect(201);
     assert_eq!(route["extra_directives"], "add_header X-Cache off;");
-    assert!(world.gateway.live()["/nginx/vhosts/a.example.conf"].contains("add_header X-Cache off;"));
+    assert!(world.gateway.live()["vhosts/a.example.conf"].contains("add_header X-Cache off;"));
     let path = format!("/api/vhosts/{vhost}/routes/{}", route["id"]);
     assert_eq!(world.put(&path, json!({"extra_directives": null})).await.expect(200)["extra_directives"], Value::Null);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::world::World;
 
-const CONF: &str = "/nginx/vhosts/a.example.conf";
+const CONF: &str = "vhosts/a.example.conf";
 
 #[tokio::test]
 async fn a_vhost_tells_its_certificate_under_both_names_and_takes_either() {
@@ -75,7 +75,7 @@ async fn f12_a_disabled_route_and_member_are_not_served() {
     let member = json!({"address": "10.9.9.9:9000", "enabled": false});
     world.post(&format!("/api/pools/{pool}/members"), member).await.expect(201);
     assert!(!world.gateway.live()[CONF].contains("bkt-off"));
-    assert!(!world.gateway.live()["/nginx/pools/p.conf"].contains("10.9.9.9"));
+    assert!(!world.gateway.live()["pools/p.conf"].contains("10.9.9.9"));
 }
 
 #[tokio::test]

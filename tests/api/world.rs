@@ -1,17 +1,15 @@
 //! The application under test and a client for it. The client checks on every answer what must hold for all.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
 use chrono::DateTime;
+use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
-use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::services::Services;
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::clock::Clock;
-use nanio_orchestrator::ports::object_storage::{ObjectStorage, Occupancy, StorageError};
 use nanio_orchestrator::ports::store::Store;
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method, StatusCode};
@@ -39,25 +37,6 @@ impl Clock for TestClock {
     }
 }
 
-/// Storage nodes whose buckets are empty, but for those a test names.
-#[derive(Default)]
-pub struct Buckets(Mutex<Vec<String>>);
-
-impl Buckets {
-    /// From now on this bucket holds something, wherever it is looked for.
-    pub fn fill(&self, bucket: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bucket.to_owned());
-    }
-}
-
-#[async_trait]
-impl ObjectStorage for Buckets {
-    async fn occupancy(&self, _members: &[Address], bucket: &str) -> Result<Occupancy, StorageError> {
-        let full = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|name| name == bucket);
-        Ok(if full { Occupancy::Occupied } else { Occupancy::Empty })
-    }
-}
-
 /// The application and what it stands on.
 pub struct World {
     app: BoxEndpoint<'static, Response>,
@@ -66,7 +45,7 @@ pub struct World {
     /// Its clock.
     pub clock: Arc<TestClock>,
     /// Its storage nodes.
-    pub buckets: Arc<Buckets>,
+    pub buckets: Arc<FakeStorage>,
     store: Store,
 }
 
@@ -128,17 +107,17 @@ impl World {
     /// An empty gateway.
     pub async fn start() -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_488_000)));
-        Self::over(Store::new(Arc::new(FakeStore::new())), clock, KEY)
+        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY)
     }
 
     /// The same gateway after a restart of the program, perhaps with another key.
     pub fn restart(&self, key: &str) -> Self {
-        Self::over(self.store.clone(), self.clock.clone(), key)
+        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key)
     }
 
-    fn over(store: Store, clock: Arc<TestClock>, key: &str) -> Self {
-        let gateway = Arc::new(ScriptedGateway::default());
-        let buckets = Arc::new(Buckets::default());
+    fn over(store: Store, gateway: ScriptedGateway, clock: Arc<TestClock>, key: &str) -> Self {
+        let gateway = Arc::new(gateway);
+        let buckets = Arc::new(FakeStorage::default());
         let (services, publish_loop) = Services::new(store.clone(), gateway.clone(), buckets.clone(), clock.clone());
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
@@ -146,7 +125,7 @@ impl World {
             session_ttl: 3600,
             dev: false,
             version: "0.0.0-test".to_owned(),
-            nginx_config_dir: "/nginx".to_owned(),
+            nginx_config_dir: gateway.full(""),
             host: "gw1".to_owned(),
             clock: clock.clone(),
             store: store.clone(),

@@ -9,6 +9,7 @@ mod concurrency;
 mod ids;
 mod journal;
 mod lists;
+mod pages;
 mod postgres_database;
 mod postgres_server;
 mod refusals;
@@ -40,6 +41,10 @@ macro_rules! kept_by {
                 lists::route_pool_ids_leave_the_automatic_route_out,
                 lists::the_size_of_the_gateway_follows_its_rows,
                 lists::what_is_not_there_is_none_and_empty,
+                pages::pools_come_in_pages_by_name,
+                pages::vhosts_come_in_pages_by_server_name,
+                pages::members_come_in_pages_by_id,
+                pages::routes_come_in_pages_longest_prefix_first_then_by_id,
                 refusals::a_stale_save_is_refused_and_changes_nothing,
                 refusals::a_save_of_a_deleted_row_is_stale,
                 refusals::an_id_can_be_inserted_once,

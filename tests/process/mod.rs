@@ -1,8 +1,8 @@
 //! The program as the service manager and the operator see it: exit status, stderr, signals.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead, BufReader, Lines};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 
@@ -175,4 +175,54 @@ fn a_log_file_gets_what_stderr_gets_and_is_closed_to_others() {
     let text = std::fs::read_to_string(&log).unwrap();
     assert!(text.contains("NANIO_ORCHESTRATOR_NO_SUCH_SETTING"), "{text}");
     assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o027, 0);
+}
+
+/// Sends one request and waits for the end of its answer, so that its line is in the log.
+fn ask(port: u16, request: &str, headers: &str) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 "), "{request}: {answer}");
+}
+
+/// Level and fields of the lines about requests, without the time they took.
+fn told_of_requests(level: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut command = dev(directory.path(), port);
+    command.env("NANIO_ORCHESTRATOR_LOG_LEVEL", level).env("NANIO_ORCHESTRATOR_API_KEY", "the-key");
+    let mut server = Server::start(command);
+    let key = "X-Orchestrator-Key: the-key\r\n";
+    let body = format!("{key}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{{\"name\":\"p\"}}");
+    ask(port, "GET /api/health", "");
+    ask(port, "HEAD /api/pools?limit=5", key);
+    ask(port, "POST /api/pools", &body);
+    ask(port, "GET /api/pools/9", key);
+    ask(port, "GET /api/pools", "X-Orchestrator-Key: wrong-key\r\n");
+    server.end(Signal::TERM);
+    let lines: Vec<String> = server.stderr.by_ref().map(Result::unwrap).collect();
+    assert!(!lines.iter().any(|line| line.contains("-key")), "{lines:?}");
+    let told = lines.iter().filter_map(|line| {
+        let (head, fields) = line.split_once(": request ")?;
+        let level = head.split_whitespace().nth(1)?;
+        let (before, after) = fields.split_once(" milliseconds=")?;
+        Some(format!("{level} {before} {}", after.split_once(' ')?.1))
+    });
+    told.collect()
+}
+
+#[test]
+fn a_request_is_logged_as_loud_as_it_matters_and_without_its_key() {
+    let reads = [
+        r#"DEBUG method=GET path="/api/health" status=200 actor="-""#,
+        r#"DEBUG method=HEAD path="/api/pools" status=200 actor="api""#,
+    ];
+    let others = [
+        r#"INFO method=POST path="/api/pools" status=201 actor="api""#,
+        r#"INFO method=GET path="/api/pools/9" status=404 actor="api""#,
+        r#"WARN method=GET path="/api/pools" status=401 actor="-""#,
+    ];
+    assert_eq!(told_of_requests("DEBUG"), [&reads[..], &others[..]].concat());
+    assert_eq!(told_of_requests("INFO"), others);
 }

@@ -27,6 +27,8 @@ CREATE TABLE pools (
 
 -- nginx compares upstream names without regard to case.
 CREATE UNIQUE INDEX pools_by_name ON pools (lower(name));
+-- For pages of the list.
+CREATE INDEX pools_in_order ON pools (name);
 CREATE INDEX pools_by_source ON pools (source_nanio_pool_id);
 
 CREATE TABLE pool_members (
@@ -44,6 +46,7 @@ CREATE TABLE pool_members (
 );
 
 CREATE INDEX pool_members_by_pool ON pool_members (pool_id, enabled);
+CREATE INDEX pool_members_in_order ON pool_members (pool_id, id);
 
 CREATE TABLE vhosts (
     id                BIGINT           NOT NULL PRIMARY KEY,
@@ -82,6 +85,7 @@ CREATE TABLE routes (
 );
 
 CREATE INDEX routes_by_pool ON routes (pool_id, vhost_id);
+CREATE INDEX routes_in_order ON routes (vhost_id, length(path_prefix) DESC, id);
 
 CREATE TABLE audit_log (
     id                  BIGINT           NOT NULL PRIMARY KEY,

@@ -26,6 +26,8 @@ CREATE TABLE pools (
 
 -- nginx compares upstream names without regard to case.
 CREATE UNIQUE INDEX pools_by_name ON pools (lower(name));
+-- For pages of the list.
+CREATE INDEX pools_in_order ON pools (name);
 CREATE INDEX pools_by_source ON pools (source_nanio_pool_id);
 
 CREATE TABLE pool_members (
@@ -43,6 +45,7 @@ CREATE TABLE pool_members (
 ) STRICT;
 
 CREATE INDEX pool_members_by_pool ON pool_members (pool_id, enabled);
+CREATE INDEX pool_members_in_order ON pool_members (pool_id, id);
 
 CREATE TABLE vhosts (
     id                INTEGER NOT NULL PRIMARY KEY,
@@ -81,6 +84,7 @@ CREATE TABLE routes (
 ) STRICT;
 
 CREATE INDEX routes_by_pool ON routes (pool_id, vhost_id);
+CREATE INDEX routes_in_order ON routes (vhost_id, length(path_prefix) DESC, id);
 
 CREATE TABLE audit_log (
     id                  INTEGER NOT NULL PRIMARY KEY,

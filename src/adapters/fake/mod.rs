@@ -1,3 +1,4 @@
 //! In-memory twins of the ports, for tests and for the dry-run development mode.
 
+pub mod object_storage;
 pub mod store;

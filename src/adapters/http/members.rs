@@ -9,8 +9,9 @@ use super::auth::Caller;
 use super::body::JsonBody;
 use super::error::{Changing, Failure, Finding, Making, Removing};
 use super::fields::{Fields, Request};
-use super::params::{IfMatch, IfNoneMatch, Path};
-use super::reply::{Gone, Made, Saved, Shown, Tag, Tagged};
+use super::paging::{self, Listed};
+use super::params::{IfMatch, IfNoneMatch, Limit, Path, Query};
+use super::reply::{Gone, Made, Saved, Tag, Tagged};
 use super::schema::view;
 use crate::domain::ids::{MemberId, PoolId};
 use crate::domain::pool::{FailTimeout, MaxFails, Member, Role, Weight};
@@ -119,16 +120,24 @@ pub struct MembersApi(pub Arc<Services>);
 impl MembersApi {
     /// List the members of a pool
     ///
-    /// By id.
+    /// By id: all of them or, with `limit` or `after`, a page. Follow its `Link` to the next one.
     #[oai(path = "/pools/:pool_id/members", method = "get", operation_id = "list_members")]
     async fn list(
         &self,
         _caller: Caller,
         /// The pool.
         pool_id: Path<PoolId>,
-    ) -> Result<Shown<Vec<MemberView>>, Failure<Finding>> {
-        let members = self.0.members.list(pool_id.0).await?;
-        Ok(Shown(members.into_iter().map(MemberView::from).collect()))
+        /// At most so many.
+        limit: Query<Limit>,
+        /// Those after the member with this id: the last one seen, deleted or not. 100, unless `limit` is given.
+        after: Query<MemberId>,
+    ) -> Result<Listed<MemberView>, Failure<Finding>> {
+        let Some((limit, after)) = paging::part(limit, after)? else {
+            return Ok(Listed::whole(self.0.members.list(pool_id.0).await?));
+        };
+        let page = self.0.members.page(pool_id.0, after, limit).await?;
+        let path = format!("/api/pools/{}/members", pool_id.0);
+        Ok(Listed::page(page, &path, limit, |member: &Member| (member.id.0, None)))
     }
 
     /// Add a member to a pool

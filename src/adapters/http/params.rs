@@ -82,6 +82,12 @@ pub struct Query<T> {
 }
 
 impl<T: Field> Query<T> {
+    /// Whether the parameter was given, with whatever value.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// The value, if the parameter was given; a fault goes to `faults`.
     pub fn read(self, faults: &mut Vec<Fault>) -> Option<T> {
         match T::read(&Value::from(self.text?)) {
@@ -169,6 +175,8 @@ query_numbers! {
     Page = 1..=1_000_000_000;
     /// How many entries a page has.
     PerPage = 1..=200;
+    /// How many entries of a list are asked for at most.
+    Limit = 1..=1000;
 }
 
 fn header_text(request: &Request, name: HeaderName) -> Option<String> {

@@ -7,13 +7,14 @@ use poem_openapi::OpenApi;
 use super::api::Group;
 use super::auth::Caller;
 use super::body::JsonBody;
-use super::error::{Changing, Failure, Finding, Making, Reading, Removing};
+use super::error::{Changing, Failure, Finding, Making, Removing, Searching};
 use super::fields::{Fields, Request};
-use super::params::{IfMatch, IfNoneMatch, Path};
-use super::reply::{Gone, Made, Saved, Shown, Tag, Tagged};
+use super::paging::{self, Listed};
+use super::params::{IfMatch, IfNoneMatch, Limit, Path, Query};
+use super::reply::{Gone, Made, Saved, Tag, Tagged};
 use super::schema::view;
 use crate::domain::ids::PoolId;
-use crate::domain::pool::{Keepalive, LbMethod, Pool, PoolKind};
+use crate::domain::pool::{Keepalive, LbMethod, Pool, PoolKind, PoolName};
 use crate::domain::services::Services;
 use crate::domain::services::pools::{NewPool, PoolPatch};
 
@@ -120,11 +121,24 @@ pub struct PoolsApi(pub Arc<Services>);
 impl PoolsApi {
     /// List pools
     ///
-    /// All pools by name.
+    /// By name: all of them or, with `limit` or `after`, a page. Follow its `Link` to the next one.
     #[oai(path = "/pools", method = "get", operation_id = "list_pools")]
-    async fn list(&self, _caller: Caller) -> Result<Shown<Vec<PoolView>>, Failure<Reading>> {
-        let pools = self.0.pools.list().await?;
-        Ok(Shown(pools.into_iter().map(PoolView::from).collect()))
+    async fn list(
+        &self,
+        _caller: Caller,
+        /// At most so many.
+        limit: Query<Limit>,
+        /// Those after the pool with this id: the last one seen. 100, unless `limit` is given.
+        after: Query<PoolId>,
+        /// The name that it had: then it may have been renamed or deleted since.
+        after_key: Query<String>,
+    ) -> Result<Listed<PoolView>, Failure<Searching>> {
+        let Some(window) = paging::window(limit, after, after_key, PoolName::parse)? else {
+            return Ok(Listed::whole(self.0.pools.list().await?));
+        };
+        let limit = window.limit;
+        let page = self.0.pools.page(window).await?;
+        Ok(Listed::page(page, "/api/pools", limit, |pool: &Pool| (pool.id.0, Some(pool.name.as_str()))))
     }
 
     /// Create a pool

@@ -9,11 +9,13 @@ use super::auth::Caller;
 use super::body::JsonBody;
 use super::error::{ApiError, Changing, Failure, Finding, Making, Removing};
 use super::fields::{Fields, Request};
-use super::params::{IfMatch, IfNoneMatch, Path, Query};
-use super::reply::{Gone, Made, Saved, Shown, Tag, Tagged};
+use super::paging::{self, Listed};
+use super::params::{IfMatch, IfNoneMatch, Limit, Path, Query};
+use super::reply::{Gone, Made, Saved, Tag, Tagged};
 use super::schema::view;
 use super::values::Blankable;
 use crate::domain::ids::{RouteId, VhostId};
+use crate::domain::route::PathPrefix;
 use crate::domain::services::Services;
 use crate::domain::services::routes::{CreatedRoute, NewRoute, RoutePatch, RouteView as Found};
 
@@ -185,16 +187,28 @@ pub struct RoutesApi(pub Arc<Services>);
 impl RoutesApi {
     /// List the routes of a vhost
     ///
-    /// The longest prefix first.
+    /// The longest prefix first, then by id: all of them or, with `limit` or `after`, a page. Follow its `Link` to
+    /// the next one.
     #[oai(path = "/vhosts/:vhost_id/routes", method = "get", operation_id = "list_routes")]
     async fn list(
         &self,
         _caller: Caller,
         /// The vhost.
         vhost_id: Path<VhostId>,
-    ) -> Result<Shown<Vec<RouteView>>, Failure<Finding>> {
-        let routes = self.0.routes.list(vhost_id.0).await?;
-        Ok(Shown(routes.into_iter().map(RouteView::from).collect()))
+        /// At most so many.
+        limit: Query<Limit>,
+        /// Those after the route with this id: the last one seen. 100, unless `limit` is given.
+        after: Query<RouteId>,
+        /// The path prefix that it had: then it may have been changed or deleted since.
+        after_key: Query<String>,
+    ) -> Result<Listed<RouteView>, Failure<Finding>> {
+        let Some(window) = paging::window(limit, after, after_key, PathPrefix::stored)? else {
+            return Ok(Listed::whole(self.0.routes.list(vhost_id.0).await?));
+        };
+        let limit = window.limit;
+        let page = self.0.routes.page(vhost_id.0, window).await?;
+        let path = format!("/api/vhosts/{}/routes", vhost_id.0);
+        Ok(Listed::page(page, &path, limit, |found: &Found| (found.route.id.0, Some(found.route.path_prefix.as_str()))))
     }
 
     /// Create a route

@@ -21,6 +21,7 @@ use super::error::ApiError;
 use super::login::{self, Login, is_https};
 use super::pages::{self, Pages};
 use super::remembered::{Remembered, remember};
+use super::request_log;
 use super::session::Sessions;
 use crate::domain::audit::Actor;
 use crate::domain::services::Services;
@@ -182,8 +183,7 @@ async fn observed<E: Endpoint<Output = Response>>(next: Arc<E>, request: Request
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     let actor = answer.data::<Actor>().map_or("-", |actor| actor.as_str());
-    let milliseconds = began.elapsed().as_millis();
-    tracing::info!(%method, path, status = answer.status().as_u16(), milliseconds, actor, "request");
+    request_log::write(&method, &path, answer.status(), began.elapsed(), actor);
     if method == Method::HEAD {
         answer.set_body(());
     }

@@ -8,16 +8,17 @@ use super::api::Group;
 use super::auth::Caller;
 use super::body::JsonBody;
 use super::config::PreviewView;
-use super::error::{Changing, Failure, Finding, Making, Reading, Removing};
+use super::error::{Changing, Failure, Finding, Making, Removing, Searching};
 use super::fields::{Fields, Request};
-use super::params::{IfMatch, IfNoneMatch, Path};
+use super::paging::{self, Listed};
+use super::params::{IfMatch, IfNoneMatch, Limit, Path, Query};
 use super::reply::{Gone, Made, Saved, Shown, Tag, Tagged};
 use super::schema::view;
 use super::values::{Blankable, Block};
 use crate::domain::ids::VhostId;
 use crate::domain::services::Services;
 use crate::domain::services::vhosts::{NewVhost, VhostPatch};
-use crate::domain::vhost::{IpRange, IpRuleMode, IpRules, PemPath, Port, Vhost, Zone};
+use crate::domain::vhost::{IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Vhost, Zone};
 
 view! {
     /// Raw nginx directives for one zone of the server block.
@@ -240,11 +241,25 @@ pub struct VhostsApi(pub Arc<Services>);
 impl VhostsApi {
     /// List vhosts
     ///
-    /// All vhosts by server name, without their routes.
+    /// By server name, without their routes: all of them or, with `limit` or `after`, a page. Follow its `Link`
+    /// to the next one.
     #[oai(path = "/vhosts", method = "get", operation_id = "list_vhosts")]
-    async fn list(&self, _caller: Caller) -> Result<Shown<Vec<VhostView>>, Failure<Reading>> {
-        let vhosts = self.0.vhosts.list().await?;
-        Ok(Shown(vhosts.into_iter().map(VhostView::from).collect()))
+    async fn list(
+        &self,
+        _caller: Caller,
+        /// At most so many.
+        limit: Query<Limit>,
+        /// Those after the vhost with this id: the last one seen. 100, unless `limit` is given.
+        after: Query<VhostId>,
+        /// The server name that it had: then it may have been renamed or deleted since.
+        after_key: Query<String>,
+    ) -> Result<Listed<VhostView>, Failure<Searching>> {
+        let Some(window) = paging::window(limit, after, after_key, ServerName::parse)? else {
+            return Ok(Listed::whole(self.0.vhosts.list().await?));
+        };
+        let limit = window.limit;
+        let page = self.0.vhosts.page(window).await?;
+        Ok(Listed::page(page, "/api/vhosts", limit, |vhost: &Vhost| (vhost.id.0, Some(vhost.server_name.as_str()))))
     }
 
     /// Create a vhost

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use object_store::aws::{AwsAuthorizer, AwsCredential};
 use object_store::client::HttpRequestBody;
+use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
+use tokio::time::Instant;
 
 use crate::domain::pool::Address;
 use crate::ports::object_storage::{ObjectStorage, Occupancy, StorageError};
@@ -33,7 +35,10 @@ impl NodeStorage {
     /// # Errors
     /// The HTTP client cannot be made (no TLS roots on this machine).
     pub fn new(keys: Option<(String, String)>) -> Result<Self, StorageError> {
-        let client = Client::builder().connect_timeout(CONNECT_PATIENCE).timeout(PATIENCE).no_proxy().build();
+        let client = Client::builder().connect_timeout(CONNECT_PATIENCE).timeout(PATIENCE).no_proxy();
+        // A listing comes from the node that was asked, or not at all. Questions are rare: a connection that was
+        // kept is one that the node may be closing just now.
+        let client = client.redirect(Policy::none()).pool_max_idle_per_host(0).build();
         let client = client.map_err(|error| StorageError(format!("no HTTP client: {error}")))?;
         let credential = keys.map(|(key_id, secret_key)| AwsCredential { key_id, secret_key, token: None });
         Ok(Self { client, credential })
@@ -50,7 +55,11 @@ impl NodeStorage {
         }
         let (parts, _) = request.into_parts();
         let sent = self.client.get(&url).headers(parts.headers).send().await;
-        let mut answer = sent.map_err(|error| if error.is_timeout() { "time-out" } else { "no connection" })?;
+        let mut answer = sent.map_err(|error| match error {
+            error if error.is_timeout() => "time-out",
+            error if error.is_connect() => "no connection",
+            _ => "no HTTP answer",
+        })?;
         let status = answer.status();
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|_| "the answer broke off")? {
@@ -70,25 +79,23 @@ impl NodeStorage {
 #[async_trait]
 impl ObjectStorage for NodeStorage {
     async fn occupancy(&self, members: &[Address], bucket: &str) -> Result<Occupancy, StorageError> {
-        let mut refusals = Vec::new();
-        let asked = async {
-            for member in members {
-                let Some((host, port)) = member.host_port() else {
-                    refusals.push(format!("{member}: unix sockets cannot be asked"));
-                    continue;
-                };
-                match self.ask(host, port, bucket).await {
-                    Ok(occupancy) => return Some(occupancy),
-                    Err(refusal) => refusals.push(format!("{member}: {refusal}")),
-                }
-            }
-            None
-        };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Some(occupancy)) => Ok(occupancy),
-            Ok(None) if members.is_empty() => Err(StorageError("the pool has no enabled member".to_owned())),
-            Ok(None) => Err(StorageError(refusals.join("; "))),
-            Err(_) => Err(StorageError(format!("no answer within {} s", PATIENCE.as_secs()))),
+        if members.is_empty() {
+            return Err(StorageError("the pool has no enabled member".to_owned()));
         }
+        let (deadline, mut refusals) = (Instant::now() + PATIENCE, Vec::new());
+        for (left, member) in (1..=members.len()).rev().zip(members) {
+            let Some((host, port)) = member.host_port() else {
+                refusals.push(format!("{member}: unix sockets cannot be asked"));
+                continue;
+            };
+            // A fair share of what is left, so that a member that never answers leaves time for the next.
+            let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+            match tokio::time::timeout(share, self.ask(host, port, bucket)).await {
+                Ok(Ok(occupancy)) => return Ok(occupancy),
+                Ok(Err(refusal)) => refusals.push(format!("{member}: {refusal}")),
+                Err(_) => refusals.push(format!("{member}: no answer within {} ms", share.as_millis())),
+            }
+        }
+        Err(StorageError(refusals.join("; ")))
     }
 }

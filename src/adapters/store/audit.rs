@@ -8,7 +8,7 @@ use crate::domain::ids::{AuditId, EntityKind};
 use crate::domain::time::Timestamp;
 use crate::ports::store::StoreError;
 
-use super::decode::to_json;
+use super::decode::{most, to_json};
 use super::error::Table;
 use super::schema::audit_log;
 use super::{Db, ids, on};
@@ -82,13 +82,8 @@ pub(super) fn read(db: &mut Db<'_>, filter: &Filter) -> Result<Vec<Entry>, Store
         if let Some(to) = filter.to {
             query = query.filter(audit_log::created_at.le(to.naive()));
         }
-        query.order(audit_log::id.desc()).limit(bounded(filter.take)).offset(bounded(filter.skip)).load(c)
+        query.order(audit_log::id.desc()).limit(most(filter.take)).offset(most(filter.skip)).load(c)
     })
     .map_err(TABLE.fault())?;
     Ok(rows.into_iter().map(AuditRow::entry).collect())
-}
-
-/// No log has more entries than an id can count.
-fn bounded(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

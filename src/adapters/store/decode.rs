@@ -38,3 +38,8 @@ impl Row {
 pub(super) fn to_json<T: serde::Serialize>(table: Table, id: i64, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|why| table.corrupt(id, "JSON", why))
 }
+
+/// A count as SQL takes it: no table has more rows than an id can count.
+pub(super) fn most(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -8,7 +8,7 @@ use crate::domain::pool::{Address, FailTimeout, MaxFails, Member, Role, Weight};
 use crate::domain::time::Timestamp;
 use crate::ports::store::StoreError;
 
-use super::decode::Row;
+use super::decode::{Row, most};
 use super::error::Table;
 use super::save::save;
 use super::schema::pool_members;
@@ -71,6 +71,25 @@ pub(super) fn of_pool(db: &mut Db<'_>, pool: PoolId) -> Result<Vec<Member>, Stor
     on!(db, c => pool_members::table
         .filter(pool_members::pool_id.eq(pool.0))
         .order(pool_members::id)
+        .select(MemberRow::as_select())
+        .load(c))
+    .map_err(TABLE.fault())?
+    .into_iter()
+    .map(MemberRow::member)
+    .collect()
+}
+
+pub(super) fn after(
+    db: &mut Db<'_>,
+    pool: PoolId,
+    after: Option<MemberId>,
+    limit: u64,
+) -> Result<Vec<Member>, StoreError> {
+    on!(db, c => pool_members::table
+        .filter(pool_members::pool_id.eq(pool.0))
+        .filter(pool_members::id.gt(after.map_or(i64::MIN, |id| id.0)))
+        .order(pool_members::id)
+        .limit(most(limit))
         .select(MemberRow::as_select())
         .load(c))
     .map_err(TABLE.fault())?

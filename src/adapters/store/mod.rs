@@ -10,6 +10,8 @@ mod facts;
 mod files;
 mod ids;
 mod members;
+#[cfg(test)]
+mod plans;
 mod pools;
 mod postgres;
 mod routes;

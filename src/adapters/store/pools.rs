@@ -11,7 +11,7 @@ use crate::domain::pool::{Keepalive, LbMethod, Pool, PoolKind, PoolName};
 use crate::domain::time::Timestamp;
 use crate::ports::store::StoreError;
 
-use super::decode::Row;
+use super::decode::{Row, most};
 use super::error::Table;
 use super::save::save;
 use super::schema::{lower, pool_members, pools};
@@ -75,6 +75,19 @@ pub(super) fn all(db: &mut Db<'_>) -> Result<Vec<Pool>, StoreError> {
     on!(db, c => pools::table.order(pools::name).select(PoolRow::as_select()).load(c))
         .map_err(TABLE.fault())
         .and_then(decode)
+}
+
+pub(super) fn after(db: &mut Db<'_>, after: Option<&PoolName>, limit: u64) -> Result<Vec<Pool>, StoreError> {
+    // No name is empty.
+    let after = after.map_or("", PoolName::as_str);
+    on!(db, c => pools::table
+        .filter(pools::name.gt(after))
+        .order(pools::name)
+        .limit(most(limit))
+        .select(PoolRow::as_select())
+        .load(c))
+    .map_err(TABLE.fault())
+    .and_then(decode)
 }
 
 pub(super) fn get(db: &mut Db<'_>, id: PoolId) -> Result<Option<Pool>, StoreError> {

@@ -8,10 +8,10 @@ use diesel::result::Error;
 use crate::domain::audit;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
-use crate::domain::pool::{Member, Pool};
-use crate::domain::route::Route;
+use crate::domain::pool::{Member, Pool, PoolName};
+use crate::domain::route::{PathPrefix, Route};
 use crate::domain::time::Timestamp;
-use crate::domain::vhost::Vhost;
+use crate::domain::vhost::{ServerName, Vhost};
 use crate::ports::store::{Access, Body, FileRecord, GatewaySize, StoreError, Tx};
 
 use super::error::fault;
@@ -77,6 +77,10 @@ impl Tx for SqlTx<'_> {
         pools::all(&mut self.db)
     }
 
+    fn pools_after(&mut self, after: Option<&PoolName>, limit: u64) -> Result<Vec<Pool>, StoreError> {
+        pools::after(&mut self.db, after, limit)
+    }
+
     fn pool(&mut self, id: PoolId) -> Result<Option<Pool>, StoreError> {
         pools::get(&mut self.db, id)
     }
@@ -109,6 +113,10 @@ impl Tx for SqlTx<'_> {
         members::of_pool(&mut self.db, pool)
     }
 
+    fn members_after(&mut self, pool: PoolId, after: Option<MemberId>, limit: u64) -> Result<Vec<Member>, StoreError> {
+        members::after(&mut self.db, pool, after, limit)
+    }
+
     fn member(&mut self, id: MemberId) -> Result<Option<Member>, StoreError> {
         members::get(&mut self.db, id)
     }
@@ -123,6 +131,10 @@ impl Tx for SqlTx<'_> {
 
     fn vhosts(&mut self) -> Result<Vec<Vhost>, StoreError> {
         vhosts::all(&mut self.db)
+    }
+
+    fn vhosts_after(&mut self, after: Option<&ServerName>, limit: u64) -> Result<Vec<Vhost>, StoreError> {
+        vhosts::after(&mut self.db, after, limit)
     }
 
     fn vhost(&mut self, id: VhostId) -> Result<Option<Vhost>, StoreError> {
@@ -147,6 +159,15 @@ impl Tx for SqlTx<'_> {
 
     fn routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError> {
         routes::of_vhost(&mut self.db, vhost)
+    }
+
+    fn routes_after(
+        &mut self,
+        vhost: VhostId,
+        after: Option<(&PathPrefix, RouteId)>,
+        limit: u64,
+    ) -> Result<Vec<Route>, StoreError> {
+        routes::after(&mut self.db, vhost, after, limit)
     }
 
     fn route(&mut self, id: RouteId) -> Result<Option<Route>, StoreError> {

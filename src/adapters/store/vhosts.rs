@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Vhost, Zone};
 use crate::ports::store::StoreError;
 
-use super::decode::{Row, to_json};
+use super::decode::{Row, most, to_json};
 use super::error::Table;
 use super::save::save;
 use super::schema::{routes, vhosts};
@@ -122,6 +122,19 @@ pub(super) fn all(db: &mut Db<'_>) -> Result<Vec<Vhost>, StoreError> {
     on!(db, c => vhosts::table.order(vhosts::server_name).select(VhostRow::as_select()).load(c))
         .map_err(TABLE.fault())
         .and_then(decode)
+}
+
+pub(super) fn after(db: &mut Db<'_>, after: Option<&ServerName>, limit: u64) -> Result<Vec<Vhost>, StoreError> {
+    // No name is empty.
+    let after = after.map_or("", ServerName::as_str);
+    on!(db, c => vhosts::table
+        .filter(vhosts::server_name.gt(after))
+        .order(vhosts::server_name)
+        .limit(most(limit))
+        .select(VhostRow::as_select())
+        .load(c))
+    .map_err(TABLE.fault())
+    .and_then(decode)
 }
 
 pub(super) fn get(db: &mut Db<'_>, id: VhostId) -> Result<Option<Vhost>, StoreError> {

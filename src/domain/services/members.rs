@@ -5,6 +5,7 @@ use super::publish::Change;
 use super::{Context, ServiceError, expect_revision};
 use crate::domain::audit::{Action, Actor, Snapshot, Subject};
 use crate::domain::ids::{EntityKind, MemberId, PoolId, Revision};
+use crate::domain::page::Page;
 use crate::domain::pool::{Address, FailTimeout, MaxFails, Member, Pool, Role, Weight};
 use crate::ports::store::Tx;
 
@@ -65,6 +66,18 @@ impl Members {
                 Ok(tx.members(pool)?)
             })
             .await
+    }
+
+    /// A part of the list of members: at most `limit` behind `after`, which need not be there any more.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] for the pool.
+    pub async fn page(&self, pool: PoolId, after: Option<MemberId>, limit: u64) -> Result<Page<Member>, ServiceError> {
+        let read = move |tx: &mut dyn Tx| {
+            pools::find(tx, pool)?;
+            Ok(Page::cut(tx.members_after(pool, after, Page::<Member>::reach(limit))?, limit))
+        };
+        self.context.store.read(read).await
     }
 
     /// One member of a pool.

@@ -126,6 +126,14 @@ fn expect_revision(noun: &'static str, expected: Option<Revision>, present: Revi
     }
 }
 
+/// A reader names by id alone an entry that is no longer there, so its place in the list is not known.
+fn lost_place(noun: &str, id: impl std::fmt::Display, key: &str) -> ServiceError {
+    ServiceError::Refused(format!(
+        "after: there is no {noun} {id} any more. Give its {key} as after_key too, as the Link header of each page \
+         does, or begin again without after"
+    ))
+}
+
 /// Takes raw directives over after the gateway's lexer has accepted them.
 fn checked_snippet(gateway: &dyn Gateway, field: &'static str, text: &str) -> Result<Snippet, ServiceError> {
     let fault = |invalid| ServiceError::Field { field, invalid, input: text.to_owned() };

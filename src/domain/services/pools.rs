@@ -1,10 +1,11 @@
 //! Pools.
 
 use super::publish::Change;
-use super::{Context, ServiceError, expect_revision};
+use super::{Context, ServiceError, expect_revision, lost_place};
 use crate::domain::audit::{Action, Actor, Snapshot, Subject};
 use crate::domain::gateway::FileName;
 use crate::domain::ids::{EntityKind, PoolId, Revision};
+use crate::domain::page::{Page, Window};
 use crate::domain::pool::{Keepalive, LbMethod, Pool, PoolKind, PoolName};
 use crate::domain::vhost::Vhost;
 use crate::ports::store::Tx;
@@ -60,6 +61,23 @@ impl Pools {
     /// The store's.
     pub async fn list(&self) -> Result<Vec<Pool>, ServiceError> {
         self.context.store.read(|tx| Ok(tx.pools()?)).await
+    }
+
+    /// A part of the list of pools.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] when the place where it begins cannot be known.
+    pub async fn page(&self, window: Window<PoolId, PoolName>) -> Result<Page<Pool>, ServiceError> {
+        let read = move |tx: &mut dyn Tx| {
+            let name = |id: PoolId| match tx.pool(id)? {
+                Some(pool) => Ok(pool.name),
+                None => Err(lost_place("pool", id, "name")),
+            };
+            let after = window.after.map(|seen| seen.key_or(name)).transpose()?;
+            let pools = tx.pools_after(after.as_ref(), Page::<Pool>::reach(window.limit))?;
+            Ok(Page::cut(pools, window.limit))
+        };
+        self.context.store.read(read).await
     }
 
     /// One pool.

@@ -1,10 +1,14 @@
 //! Routes.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::guard::{self, Serving};
 use super::publish::Change;
-use super::{Context, ServiceError, checked_snippet, expect_revision, pools, vhosts};
+use super::{Context, ServiceError, checked_snippet, expect_revision, lost_place, pools, vhosts};
 use crate::domain::audit::{Action, Actor, Snapshot, Subject};
 use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
+use crate::domain::page::{Page, Seen, Window};
 use crate::domain::pool::{Pool, PoolKind, PoolName};
 use crate::domain::route::{KeyPrefix, PathPrefix, Route};
 use crate::domain::vhost::{Snippet, Vhost};
@@ -91,6 +95,40 @@ impl Routes {
                 Ok(routes.filter_map(view).collect())
             })
             .await
+    }
+
+    /// A part of the list of routes.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] for the vhost, [`ServiceError::Refused`] when the place where the part begins
+    /// cannot be known.
+    pub async fn page(
+        &self,
+        vhost: VhostId,
+        window: Window<RouteId, PathPrefix>,
+    ) -> Result<Page<RouteView>, ServiceError> {
+        let read = move |tx: &mut dyn Tx| {
+            vhosts::find(tx, vhost)?;
+            let prefix = |id: RouteId| match tx.route(id)? {
+                Some(route) if route.vhost_id == vhost => Ok(route.path_prefix),
+                _ => Err(lost_place("route", id, "path_prefix")),
+            };
+            let place = |seen: Seen<RouteId, PathPrefix>| Ok::<_, ServiceError>((seen.id, seen.key_or(prefix)?));
+            let after = window.after.map(place).transpose()?;
+            let after = after.as_ref().map(|(id, prefix)| (prefix, *id));
+            let page = Page::cut(tx.routes_after(vhost, after, Page::<Route>::reach(window.limit))?, window.limit);
+            // Only the pools of this page: there may be many.
+            let mut names = HashMap::new();
+            let mut view = |route: Route| {
+                let pool_name = match names.entry(route.pool_id) {
+                    Entry::Occupied(known) => PoolName::clone(known.get()),
+                    Entry::Vacant(place) => place.insert(pools::find(tx, route.pool_id)?.name).clone(),
+                };
+                Ok::<_, ServiceError>(RouteView { route, pool_name })
+            };
+            Ok(Page { more: page.more, entries: page.entries.into_iter().map(&mut view).collect::<Result<_, _>>()? })
+        };
+        self.context.store.read(read).await
     }
 
     /// One route of a vhost.

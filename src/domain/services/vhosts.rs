@@ -1,10 +1,11 @@
 //! Vhosts, and the automatic route `/` to their default pool.
 
 use super::publish::Change;
-use super::{Context, ServiceError, checked_snippet, expect_revision, pools};
+use super::{Context, ServiceError, checked_snippet, expect_revision, lost_place, pools};
 use crate::domain::audit::{Action, Actor, Snapshot, Subject};
 use crate::domain::gateway::{FileName, ManagedFile, Server};
 use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
+use crate::domain::page::{Page, Window};
 use crate::domain::pool::{Pool, PoolKind};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::vhost::{ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Vhost, Zone};
@@ -82,6 +83,23 @@ impl Vhosts {
     /// The store's.
     pub async fn list(&self) -> Result<Vec<Vhost>, ServiceError> {
         self.context.store.read(|tx| Ok(tx.vhosts()?)).await
+    }
+
+    /// A part of the list of vhosts.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] when the place where it begins cannot be known.
+    pub async fn page(&self, window: Window<VhostId, ServerName>) -> Result<Page<Vhost>, ServiceError> {
+        let read = move |tx: &mut dyn Tx| {
+            let name = |id: VhostId| match tx.vhost(id)? {
+                Some(vhost) => Ok(vhost.server_name),
+                None => Err(lost_place("vhost", id, "server_name")),
+            };
+            let after = window.after.map(|seen| seen.key_or(name)).transpose()?;
+            let vhosts = tx.vhosts_after(after.as_ref(), Page::<Vhost>::reach(window.limit))?;
+            Ok(Page::cut(vhosts, window.limit))
+        };
+        self.context.store.read(read).await
     }
 
     /// One vhost.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::domain::audit;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
-use crate::domain::pool::{Member, Pool};
-use crate::domain::route::Route;
+use crate::domain::pool::{Member, Pool, PoolName};
+use crate::domain::route::{PathPrefix, Route};
 use crate::domain::time::Timestamp;
-use crate::domain::vhost::Vhost;
+use crate::domain::vhost::{ServerName, Vhost};
 use crate::ports::store::{Access, FileRecord, GatewaySize, StoreError, Tx};
 
 use super::state::State;
@@ -52,6 +52,15 @@ impl FakeTx {
     }
 }
 
+/// What the routes of a vhost are ordered by.
+fn place(prefix: &PathPrefix, id: RouteId) -> (Reverse<usize>, RouteId) {
+    (Reverse(prefix.as_str().len()), id)
+}
+
+fn first<T>(limit: u64, list: impl IntoIterator<Item = T>) -> Vec<T> {
+    list.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).collect()
+}
+
 impl Tx for FakeTx {
     fn next_id(&mut self, kind: EntityKind) -> Result<i64, StoreError> {
         self.writing()?.next_id(kind)
@@ -59,6 +68,10 @@ impl Tx for FakeTx {
 
     fn pools(&mut self) -> Result<Vec<Pool>, StoreError> {
         Ok(self.pools_where(|_| true))
+    }
+
+    fn pools_after(&mut self, after: Option<&PoolName>, limit: u64) -> Result<Vec<Pool>, StoreError> {
+        Ok(first(limit, self.pools_where(|pool| after.is_none_or(|after| pool.name > *after))))
     }
 
     fn pool(&mut self, id: PoolId) -> Result<Option<Pool>, StoreError> {
@@ -94,6 +107,11 @@ impl Tx for FakeTx {
         Ok(self.state.members.values().filter(|member| member.pool_id == pool).cloned().collect())
     }
 
+    fn members_after(&mut self, pool: PoolId, after: Option<MemberId>, limit: u64) -> Result<Vec<Member>, StoreError> {
+        let behind = |member: &Member| after.is_none_or(|after| member.id > after);
+        Ok(first(limit, self.members(pool)?.into_iter().filter(behind)))
+    }
+
     fn member(&mut self, id: MemberId) -> Result<Option<Member>, StoreError> {
         Ok(self.state.members.get(&id).cloned())
     }
@@ -109,6 +127,10 @@ impl Tx for FakeTx {
 
     fn vhosts(&mut self) -> Result<Vec<Vhost>, StoreError> {
         Ok(self.vhosts_where(|_| true))
+    }
+
+    fn vhosts_after(&mut self, after: Option<&ServerName>, limit: u64) -> Result<Vec<Vhost>, StoreError> {
+        Ok(first(limit, self.vhosts_where(|vhost| after.is_none_or(|after| vhost.server_name > *after))))
     }
 
     fn vhost(&mut self, id: VhostId) -> Result<Option<Vhost>, StoreError> {
@@ -137,8 +159,19 @@ impl Tx for FakeTx {
     fn routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError> {
         let mut routes: Vec<Route> =
             self.state.routes.values().filter(|route| route.vhost_id == vhost).cloned().collect();
-        routes.sort_by_key(|route| (Reverse(route.path_prefix.as_str().len()), route.id));
+        routes.sort_by_key(|route| place(&route.path_prefix, route.id));
         Ok(routes)
+    }
+
+    fn routes_after(
+        &mut self,
+        vhost: VhostId,
+        after: Option<(&PathPrefix, RouteId)>,
+        limit: u64,
+    ) -> Result<Vec<Route>, StoreError> {
+        let after = after.map(|(prefix, id)| place(prefix, id));
+        let behind = |route: &Route| after.is_none_or(|after| place(&route.path_prefix, route.id) > after);
+        Ok(first(limit, self.routes(vhost)?.into_iter().filter(behind)))
     }
 
     fn route(&mut self, id: RouteId) -> Result<Option<Route>, StoreError> {

@@ -1,0 +1,102 @@
+//! Nodes that take connections and misbehave.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// In everything that an odd node sends. It must not come back in a message.
+pub const SENT: &str = "what-the-node-sent";
+
+#[derive(Clone, Copy)]
+enum Oddity {
+    /// Reads, and never answers.
+    Mute,
+    /// Answers with this, and closes.
+    Says(&'static str),
+    /// A body that does not end.
+    Endless,
+    /// A body of which a byte comes now and then: each read succeeds, the whole never does.
+    Dripping,
+}
+
+/// An odd node on a port of its own; ends when it is dropped.
+pub struct OddNode {
+    pub port: u16,
+    serving: JoinHandle<()>,
+}
+
+impl OddNode {
+    /// One of each, with what is odd about it.
+    pub async fn all() -> Vec<(&'static str, Self)> {
+        let odd = [
+            ("mute", Oddity::Mute),
+            ("no HTTP", Oddity::Says("what-the-node-sent, and no HTTP at all\r\n\r\n")),
+            ("closes", Oddity::Says("")),
+            (
+                "no listing",
+                Oddity::Says("HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n<html>what-the-node-sent</html>"),
+            ),
+            ("breaks off", Oddity::Says("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n<ListBucketResult>")),
+            ("broken", Oddity::Says("HTTP/1.1 500 what-the-node-sent\r\nContent-Length: 0\r\n\r\n")),
+            (
+                "not found, of something else",
+                Oddity::Says("HTTP/1.1 404 Not Found\r\nContent-Length: 18\r\n\r\nwhat-the-node-sent"),
+            ),
+            (
+                "sends elsewhere",
+                Oddity::Says(
+                    "HTTP/1.1 307 x\r\nLocation: http://127.0.0.1:9/what-the-node-sent\r\nContent-Length: 0\r\n\r\n",
+                ),
+            ),
+            ("endless", Oddity::Endless),
+            ("dripping", Oddity::Dripping),
+        ];
+        let mut nodes = Vec::new();
+        for (what, oddity) in odd {
+            nodes.push((what, Self::start(oddity).await));
+        }
+        nodes
+    }
+
+    async fn start(oddity: Oddity) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(answer(stream, oddity));
+            }
+        });
+        Self { port, serving }
+    }
+}
+
+impl Drop for OddNode {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Ends with the connection, whoever ends that.
+async fn answer(mut stream: TcpStream, oddity: Oddity) {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n\r\n<ListBucketResult>";
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await;
+    match oddity {
+        Oddity::Mute => while stream.read(&mut request).await.is_ok_and(|bytes| bytes > 0) {},
+        Oddity::Says(words) => {
+            let _ = stream.write_all(words.as_bytes()).await;
+        }
+        Oddity::Endless => {
+            let _ = stream.write_all(HEAD).await;
+            while stream.write_all(&[b'x'; 8192]).await.is_ok() {}
+        }
+        Oddity::Dripping => {
+            let _ = stream.write_all(HEAD).await;
+            let mut pace = tokio::time::interval(std::time::Duration::from_millis(20));
+            while stream.write_all(b" ").await.is_ok() {
+                pace.tick().await;
+            }
+        }
+    }
+}
