@@ -1,6 +1,7 @@
 //! The one integration-test binary: everything that is tested from outside the library.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and says where")]
 
+mod architecture;
 mod contract;
 mod nginx;
 mod process;
