@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and says where")]
 
 mod architecture;
+mod api;
 mod contract;
 mod nginx;
 mod process;

@@ -9,6 +9,8 @@ mod concurrency;
 mod ids;
 mod journal;
 mod lists;
+mod postgres_database;
+mod postgres_server;
 mod refusals;
 mod rollback;
 mod rows;
@@ -85,3 +87,4 @@ macro_rules! kept_by {
 
 kept_by!(memory);
 kept_by!(sqlite);
+kept_by!(postgres);

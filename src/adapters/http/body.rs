@@ -85,10 +85,14 @@ fn invalid(error: &serde_json::Error, bytes: &[u8]) -> Fault {
         "trailing characters" => "Extra data",
         other => other,
     };
-    let lines_before: usize =
-        bytes.split_inclusive(|&b| b == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    let place = if error.is_eof() {
+        bytes.len()
+    } else {
+        let lines = bytes.split_inclusive(|&b| b == b'\n').take(error.line().saturating_sub(1));
+        lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1)
+    };
     let mut fault = Fault::new("json_invalid", "JSON decode error", &json!({}));
-    fault.loc.push(Step::Index(lines_before + error.column().saturating_sub(1)));
+    fault.loc.push(Step::Index(place));
     fault.with(json!({ "error": reason }))
 }
 
@@ -104,6 +108,7 @@ mod tests {
     fn text_that_is_no_json_is_told_with_its_place() {
         for (body, place, reason) in [
             ("xyz", 0, "Expecting value"),
+            (r#"{"name":"#, 8, "Expecting value"),
             (r#"{"name":"a",}"#, 12, "Expecting property name enclosed in double quotes"),
             ("{\"name\":\n\"a\" \"b\"}", 13, "Expecting ',' delimiter"),
             (r#"{"n":NaN}"#, 5, "Expecting value"),

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError};
+use poem::error::{MethodNotAllowedError, NotFoundError, ParsePathError, ReadBodyError};
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
@@ -112,7 +112,8 @@ impl ApiError {
     /// Any failure that the framework raised before or around a handler.
     #[must_use]
     pub fn of_framework(error: &poem::Error) -> Self {
-        if error.is::<NotFoundError>() {
+        // A path that is no text once it is decoded names nothing of ours either.
+        if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
             return Self::not_found();
         }
         if error.is::<MethodNotAllowedError>() {

@@ -7,8 +7,11 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::fields::Field;
 use super::lax;
-use super::schema::Described;
+use super::schema::{Described, like};
 use crate::domain::time::Timestamp;
+
+/// For clients; the reader knows more.
+const PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].+)?$";
 
 /// The first second that a text names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +23,13 @@ pub struct Until(pub Timestamp);
 
 impl Described for From {
     fn schema() -> MetaSchemaRef {
-        String::schema()
+        like(PATTERN)
     }
 }
 
 impl Described for Until {
     fn schema() -> MetaSchemaRef {
-        String::schema()
+        like(PATTERN)
     }
 }
 

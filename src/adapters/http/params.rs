@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::fields::Field;
 use super::lax;
 use super::reply::{Tag, Tagged};
-use super::schema::{Described, between, inline};
+use super::schema::{Described, between, inline, like};
 use crate::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
 
 const PARAMETER: &[ApiExtractorType] = &[ApiExtractorType::Parameter];
@@ -192,7 +192,7 @@ impl<'a> ApiExtractor<'a> for IfMatch {
     }
 
     fn param_schema_ref() -> Option<MetaSchemaRef> {
-        Some(String::schema())
+        Some(like(r#"^(\*|"[0-9]+(-[A-Za-z0-9._-]+)?")$"#))
     }
 
     async fn from_request(

@@ -28,6 +28,12 @@ pub fn one_of(words: &[&str]) -> MetaSchemaRef {
     inline(MetaSchema { enum_items: words.iter().map(|&word| word.into()).collect(), ..MetaSchema::new("string") })
 }
 
+/// The schema of a text that looks like `pattern`.
+#[must_use]
+pub fn like(pattern: &str) -> MetaSchemaRef {
+    inline(MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") })
+}
+
 /// The schema of a whole number from `min` to `max`.
 #[must_use]
 pub fn between(min: i64, max: i64) -> MetaSchemaRef {

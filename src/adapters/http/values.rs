@@ -13,31 +13,36 @@ use crate::domain::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, P
 use crate::domain::route::{KeyPrefix, PathPrefix};
 use crate::domain::vhost::{IpRange, IpRuleMode, PemPath, Port, ServerName, Zone};
 
+/// Texts with their bounds and, for clients, the characters they may have; the constructors know more.
 macro_rules! texts {
-    ($($name:ident: $min:literal..=$max:expr),+ $(,)?) => {
+    ($($name:ident: $min:literal..=$max:literal, $pattern:literal;)+) => {
         $(impl Described for $name {
             fn schema() -> MetaSchemaRef {
-                inline(MetaSchema { min_length: Some($min), max_length: $max, ..MetaSchema::new("string") })
+                inline(MetaSchema {
+                    min_length: Some($min),
+                    max_length: Some($max),
+                    pattern: Some($pattern.to_owned()),
+                    ..MetaSchema::new("string")
+                })
             }
         }
 
         impl Field for $name {
             fn read(value: &Value) -> Result<Self, Vec<Fault>> {
-                let text = lax::text(value)?;
-                $name::parse(text).map_err(|invalid| vec![Fault::of(&invalid, value)])
+                $name::parse(lax::text(value)?).map_err(|invalid| vec![Fault::of(&invalid, value)])
             }
         })+
     };
 }
-texts!(
-    PoolName: 1..=Some(PoolName::MAX),
-    Address: 1..=None,
-    ServerName: 1..=Some(ServerName::MAX),
-    PemPath: 1..=Some(4095),
-    IpRange: 1..=None,
-    PathPrefix: 2..=Some(PathPrefix::MAX),
-    KeyPrefix: 1..=Some(PathPrefix::MAX),
-);
+texts! {
+    PoolName: 1..=128, "^[A-Za-z0-9_-][A-Za-z0-9._-]*$";
+    Address: 3..=263, r"^(unix:/[A-Za-z0-9/._@+-]+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[A-Za-z0-9][A-Za-z0-9._-]*:[0-9]{1,5})$";
+    ServerName: 1..=253, r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$";
+    PemPath: 1..=4095, r"^/[^$\x00-\x1f\x7f]*$";
+    IpRange: 2..=49, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
+    PathPrefix: 2..=1100, "^/[A-Za-z0-9._/@-]+$";
+    KeyPrefix: 1..=1100, "^[A-Za-z0-9._/@-]+$";
+}
 
 macro_rules! numbers {
     ($($name:ident),+) => {
@@ -152,7 +157,11 @@ pub struct Blankable<T>(pub Option<T>);
 
 impl<T: Described> Described for Blankable<T> {
     fn schema() -> MetaSchemaRef {
-        T::schema().merge(MetaSchema { min_length: Some(0), ..MetaSchema::ANY })
+        let pattern = match T::schema() {
+            MetaSchemaRef::Inline(schema) => schema.pattern.map(|pattern| format!("^$|{pattern}")),
+            MetaSchemaRef::Reference(_) => None,
+        };
+        T::schema().merge(MetaSchema { min_length: Some(0), pattern, ..MetaSchema::ANY })
     }
 }
 

@@ -1,7 +1,5 @@
 //! What databases say, in the port's words.
 
-use std::path::PathBuf;
-
 use diesel::result::{DatabaseErrorKind, Error};
 
 use crate::domain::ids::EntityKind;
@@ -33,13 +31,13 @@ pub enum OpenError {
         place: String,
     },
     /// It belongs to another program.
-    #[error("{place} holds tables of another program; nothing was changed. Check the setting of the database path")]
+    #[error("{place} holds tables of another program; nothing was changed. Check the setting of the database")]
     Foreign {
         /// Which database.
         place: String,
     },
     /// It is no SQLite file.
-    #[error("{place} is not an SQLite database; nothing was changed. Check the setting of the database path")]
+    #[error("{place} is not an SQLite database; nothing was changed. Check the setting of the database")]
     NotSqlite {
         /// Which file.
         place: String,
@@ -54,6 +52,17 @@ pub enum OpenError {
         place: String,
         /// What the database says about it.
         what: String,
+    },
+    /// Another orchestrator uses it.
+    #[error(
+        "{place} is in use by another orchestrator ({holder}); only one can manage a gateway. Stop it first, or send \
+         the command to its API"
+    )]
+    Busy {
+        /// Which database.
+        place: String,
+        /// Who uses it.
+        holder: String,
     },
     /// It cannot be used now.
     #[error("cannot open the database {place}: {why}")]
@@ -125,9 +134,4 @@ pub(super) fn fault(what: &str, error: Error) -> StoreError {
         Error::NotFound => StoreError::Corrupt(format!("{what}: a row that must exist is missing")),
         other => StoreError::Unavailable(format!("{what}: {other}")),
     }
-}
-
-/// How a file is called in messages.
-pub(super) fn place(path: &std::path::Path) -> String {
-    PathBuf::from(path).display().to_string()
 }

@@ -4,18 +4,19 @@
 //! A query is written once, in [`on!`], which compiles it for each kind of connection.
 
 mod audit;
-mod connection;
 mod decode;
 mod error;
 mod facts;
 mod files;
 mod ids;
 mod members;
-mod migrate;
 mod pools;
+mod postgres;
 mod routes;
 mod save;
 mod schema;
+mod schema_state;
+mod seats;
 mod second;
 mod sessions;
 mod sqlite;
@@ -25,16 +26,26 @@ mod vhosts;
 use diesel::SqliteConnection;
 
 pub use error::OpenError;
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
+
+use postgres::PgConnection;
 
 /// A connection inside a transaction.
 enum Db<'c> {
     Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
 }
 
 impl<'c> From<&'c mut SqliteConnection> for Db<'c> {
     fn from(connection: &'c mut SqliteConnection) -> Self {
         Db::Sqlite(connection)
+    }
+}
+
+impl<'c> From<&'c mut PgConnection> for Db<'c> {
+    fn from(connection: &'c mut PgConnection) -> Self {
+        Db::Postgres(connection)
     }
 }
 
@@ -44,6 +55,10 @@ macro_rules! on {
         match $db {
             $crate::adapters::store::Db::Sqlite(connection) => {
                 let $c: &mut diesel::SqliteConnection = &mut *connection;
+                $body
+            }
+            $crate::adapters::store::Db::Postgres(connection) => {
+                let $c: &mut $crate::adapters::store::PgConnection = &mut *connection;
                 $body
             }
         }

@@ -2,6 +2,7 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
 use diesel::sqlite::{Sqlite, SqliteValue};
 
 use crate::domain::time::Timestamp;
@@ -15,6 +16,13 @@ impl FromSql<diesel::sql_types::Timestamp, Sqlite> for Second {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
         let text = value.read_text();
         let time = plain(text.as_bytes()).ok_or_else(|| format!("{text:?} is not a time"))?;
+        Ok(Self(Timestamp::of_naive(time)))
+    }
+}
+
+impl FromSql<diesel::sql_types::Timestamp, Pg> for Second {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let time = <NaiveDateTime as FromSql<diesel::sql_types::Timestamp, Pg>>::from_sql(value)?;
         Ok(Self(Timestamp::of_naive(time)))
     }
 }

@@ -1,20 +1,24 @@
 //! The store in one SQLite file.
 
+mod connection;
+mod file;
+
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::ports::store::{Access, Body, StoreError, Transactions};
 
-use super::connection::Connections;
 use super::error::OpenError;
-use super::migrate;
+use super::seats::Seats;
+use connection::SqliteFile;
 
 /// A store in one SQLite file. Readers see the last committed state and never wait for the writer;
 /// what was committed survives a loss of power.
 pub struct SqliteStore {
-    writer: Connections,
-    readers: Connections,
+    writer: Seats<SqliteFile>,
+    readers: Seats<SqliteFile>,
 }
 
 impl SqliteStore {
@@ -24,8 +28,12 @@ impl SqliteStore {
     /// # Errors
     /// The file is not this program's to use, or cannot be used; then nothing was written to it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        migrate::prepare(path)?;
-        Ok(Self { writer: Connections::new(path, Access::Write), readers: Connections::new(path, Access::Read) })
+        let file = Arc::new(SqliteFile { path: path.to_owned(), place: path.display().to_string() });
+        file::prepare(&file)?;
+        Ok(Self {
+            writer: Seats::new(Arc::clone(&file), Access::Write, Vec::new()),
+            readers: Seats::new(file, Access::Read, Vec::new()),
+        })
     }
 }
 

@@ -46,10 +46,11 @@ pub(super) fn ended(result: Result<(), Undo>) -> Result<(), StoreError> {
 }
 
 impl<'c> SqlTx<'c> {
-    /// Runs the body of a transaction that was begun on `db`.
-    pub(super) fn run(db: impl Into<Db<'c>>, access: Access, body: Body) -> Result<(), Undo> {
+    /// Takes the body of a transaction that was begun on `db`, and runs it.
+    pub(super) fn run(db: impl Into<Db<'c>>, access: Access, body: &mut Option<Body>) -> Result<(), Undo> {
         let mut tx = Self { db: db.into(), access };
-        if body(&mut tx) { Ok(()) } else { Err(Undo::Asked) }
+        let commit = body.take().is_some_and(|body| body(&mut tx));
+        if commit { Ok(()) } else { Err(Undo::Asked) }
     }
 
     /// The connection, if this transaction may write.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use nanio_orchestrator::adapters::fake::store::FakeStore;
-use nanio_orchestrator::adapters::store::SqliteStore;
+use nanio_orchestrator::adapters::store::{PostgresStore, SqliteStore};
 use nanio_orchestrator::domain::ids::{EntityKind, MemberId, PoolId, Revision, RouteId, VhostId};
 use nanio_orchestrator::domain::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, Pool, PoolKind, PoolName, Role, Weight,
@@ -13,6 +13,8 @@ use nanio_orchestrator::domain::route::{PathPrefix, Route};
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::domain::vhost::{Port, ServerName, Vhost};
 use nanio_orchestrator::ports::store::{Store, StoreError, Transactions, Tx};
+
+use super::postgres_server::Server;
 
 /// A store, and what must live as long as it.
 pub struct Opened {
@@ -32,6 +34,12 @@ pub async fn sqlite() -> Opened {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&directory.path().join("gateway.db")).unwrap();
     opened(store, directory)
+}
+
+pub async fn postgres() -> Opened {
+    let server = Server::shared().await;
+    let store = PostgresStore::connect(&server.url(&server.database().await)).await.unwrap();
+    opened(store, ())
 }
 
 /// Writes what cannot be refused.

@@ -1,0 +1,308 @@
+"""Figures of docs/performance.md: the release binary beside the real nginx, in one run.
+
+    make bench            every section, and docs/performance.md written anew
+    make bench ONLY=http  one section: http, changes, crowd, lists, process
+
+Absolute times are only worth something on a quiet machine; the ratios are measured side by side, in turns.
+"""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = pathlib.Path(os.environ.get("PROGRAM", ROOT / "target/release/nanio-orchestrator"))
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+KEY = "bench-key-0123456789"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(port):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.002)
+    sys.exit(f"nothing listens on port {port}")
+
+
+class Rig:
+    """A private nginx and the program on it."""
+
+    def __init__(self, extra=""):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="nanio-bench-"))
+        self.managed = self.dir / "nanio"
+        for kind in ("pools", "vhosts"):
+            (self.managed / kind).mkdir(parents=True)
+        self.conf = self.dir / "nginx.conf"
+        self.conf.write_text(
+            ("user root;\n" if os.geteuid() == 0 else "")
+            + f"worker_processes 1; pid {self.dir}/nginx.pid; error_log {self.dir}/error.log;\n"
+            "events { worker_connections 1024; }\nhttp {\n access_log off;\n"
+            + "".join(f" {k}_temp_path {self.dir}/{k};\n" for k in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+            + f" include {self.managed}/pools/*.conf; include {self.managed}/vhosts/*.conf;\n {extra}\n}}\n"
+        )
+        self.nginx = subprocess.Popen([NGINX, "-c", str(self.conf), "-g", "daemon off;"])
+        self.port = free_port()
+        self.log = open(self.dir / "program.log", "wb")
+        self.started = time.monotonic()
+        self.program = self.start()
+
+    def start(self):
+        env = {
+            "PATH": os.environ["PATH"],
+            "NANIO_ORCHESTRATOR_DEV": "false",
+            "NANIO_ORCHESTRATOR_HOST": "127.0.0.1",
+            "NANIO_ORCHESTRATOR_PORT": str(self.port),
+            "NANIO_ORCHESTRATOR_API_KEY": KEY,
+            "NANIO_ORCHESTRATOR_DB_PATH": str(self.dir / "data/orchestrator.db"),
+            "NANIO_ORCHESTRATOR_NGINX_CONFIG_DIR": str(self.managed),
+            "NANIO_ORCHESTRATOR_NGINX_CONF": str(self.conf),
+            "NANIO_ORCHESTRATOR_NGINX_SUDO": "never",
+        }
+        if url := os.environ.get("DATABASE_URL"):
+            env["NANIO_ORCHESTRATOR_DATABASE_URL"] = url
+        (self.dir / "data").mkdir(exist_ok=True)
+        program = subprocess.Popen([PROGRAM, "serve"], env=env, stdout=self.log, stderr=self.log)
+        wait_for(self.port)
+        return program
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in (self.program, self.nginx):
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+        self.log.close()
+        shutil.rmtree(self.dir)
+
+
+class Client:
+    """One kept-alive connection to the API."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+
+    def __call__(self, method, path, body=None, expect=(200, 201, 204)):
+        headers = {"X-Orchestrator-Key": KEY}
+        data = None
+        if body is not None:
+            data = json.dumps(body)
+            headers["Content-Type"] = "application/json"
+        self.connection.request(method, "/api" + path, data, headers)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        if answer.status not in expect:
+            sys.exit(f"{method} {path}: {answer.status} {text[:500]!r}")
+        return json.loads(text) if text else None
+
+
+def gateway(rig, client):
+    """Two pools and a vhost; the vhost's id and the pools' ids."""
+    pools = []
+    for name in ("pool-a", "pool-b"):
+        pool = client("POST", "/pools", {"name": name})["id"]
+        client("POST", f"/pools/{pool}/members", {"address": "127.0.0.1:9"})
+        pools.append(pool)
+    vhost = client(
+        "POST",
+        "/vhosts",
+        {"server_name": "s3.example.test", "listen_port": free_port(), "ssl": False, "default_pool_id": pools[0]},
+    )
+    return vhost["id"], pools
+
+
+def add_routes(rig, vhost, pool, first, count, clients=64):
+    """Adds routes from many clients at once; seconds taken."""
+    numbers = iter(range(first, first + count))
+    lock = threading.Lock()
+
+    def work():
+        client = Client(rig.port)
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            client("POST", f"/vhosts/{vhost}/routes", {"path_prefix": f"/bucket-{number:06}/", "pool_id": pool})
+
+    began = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool_of_threads:
+        for future in [pool_of_threads.submit(work) for _ in range(clients)]:
+            future.result()
+    return time.monotonic() - began
+
+
+def milliseconds(work):
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1000
+
+
+def changes(report):
+    rows = []
+    with Rig() as rig:
+        client = Client(rig.port)
+        vhost, pools = gateway(rig, client)
+        have = 0
+        for size in (20, 1000, 20000):
+            add_routes(rig, vhost, pools[1], have, size - have)
+            have = size
+            route = client("GET", f"/vhosts/{vhost}/routes")[0]["id"]
+            change, test = [], []
+            for turn in range(50):
+                body = {"pool_id": pools[turn % 2], "allow_orphan": True}
+                change.append(milliseconds(lambda: client("PUT", f"/vhosts/{vhost}/routes/{route}", body)))
+                command = [NGINX, "-t", "-q", "-c", str(rig.conf)]
+                test.append(milliseconds(lambda: subprocess.run(command, check=True)))
+            rows.append((size, statistics.median(change), statistics.median(test)))
+    report("## One validated route change\n")
+    report("From call to answer, beside `nginx -t` alone on the same tree; medians of 50, in turns.\n")
+    report("| routes in the vhost | change, ms | `nginx -t`, ms | difference, ms |\n|---|---|---|---|")
+    for size, change, test in rows:
+        report(f"| {size:,} | {change:.1f} | {test:.1f} | {change - test:.1f} |")
+    small, large = rows[1][1] - rows[1][2], rows[2][1] - rows[2][2]
+    report(f"\nAfter `nginx -t` is subtracted, 20,000 routes cost {large / small:.2f}× what 1,000 cost.\n")
+
+
+def crowd(report):
+    with Rig() as rig:
+        client = Client(rig.port)
+        vhost, pools = gateway(rig, client)
+        one_by_one = add_routes(rig, vhost, pools[1], 0, 100, clients=1) / 100
+        together = add_routes(rig, vhost, pools[1], 1000, 1280) / 1280
+        routes = client("GET", f"/vhosts/{vhost}/routes")
+        on_disk = (rig.managed / "vhosts/s3.example.test.conf").read_text().count("# route_id:") - 1
+        client("POST", "/config/reload")
+        dump = subprocess.run([NGINX, "-T", "-q", "-c", str(rig.conf)], capture_output=True, text=True, check=True).stdout
+        in_nginx = len(set(re.findall(r"^    (bucket-00(?:1|2)\d{3}) ", dump, re.M)))
+        changes = len(client("GET", "/audit?per_page=200&entity_type=route"))
+    report("## 64 clients that add 20 routes each, at once\n")
+    report(f"{1 / together:.0f} changes/s together, {1 / one_by_one:.0f} changes/s one by one: {one_by_one / together:.1f}×.")
+    report(f"No answer but 201; routes in the API {len(routes) - 1:,}, on disk {on_disk:,}, of the 1,280 in nginx {in_nginx:,}.\n")
+    assert changes > 0
+
+
+def wrk(url, header=None):
+    command = ["wrk", "-t1", "-c16", "-d10s"] + (["-H", header] if header else []) + [url]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in out, out
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+
+
+def throughput(report):
+    with Rig() as rig:
+        client = Client(rig.port)
+        for number in range(100):
+            client("POST", "/pools", {"name": f"pool-{number:03}"})
+        bodies = {path: json.dumps(client("GET", path), separators=(",", ":")) for path in ("/health", "/pools")}
+        port = free_port()
+        locations = ""
+        for path, body in bodies.items():
+            (rig.dir / f"{path[1:]}.txt").write_text(body)
+            # `return` takes at most a buffer's worth of text: a larger answer is served from a file in memory cache.
+            inner = f"return 200 '{body}';" if len(body) < 3000 else f"alias {rig.dir}{path}.txt;"
+            locations += f"location = {path} {{ default_type application/json; {inner} }}\n"
+        baseline = rig.dir / "baseline.conf"
+        baseline.write_text(
+            rig.conf.read_text().replace(f"{rig.dir}/nginx.pid", f"{rig.dir}/baseline.pid").split(" include")[0]
+            + f" keepalive_requests 1000000; open_file_cache max=10; server {{ listen 127.0.0.1:{port}; {locations} }}\n}}\n"
+        )
+        other = subprocess.Popen([NGINX, "-c", str(baseline), "-g", "daemon off;"])
+        wait_for(port)
+        rows = []
+        for path in bodies:
+            ours, theirs = [], []
+            for _ in range(3):
+                ours.append(wrk(f"http://127.0.0.1:{rig.port}/api{path}", f"X-Orchestrator-Key: {KEY}"))
+                theirs.append(wrk(f"http://127.0.0.1:{port}{path}"))
+            rows.append((path, statistics.median(ours), statistics.median(theirs)))
+        other.send_signal(signal.SIGTERM)
+        other.wait()
+    report("## Reads\n")
+    report("`wrk -t1 -c16 -d10s`, three rounds in turns with nginx answering the same bytes; medians.\n")
+    report("| | requests/s | nginx, requests/s | ratio |\n|---|---|---|---|")
+    for path, ours, theirs in rows:
+        what = "GET /api/pools (100 pools)" if path == "/pools" else "GET /api" + path
+        report(f"| {what} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |")
+    report("")
+
+
+def lists(report):
+    with Rig() as rig:
+        client = Client(rig.port)
+        vhost, pools = gateway(rig, client)
+        add_routes(rig, vhost, pools[1], 0, 5000)
+        whole = [milliseconds(lambda: client("GET", f"/vhosts/{vhost}/routes")) for _ in range(20)]
+        rate = wrk(f"http://127.0.0.1:{rig.port}/api/vhosts/{vhost}/routes", f"X-Orchestrator-Key: {KEY}")
+        paged = wrk(f"http://127.0.0.1:{rig.port}/api/vhosts/{vhost}/routes?limit=100", f"X-Orchestrator-Key: {KEY}")
+    report("## A vhost with 5,000 routes\n")
+    report(f"The whole list: {rate:.0f} answers/s (one alone: {statistics.median(whole):.0f} ms). A page of 100: {paged:,.0f} answers/s.")
+    report("The Python original gave 7.6 whole lists/s on such a machine.\n")
+
+
+def process(report):
+    with Rig() as rig:
+        client = Client(rig.port)
+        gateway(rig, client)
+        starts = []
+        for _ in range(10):
+            rig.program.send_signal(signal.SIGTERM)
+            rig.program.wait()
+            began = time.monotonic()
+            rig.program = rig.start()
+            Client(rig.port)("GET", "/health")
+            starts.append((time.monotonic() - began) * 1000)
+        time.sleep(60)
+        status = pathlib.Path(f"/proc/{rig.program.pid}/status").read_text()
+        rss = int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+    report("## The process\n")
+    report(f"From start to the first 200: {statistics.median(starts):.0f} ms (median of 10). Resident after 60 s idle: {rss:.1f} MiB.\n")
+
+
+SECTIONS = {"changes": changes, "crowd": crowd, "http": throughput, "lists": lists, "process": process}
+
+
+def main():
+    only = os.environ.get("ONLY")
+    if not PROGRAM.exists():
+        sys.exit(f"{PROGRAM} is missing: make build")
+    lines = []
+
+    def report(line):
+        print(line, flush=True)
+        lines.append(line)
+
+    cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    report("# Performance\n")
+    report(f"Written by `make bench` on {os.cpu_count()} cores ({cpu.group(1) if cpu else 'unknown'}), "
+           f"{subprocess.run([NGINX, '-v'], capture_output=True, text=True).stderr.strip().split(': ')[1]}, "
+           f"database: {'PostgreSQL' if os.environ.get('DATABASE_URL') else 'SQLite'}.\n")
+    for name, section in SECTIONS.items():
+        if only in (None, "", name):
+            section(report)
+    if not only:
+        (ROOT / "docs/performance.md").write_text("\n".join(lines).rstrip() + "\n")
+
+
+main()

@@ -1,0 +1,9 @@
+DROP TABLE revoked_sessions;
+DROP TABLE facts;
+DROP TABLE config_files;
+DROP TABLE audit_log;
+DROP TABLE routes;
+DROP TABLE vhosts;
+DROP TABLE pool_members;
+DROP TABLE pools;
+DROP TABLE id_counters;

@@ -1,0 +1,13 @@
+//! The HTTP API as clients see it: the whole application over the in-memory store and a scripted nginx.
+
+mod bodies;
+mod conditional;
+mod config;
+mod document;
+mod errors;
+mod gateway;
+mod login;
+mod resources;
+mod served;
+mod vhosts;
+mod world;

@@ -1,0 +1,262 @@
+//! The application under test and a client for it. The client checks on every answer what must hold for all.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use nanio_orchestrator::adapters::fake::store::FakeStore;
+use nanio_orchestrator::adapters::http::{HttpOptions, app};
+use nanio_orchestrator::domain::pool::Address;
+use nanio_orchestrator::domain::services::Services;
+use nanio_orchestrator::domain::time::Timestamp;
+use nanio_orchestrator::ports::clock::Clock;
+use nanio_orchestrator::ports::object_storage::{ObjectStorage, Occupancy, StorageError};
+use nanio_orchestrator::ports::store::Store;
+use poem::endpoint::BoxEndpoint;
+use poem::http::{HeaderMap, Method, StatusCode};
+use poem::{Endpoint, EndpointExt, Request, Response};
+use serde_json::{Value, json};
+
+use super::gateway::ScriptedGateway;
+
+/// The API key of every test.
+pub const KEY: &str = "a key of the tests";
+
+/// A clock that stands still until it is told otherwise.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    /// Lets time pass.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::of(DateTime::from_timestamp(self.0.load(Ordering::SeqCst), 0).unwrap())
+    }
+}
+
+/// Storage nodes whose buckets are empty, but for those a test names.
+#[derive(Default)]
+pub struct Buckets(Mutex<Vec<String>>);
+
+impl Buckets {
+    /// From now on this bucket holds something, wherever it is looked for.
+    pub fn fill(&self, bucket: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bucket.to_owned());
+    }
+}
+
+#[async_trait]
+impl ObjectStorage for Buckets {
+    async fn occupancy(&self, _members: &[Address], bucket: &str) -> Result<Occupancy, StorageError> {
+        let full = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|name| name == bucket);
+        Ok(if full { Occupancy::Occupied } else { Occupancy::Empty })
+    }
+}
+
+/// The application and what it stands on.
+pub struct World {
+    app: BoxEndpoint<'static, Response>,
+    /// Its nginx.
+    pub gateway: Arc<ScriptedGateway>,
+    /// Its clock.
+    pub clock: Arc<TestClock>,
+    /// Its storage nodes.
+    pub buckets: Arc<Buckets>,
+    store: Store,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body, after the status was checked.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        if self.text.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// The sentence of a failure with this status.
+    #[track_caller]
+    pub fn detail(self, status: u16) -> String {
+        let body = self.expect(status);
+        body["detail"].as_str().unwrap_or_else(|| panic!("no sentence: {body}")).to_owned()
+    }
+
+    /// Kind and place of each fault of a 422.
+    #[track_caller]
+    pub fn faults(self) -> Vec<(String, String)> {
+        let body = self.expect(422);
+        let list = body["detail"].as_array().unwrap_or_else(|| panic!("no list: {body}"));
+        list.iter()
+            .map(|fault| {
+                let steps = fault["loc"].as_array().unwrap().iter().map(|step| match step {
+                    Value::String(name) => name.clone(),
+                    other => other.to_string(),
+                });
+                (fault["type"].as_str().unwrap().to_owned(), steps.collect::<Vec<_>>().join("."))
+            })
+            .collect()
+    }
+}
+
+impl World {
+    /// An empty gateway.
+    pub async fn start() -> Self {
+        let clock = Arc::new(TestClock(AtomicI64::new(1_795_488_000)));
+        Self::over(Store::new(Arc::new(FakeStore::new())), clock, KEY)
+    }
+
+    /// The same gateway after a restart of the program, perhaps with another key.
+    pub fn restart(&self, key: &str) -> Self {
+        Self::over(self.store.clone(), self.clock.clone(), key)
+    }
+
+    fn over(store: Store, clock: Arc<TestClock>, key: &str) -> Self {
+        let gateway = Arc::new(ScriptedGateway::default());
+        let buckets = Arc::new(Buckets::default());
+        let (services, publish_loop) = Services::new(store.clone(), gateway.clone(), buckets.clone(), clock.clone());
+        tokio::spawn(publish_loop.run());
+        let options = HttpOptions {
+            api_key: key.to_owned(),
+            session_ttl: 3600,
+            dev: false,
+            version: "0.0.0-test".to_owned(),
+            nginx_config_dir: "/nginx".to_owned(),
+            host: "gw1".to_owned(),
+            clock: clock.clone(),
+            store: store.clone(),
+        };
+        Self { app: app(Arc::new(services), options).boxed(), gateway, clock, buckets, store }
+    }
+
+    /// Sends a request as it is, and checks what must hold for every answer.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request =
+            Request::builder().method(method.parse::<Method>().unwrap()).uri_str(path).header("host", "gw1:8080");
+        for (name, value) in headers {
+            // Bytes as they come: not every client sends ASCII.
+            let value: String = (*value).to_owned();
+            request = request.header(*name, poem::http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let response = self.app.get_response(request.body(body.to_owned())).await;
+        let (parts, body) = response.into_parts();
+        let text = body.into_string().await.unwrap();
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text };
+        answer.must_be_decent(method, path);
+        answer
+    }
+
+    /// A request with the API key and, unless `body` is null, JSON.
+    pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+        let mut all = vec![("x-orchestrator-key", KEY)];
+        all.extend(headers);
+        if body.is_null() {
+            return self.send(method, path, &all, "").await;
+        }
+        all.push(("content-type", "application/json"));
+        self.send(method, path, &all, &body.to_string()).await
+    }
+
+    /// `GET` with the API key.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], Value::Null).await
+    }
+
+    /// `POST` with the API key.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask("POST", path, &[], body).await
+    }
+
+    /// `PUT` with the API key.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.ask("PUT", path, &[], body).await
+    }
+
+    /// `DELETE` with the API key.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.ask("DELETE", path, &[], Value::Null).await
+    }
+
+    /// A nanio pool with one member; its id.
+    pub async fn pool(&self, name: &str) -> i64 {
+        self.pool_of(name, "nanio", "active").await
+    }
+
+    /// An http pool with one member; its id.
+    pub async fn http_pool(&self, name: &str) -> i64 {
+        self.pool_of(name, "http", "primary").await
+    }
+
+    async fn pool_of(&self, name: &str, kind: &str, role: &str) -> i64 {
+        let pool = self.post("/api/pools", json!({"name": name, "type": kind})).await.expect(201);
+        let id = pool["id"].as_i64().unwrap();
+        let member = json!({"address": "10.0.0.1:9000", "role": role});
+        self.post(&format!("/api/pools/{id}/members"), member).await.expect(201);
+        id
+    }
+
+    /// A vhost without TLS; its id.
+    pub async fn vhost(&self, name: &str, default_pool: Option<i64>) -> i64 {
+        let body = json!({"server_name": name, "listen_port": 80, "ssl": false, "default_pool_id": default_pool});
+        self.post("/api/vhosts", body).await.expect(201)["id"].as_i64().unwrap()
+    }
+
+    /// Everything that a change could have touched: rows, log and files.
+    pub async fn everything(&self) -> (Vec<Value>, Vec<(String, String)>) {
+        let mut rows = Vec::new();
+        for path in ["/api/pools", "/api/vhosts", "/api/audit?per_page=200"] {
+            rows.push(self.get(path).await.expect(200));
+        }
+        for (list, inner) in [(0, "/api/pools/{}/members"), (1, "/api/vhosts/{}/routes")] {
+            let ids: Vec<i64> = rows[list].as_array().unwrap().iter().filter_map(|row| row["id"].as_i64()).collect();
+            for id in ids {
+                rows.push(self.get(&inner.replace("{}", &id.to_string())).await.expect(200));
+            }
+        }
+        let mut files: Vec<_> = self.gateway.live().into_iter().collect();
+        files.sort();
+        (rows, files)
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    fn must_be_decent(&self, method: &str, path: &str) {
+        let name = format!("{method} {path}: {self:?}");
+        assert_eq!(self.header("x-content-type-options"), Some("nosniff"), "{name}");
+        assert!(self.headers.contains_key("content-security-policy"), "{name}");
+        assert!(self.headers.contains_key("cache-control"), "{name}");
+        if self.status >= 400 && method != "HEAD" {
+            assert_eq!(self.header("content-type"), Some("application/json"), "{name}");
+            assert!(!self.json()["detail"].is_null(), "{name}");
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED.as_u16() {
+            assert!(self.headers.contains_key("allow"), "{name}");
+        }
+    }
+}
