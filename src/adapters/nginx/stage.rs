@@ -9,6 +9,7 @@ use super::intent::Moves;
 use super::proof;
 use super::render::{Dialect, Renderer};
 use super::tree::{self, Content, KINDS, Tree, remove, sync_dir, write_new};
+use crate::fault::point;
 use crate::ports::gateway::{FileChange, GatewayError};
 
 /// A change as files.
@@ -89,16 +90,21 @@ impl Candidate {
     /// # Errors
     /// The disk does not let us.
     pub fn stage(&self, tree: &Tree) -> Result<(), GatewayError> {
+        point("stage.begun");
         tree.mirror()?;
+        point("stage.mirrored");
         for (relative, text) in &self.texts {
             write_new(&tree.staging().join(relative), text.as_bytes())?;
+            point("stage.written");
         }
         for relative in &self.moves.remove {
             remove(&tree.staging().join(relative))?;
+            point("stage.removed");
         }
         for kind in KINDS {
             sync_dir(&tree.staging().join(kind))?;
         }
+        point("stage.done");
         Ok(())
     }
 }

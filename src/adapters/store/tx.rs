@@ -12,6 +12,7 @@ use crate::domain::pool::{Member, Pool};
 use crate::domain::route::Route;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::Vhost;
+use crate::fault::point;
 use crate::ports::store::{Access, Body, FileRecord, GatewaySize, StoreError, Tx};
 
 use super::error::fault;
@@ -49,7 +50,13 @@ impl<'c> SqlTx<'c> {
     /// Takes the body of a transaction that was begun on `db`, and runs it.
     pub(super) fn run(db: impl Into<Db<'c>>, access: Access, body: &mut Option<Body>) -> Result<(), Undo> {
         let mut tx = Self { db: db.into(), access };
+        if access == Access::Write {
+            point("store.begun");
+        }
         let commit = body.take().is_some_and(|body| body(&mut tx));
+        if access == Access::Write {
+            point("store.before-end");
+        }
         if commit { Ok(()) } else { Err(Undo::Asked) }
     }
 
