@@ -263,7 +263,14 @@ impl Gateway for NginxGateway {
 
     async fn recover(&self, committed: Option<&str>) -> Result<Recovery, GatewayError> {
         let committed = committed.map(str::to_owned);
-        self.blocking(move |shared| shared.tree.recover(committed.as_deref())).await
+        self.blocking(move |shared| {
+            if let Some(nginx) = &shared.nginx {
+                // Beside nginx.conf; where we may not write, no crash of ours left one.
+                let _ = fs::remove_file(tree::temporary(&nginx.command.candidate()));
+            }
+            shared.tree.recover(committed.as_deref())
+        })
+        .await
     }
 
     async fn validate(&self) -> NginxAnswer {

@@ -109,15 +109,23 @@ impl Tree {
             }
         };
         self.forget()?;
-        for kind in KINDS {
-            let dir = self.root().join(kind);
+        self.sweep()?;
+        point("recover.swept");
+        Ok(outcome)
+    }
+
+    /// Removes files that a crash stopped on their way: ours beside the live files, all in directories of ours.
+    fn sweep(&self) -> Result<(), GatewayError> {
+        let live = KINDS.map(|kind| (self.root().join(kind), ".conf.tmp"));
+        let staged = KINDS.map(|kind| (self.staging().join(kind), ".tmp"));
+        for (dir, end) in live.into_iter().chain(staged).chain([(self.work(), ".tmp")]) {
             for path in entries(&dir)? {
-                if path.to_string_lossy().ends_with(".conf.tmp") {
+                if path.to_string_lossy().ends_with(end) {
                     remove(&path)?;
                 }
             }
         }
-        Ok(outcome)
+        Ok(())
     }
 
     /// Gives old and new bytes their second names and writes the record.
