@@ -1,9 +1,10 @@
 //! The one integration-test binary: everything that is tested from outside the library.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and says where")]
 
-mod architecture;
 mod api;
+mod architecture;
 mod contract;
+mod crash;
 mod nginx;
 mod process;
 mod readme;
