@@ -21,7 +21,7 @@ dev: ## Dry-run dev mode: nginx commands are printed, state in ./dev-data, API k
 	NANIO_ORCHESTRATOR_DEV=true cargo run --locked -- serve
 
 test: setup check ## Everything: format, lints, all tests
-	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked && cargo test --locked --doc; else cargo test --locked; fi
+	cargo test --locked
 
 check: ## Format, lints, unit tests
 	cargo fmt --check

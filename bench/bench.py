@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = pathlib.Path(os.environ.get("PROGRAM", ROOT / "target/release/nanio-orchestrator"))
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 KEY = "bench-key-0123456789"
+SIZES = [int(n) for n in os.environ.get("SIZES", "20,1000,20000").split(",")]
 
 
 def free_port():
@@ -165,7 +166,7 @@ def changes(report):
         client = Client(rig.port)
         vhost, pools = gateway(rig, client)
         have = 0
-        for size in (20, 1000, 20000):
+        for size in SIZES:
             add_routes(rig, vhost, pools[1], have, size - have)
             have = size
             route = client("GET", f"/vhosts/{vhost}/routes")[0]["id"]

@@ -23,6 +23,8 @@ missing_packages() {
     find_nginx >/dev/null || echo nginx
     command -v rclone >/dev/null || echo rclone
     command -v curl >/dev/null || echo curl
+    # The tests start a server of their own; Debian keeps it out of PATH.
+    ls -d /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     command -v make >/dev/null || echo make
     command -v setpriv >/dev/null || echo util-linux
     # The first C file that a dependency compiles needs it (SQLite is compiled in).

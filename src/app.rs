@@ -13,7 +13,7 @@ use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::s3::NodeStorage;
-use crate::adapters::store::{OpenError, SqliteStore};
+use crate::adapters::store::{OpenError, PostgresStore, SqliteStore};
 use crate::config::{NginxSudo, Settings};
 use crate::domain::services::{ServiceError, Services};
 use crate::fault::point;
@@ -79,7 +79,7 @@ pub async fn serve_until(
     let address = settings.listen_address();
     let _lock = ProcessLock::take(&settings.db_path, &format!("serves {address}"), clock.now())?;
     point("start.locked");
-    let store = Store::new(Arc::new(SqliteStore::open(&settings.db_path)?));
+    let store = store(&settings).await?;
     point("start.database");
     let gateway = gateway(&settings).await?;
     point("start.gateway");
@@ -103,6 +103,14 @@ pub async fn serve_until(
         tracing::error!(%error, "the last changes were cut short; the next start completes or reverts them");
     }
     served
+}
+
+/// The database that the settings name. Opened under the process lock, so that nobody else is at work on it.
+async fn store(settings: &Settings) -> Result<Store, OpenError> {
+    Ok(match &settings.database_url {
+        Some(url) => Store::new(Arc::new(PostgresStore::connect(url.reveal()).await?)),
+        None => Store::new(Arc::new(SqliteStore::open(&settings.db_path)?)),
+    })
 }
 
 async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> {

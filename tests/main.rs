@@ -8,4 +8,5 @@ mod crash;
 mod nginx;
 mod process;
 mod readme;
+mod real;
 mod support;

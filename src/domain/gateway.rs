@@ -3,6 +3,8 @@
 //! Each value is one managed file. The nginx adapter renders it to text and parses the text
 //! back to the same value; nothing else decides what a file holds.
 
+use std::sync::Arc;
+
 use super::ids::{MemberId, PoolId, RouteId, VhostId};
 use super::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, Pool, PoolKind, PoolName, Role, Weight,
@@ -28,8 +30,8 @@ pub enum ManagedFile {
     Common(Common),
     /// The `upstream` of a pool.
     Upstream(Upstream),
-    /// The `server` of a vhost.
-    Server(Server),
+    /// The `server` of a vhost. Shared, since it may hold tens of thousands of routes.
+    Server(Arc<Server>),
 }
 
 impl ManagedFile {
@@ -202,6 +204,13 @@ pub struct ServerRoute {
 }
 
 impl ServerRoute {
+    /// The order in a server block: longest prefix first, then by prefix.
+    #[must_use]
+    pub fn order(a: &Self, b: &Self) -> std::cmp::Ordering {
+        let length = |route: &Self| route.path_prefix.canonical().len();
+        length(b).cmp(&length(a)).then_with(|| a.path_prefix.cmp(&b.path_prefix))
+    }
+
     /// Whether an entry of the routing map says everything about this route.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -241,10 +250,7 @@ impl Server {
                 })
             })
             .collect();
-        enabled.sort_by(|a, b| {
-            let length = |route: &ServerRoute| route.path_prefix.canonical().len();
-            length(b).cmp(&length(a)).then_with(|| a.path_prefix.cmp(&b.path_prefix))
-        });
+        enabled.sort_by(ServerRoute::order);
         let default = routes
             .iter()
             .find(|route| route.path_prefix.is_root())
@@ -269,5 +275,17 @@ impl Server {
             default,
             routes: enabled,
         })
+    }
+
+    /// Adds a route, or replaces the one with its id; the order stays.
+    pub fn put_route(&mut self, route: ServerRoute) {
+        self.remove_route(route.id);
+        let place = self.routes.partition_point(|known| ServerRoute::order(known, &route).is_lt());
+        self.routes.insert(place, route);
+    }
+
+    /// Takes a route out, if it is there.
+    pub fn remove_route(&mut self, id: RouteId) {
+        self.routes.retain(|known| known.id != id);
     }
 }

@@ -7,6 +7,7 @@ mod document;
 mod errors;
 mod gateway;
 mod login;
+mod refusals;
 mod resources;
 mod served;
 mod vhosts;

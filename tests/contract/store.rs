@@ -25,6 +25,8 @@ macro_rules! kept_by {
                 ids::an_id_that_was_brought_along_is_never_given_again,
                 ids::a_rolled_back_transaction_gives_its_ids_back,
                 ids::each_kind_counts_for_itself,
+                ids::an_id_that_a_kept_savepoint_gave_is_not_given_again,
+                ids::when_no_id_is_left_the_store_says_so,
                 lists::pools_come_by_name_bytewise,
                 lists::members_come_by_id,
                 lists::vhosts_come_by_server_name_bytewise,

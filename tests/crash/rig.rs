@@ -7,12 +7,11 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use reqwest::{Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
 use super::script::{Scene, Step};
+use crate::support::http::Request;
 use crate::support::nginx::{PrivateNginx, free_port, snapshot};
 
 const KEY: &str = "a key of the tests";
@@ -23,8 +22,6 @@ pub struct Rig {
     kept: tempfile::TempDir,
     port: u16,
     pub listen: u16,
-    runtime: Runtime,
-    client: Client,
 }
 
 /// What the world can see of the state, without times.
@@ -41,17 +38,8 @@ impl Rig {
     pub fn new() -> Self {
         let mut nginx = PrivateNginx::new();
         fs::create_dir(nginx.dir.path().join("data")).unwrap();
-        // With a page to serve, so that there are workers before there is a vhost.
         nginx.start();
-        Self {
-            nginx,
-            kept: tempfile::tempdir().unwrap(),
-            port: free_port(),
-            listen: free_port(),
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
-            // The next orchestrator is not the last one: no connection is kept.
-            client: Client::builder().pool_max_idle_per_host(0).build().unwrap(),
-        }
+        Self { nginx, kept: tempfile::tempdir().unwrap(), port: free_port(), listen: free_port() }
     }
 
     fn dir(&self) -> &Path {
@@ -111,18 +99,12 @@ impl Rig {
 
     /// Asks the orchestrator. `None`: it gave no answer.
     pub fn ask(&self, method: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
-        self.runtime.block_on(async {
-            let method = Method::from_bytes(method.as_bytes()).unwrap();
-            let mut request = self.client.request(method, format!("http://127.0.0.1:{}{path}", self.port));
-            request = request.header("X-Orchestrator-Key", KEY);
-            if !body.is_null() {
-                request = request.header("Content-Type", "application/json").body(body.to_string());
-            }
-            let answer = request.send().await.ok()?;
-            let status = answer.status().as_u16();
-            let text = answer.text().await.ok()?;
-            Some((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
-        })
+        let mut request = Request::new(method, path).header("X-Orchestrator-Key", KEY);
+        if !body.is_null() {
+            request = request.header("Content-Type", "application/json").body(&body.to_string());
+        }
+        let answer = request.try_send(self.port).ok()?;
+        Some((answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null)))
     }
 
     pub fn get(&self, path: &str) -> Value {

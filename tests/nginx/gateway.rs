@@ -28,6 +28,13 @@ fn vhost(name: &str, port: u16, pool: &str) -> ManagedFile {
     nanio_orchestrator::adapters::nginx::parse::parse(&text).unwrap()
 }
 
+fn server_of(file: ManagedFile) -> Server {
+    match file {
+        ManagedFile::Server(server) => Server::clone(&server),
+        other => panic!("not a vhost: {other:?}"),
+    }
+}
+
 fn name_of(pool: &str) -> FileName {
     FileName::Upstream(PoolName::parse(pool).unwrap())
 }
@@ -155,13 +162,8 @@ async fn what_nginx_refuses_is_told_in_its_own_words_and_changes_nothing() {
     let gateway = rig.gateway().await;
     let recorded = publish(&gateway, put(vec![pool("a")]), "1").await;
     let before = snapshot(&rig.managed());
-    let server = ManagedFile::Server(Server {
-        tls: Some(values::tls_paths()),
-        ..match vhost("a.example", free_port(), "a") {
-            ManagedFile::Server(server) => server,
-            _ => unreachable!("a vhost"),
-        }
-    });
+    let plain = server_of(vhost("a.example", free_port(), "a"));
+    let server = ManagedFile::Server(Server { tls: Some(values::tls_paths()), ..plain }.into());
     let error = gateway.test(FileChange { recorded, ..put(vec![server]) }).await.unwrap_err();
     let GatewayError::Refused(words) = error else { panic!("{error:?}") };
     assert!(words.contains("cannot load certificate"), "{words}");
@@ -260,9 +262,9 @@ async fn a_reload_is_proven_by_new_workers_and_told_when_nginx_refuses() {
     // A port that another process holds: `nginx -t` does not see it, a reload does not apply it.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let other = vhost("b.example", taken.local_addr().unwrap().port(), "p");
-    let ManagedFile::Server(mut other) = other else { panic!("a vhost") };
+    let mut other = server_of(other);
     other.id = nanio_orchestrator::domain::ids::VhostId(2);
-    publish(&gateway, put(vec![ManagedFile::Server(other)]), "2").await;
+    publish(&gateway, put(vec![ManagedFile::Server(other.into())]), "2").await;
     let reload = gateway.reload().await;
     assert!(!reload.answer.ok && reload.answer.output.contains("[emerg]"), "{reload:?}");
     let observed = gateway.observe().await.unwrap();
@@ -289,7 +291,7 @@ async fn nginx_accepts_what_the_renderer_makes() {
         let files: Vec<ManagedFile> = upstreams
             .into_iter()
             .map(ManagedFile::Upstream)
-            .chain([ManagedFile::Server(server), ManagedFile::Common(Common::sized(10, 2, 253))])
+            .chain([ManagedFile::Server(server.into()), ManagedFile::Common(Common::sized(10, 2, 253))])
             .collect();
         let change = FileChange { remove_unknown: true, overwrite_drift: true, ..put(files.clone()) };
         if let Err(error) = gateway.test(change).await {

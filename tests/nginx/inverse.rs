@@ -1,6 +1,7 @@
 //! Rendering and parsing are inverse, and hostile values stay values.
 
 use nanio_orchestrator::adapters::nginx::parse::{is_understood, parse};
+use nanio_orchestrator::adapters::nginx::proof::Facts;
 use nanio_orchestrator::adapters::nginx::render::{Dialect, Renderer};
 use nanio_orchestrator::adapters::nginx::text;
 use nanio_orchestrator::domain::gateway::{Common, ManagedFile};
@@ -36,6 +37,7 @@ fn assert_inverse(file: &ManagedFile, dialect: Dialect) {
     assert_eq!(parse(&text).as_ref(), Ok(file), "\n{text}");
     assert!(is_understood(&text, &renderer, dialect), "\n{text}");
     assert_eq!(renderer.render(file, dialect), text, "the same value gives the same bytes");
+    assert_eq!(Facts::from(file), Facts::of(&text), "what a value names is what its text names");
 }
 
 proptest! {
@@ -46,7 +48,7 @@ proptest! {
 
     #[test]
     fn a_server_is_read_back_as_it_was(server in values::server(pools(), Some(values::tls_paths())), dialect in dialects()) {
-        assert_inverse(&ManagedFile::Server(server), dialect);
+        assert_inverse(&ManagedFile::Server(server.into()), dialect);
     }
 
     #[test]
@@ -64,7 +66,7 @@ proptest! {
     fn f04_a_hostile_value_adds_no_directive(mut server in values::server(pools(), None), mut upstream in values::upstream(), evil in hostile()) {
         let renderer = Renderer::new();
         let dialect = Dialect { http2_directive: false, ipv6: false, own_map_hash: true, own_server_names_hash: true };
-        let before = directive_count(&renderer.render(&ManagedFile::Server(server.clone()), dialect));
+        let before = directive_count(&renderer.render(&ManagedFile::Server(server.clone().into()), dialect));
         let wildcard = server.server_name.wildcard_base().is_some();
         if let Ok(name) = ServerName::parse(&evil) && name.wildcard_base().is_some() == wildcard { server.server_name = name; }
         if let (Some(tls), Ok(path)) = (&mut server.tls, PemPath::parse(&format!("/{evil}"))) { tls.certificate = path; }
@@ -76,7 +78,7 @@ proptest! {
             if let (Some(key_prefix), Ok(evil)) = (&mut route.key_prefix, KeyPrefix::parse(&evil)) { *key_prefix = evil; }
             if route.is_plain() != special || old.path_prefix.plain_bucket().is_some() != route.path_prefix.plain_bucket().is_some() || old.path_prefix.as_str().ends_with('/') != route.path_prefix.as_str().ends_with('/') { *route = old; }
         }
-        let after = directive_count(&renderer.render(&ManagedFile::Server(server), dialect));
+        let after = directive_count(&renderer.render(&ManagedFile::Server(server.into()), dialect));
         prop_assert!(after <= before);
 
         let before = directive_count(&renderer.render(&ManagedFile::Upstream(upstream.clone()), dialect));

@@ -110,7 +110,7 @@ fn every_start_in_dev_mode_says_so_however_it_was_chosen() {
 }
 
 #[test]
-fn a_production_start_without_a_key_of_its_own_is_refused_with_what_to_run() {
+fn f43_a_production_start_without_a_key_of_its_own_is_refused_with_what_to_run() {
     let directory = tempfile::tempdir().unwrap();
     for key in ["", "changeme"] {
         let mut command = program(directory.path());

@@ -1,4 +1,11 @@
 //! What several suites share.
 
+pub mod child;
+pub mod database;
+pub mod echo;
+pub mod gateway;
+pub mod http;
+pub mod nanio;
 pub mod nginx;
+pub mod orchestrator;
 pub mod values;

@@ -93,19 +93,31 @@ impl PrivateNginx {
 
     /// Starts nginx and waits until its workers serve.
     pub fn start(&mut self) {
-        let child = Command::new(binary())
+        // Should the test be killed, the kernel ends nginx.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "--"])
+            .arg(binary())
             .args(["-c", self.conf().to_str().unwrap(), "-g", "daemon off;"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("nginx must be installed: scripts/setup.sh does it");
+            .expect("setpriv must be installed: run `make setup`");
         self.child = Some(child);
         let pid_file = self.dir.path().join("nginx.pid");
         wait_until("nginx", || {
             use nanio_orchestrator::adapters::nginx::workers;
             workers::master(&pid_file).is_some_and(|master| !workers::serving(master).is_empty())
         });
+    }
+
+    /// Ends nginx.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // SIGTERM lets the master end its workers; SIGKILL would leave them.
+            let _ = Command::new("kill").arg(child.id().to_string()).status();
+            let _ = child.wait();
+        }
     }
 
     /// Whether the real nginx accepts what is on disk.
@@ -120,17 +132,12 @@ impl PrivateNginx {
 
 impl Drop for PrivateNginx {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // SIGTERM lets the master end its workers; SIGKILL would leave them.
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-            let _ = child.wait();
-        }
+        self.stop();
     }
 }
 
 pub fn binary() -> PathBuf {
-    let sbin = Path::new("/usr/sbin/nginx");
-    if sbin.exists() { sbin.to_owned() } else { PathBuf::from("nginx") }
+    super::child::project_program("nginx")
 }
 
 fn is_root() -> bool {

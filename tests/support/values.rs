@@ -122,10 +122,7 @@ pub fn server(names: Vec<PoolName>, tls: Option<Tls>) -> impl Strategy<Value = S
                 by_prefix.insert(route.path_prefix.canonical().to_owned(), route);
             }
             let mut routes: Vec<ServerRoute> = by_prefix.into_values().collect();
-            routes.sort_by(|a, b| {
-                let length = |route: &ServerRoute| route.path_prefix.canonical().len();
-                length(b).cmp(&length(a)).then_with(|| a.path_prefix.cmp(&b.path_prefix))
-            });
+            routes.sort_by(ServerRoute::order);
             Server {
                 id: VhostId(id),
                 server_name,

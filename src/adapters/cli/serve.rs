@@ -7,10 +7,9 @@ use crate::adapters::logging;
 use crate::app;
 use crate::config::{Origin, SETTINGS, Settings, Sources, variable};
 
-/// Settings without which the server would do something else than was asked for: another database, plain
-/// text instead of TLS. Until this version can do it, it says no.
-const REFUSED: [(&str, &str); 3] = [
-    ("database_url", "this version keeps its data in SQLite only: unset it to use DB_PATH"),
+/// Settings without which the server would do something else than was asked for: plain text instead of TLS.
+/// Until this version can do it, it says no.
+const REFUSED: [(&str, &str); 2] = [
     ("tls_cert", "this version serves plain HTTP only: unset it, and put a TLS proxy in front"),
     ("tls_key", "this version serves plain HTTP only: unset it, and put a TLS proxy in front"),
 ];
@@ -127,12 +126,11 @@ mod tests {
     #[test]
     fn what_this_version_cannot_do_is_refused_instead_of_done_otherwise() {
         assert_eq!(refusal(&settings(&[])), None);
-        let asked = settings(&[("database_url", "postgres://u:topsecret@h/d"), ("tls_cert", "/c"), ("tls_key", "/k")]);
+        let asked = settings(&[("tls_cert", "/c"), ("tls_key", "/k")]);
         let refusal = refusal(&asked).unwrap();
         for (key, _) in REFUSED {
             assert!(refusal.contains(&variable(key)), "{refusal}");
         }
-        assert!(!refusal.contains("topsecret"));
     }
 
     #[test]

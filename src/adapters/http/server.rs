@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use poem::endpoint::make_sync;
+use poem::http::uri::Scheme;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::listener::Acceptor;
 use poem::middleware::CatchPanic;
+use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, Server, get, post};
 
 use super::allow::Allowed;
@@ -29,6 +31,8 @@ use crate::ports::store::Store;
 const GRACE: Duration = Duration::from_secs(20);
 /// A connection on which nothing happens for so long is closed.
 const IDLE: Duration = Duration::from_secs(90);
+/// How long to wait after a connection could not be taken.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How the API is served.
 pub struct HttpOptions {
@@ -93,7 +97,31 @@ pub async fn run(
     app: impl Endpoint + 'static,
     shutdown: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    Server::new_with_acceptor(acceptor).idle_timeout(IDLE).run_with_graceful_shutdown(app, shutdown, Some(GRACE)).await
+    Server::new_with_acceptor(Patient(acceptor))
+        .idle_timeout(IDLE)
+        .run_with_graceful_shutdown(app, shutdown, Some(GRACE))
+        .await
+}
+
+/// Waits a moment after a connection could not be taken. Without it the server, which tries again at once,
+/// would burn a core for as long as the process is out of file descriptors.
+struct Patient<A>(A);
+
+impl<A: Acceptor> Acceptor for Patient<A> {
+    type Io = A::Io;
+
+    fn local_addr(&self) -> Vec<LocalAddr> {
+        self.0.local_addr()
+    }
+
+    async fn accept(&mut self) -> std::io::Result<(Self::Io, LocalAddr, RemoteAddr, Scheme)> {
+        let taken = self.0.accept().await;
+        if let Err(error) = &taken {
+            tracing::warn!(%error, "a connection could not be taken");
+            tokio::time::sleep(PAUSE).await;
+        }
+        taken
+    }
 }
 
 /// Sends `/api/pools/` to `/api/pools`, as 0.4.x did.

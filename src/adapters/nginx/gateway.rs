@@ -247,14 +247,20 @@ impl Gateway for NginxGateway {
     async fn put_live(&self, change_id: &str) -> Result<(), GatewayError> {
         let change = change_id.to_owned();
         self.blocking(move |shared| {
-            let moves = std::mem::take(&mut *shared.staged.lock().unwrap_or_else(PoisonError::into_inner));
+            let moves = shared.staged.lock().unwrap_or_else(PoisonError::into_inner).clone();
             shared.tree.put_live(&moves, &change)
         })
         .await
     }
 
     async fn settle(&self) -> Result<(), GatewayError> {
-        self.blocking(|shared| shared.tree.forget()).await
+        self.blocking(|shared| {
+            shared.tree.forget()?;
+            let moves = std::mem::take(&mut *shared.staged.lock().unwrap_or_else(PoisonError::into_inner));
+            moves.put.iter().for_each(|relative| shared.tree.carry_over(relative));
+            Ok(())
+        })
+        .await
     }
 
     async fn undo(&self) -> Result<(), GatewayError> {
@@ -356,7 +362,8 @@ impl NginxGateway {
         verdict(&output, words_of(&output))
     }
 
-    /// Reloads, then waits until a worker that is newer than the reload serves, or nginx has said why not.
+    /// Reloads, then waits until newer workers serve and no older one does, or nginx has said why not. For a
+    /// tenth of a second nginx has both, and an older one still takes connections.
     async fn reload_and_prove(&self, nginx: &RealNginx) -> Result<Reload, GatewayError> {
         let (main, before_files) =
             self.blocking(|shared| Ok((shared.read_main_conf()?.unwrap_or_default(), shared.hashes()?))).await?;
@@ -376,11 +383,20 @@ impl NginxGateway {
         }
         let mut waited = Duration::ZERO;
         loop {
-            if workers::serving(master).iter().any(|worker| !old.contains(worker)) {
+            let (older, newer): (Vec<_>, Vec<_>) =
+                workers::serving(master).into_iter().partition(|worker| old.contains(worker));
+            if older.is_empty() && !newer.is_empty() {
                 break;
             }
             let said = log.as_ref().map(|log| tail(log, offset)).unwrap_or_default();
             let refusals: Vec<&str> = said.lines().filter(|line| line.contains("[emerg]")).collect();
+            if !newer.is_empty() && waited >= RELOAD_PATIENCE {
+                return Err(GatewayError::Refused(
+                    "nginx has applied the reload, but workers with the former configuration still take connections; \
+                     reload again"
+                        .to_owned(),
+                ));
+            }
             if !refusals.is_empty() || waited >= RELOAD_PATIENCE {
                 let why = if refusals.is_empty() { "no new worker appeared".to_owned() } else { refusals.join("\n") };
                 return Err(GatewayError::Refused(format!(

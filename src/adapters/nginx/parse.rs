@@ -46,7 +46,7 @@ pub fn parse(source: &str) -> Result<ManagedFile, ParseError> {
     let nodes = text::read(&own.rest)?;
     let top = |name: &str| directives(&nodes).find(|directive| directive.name() == name);
     if let Some(server) = top("server") {
-        parse_server(&nodes, server, own).map(ManagedFile::Server)
+        parse_server(&nodes, server, own).map(|server| ManagedFile::Server(server.into()))
     } else if let Some(upstream) = top("upstream") {
         parse_upstream(&nodes, upstream).map(ManagedFile::Upstream)
     } else {
@@ -260,10 +260,7 @@ fn parse_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<
         parse_pool_map(inside(map), &mut parsed)?;
     }
     parse_locations(body, &mut parsed, &own.routes)?;
-    parsed.routes.sort_by(|a, b| {
-        let length = |route: &ServerRoute| route.path_prefix.canonical().len();
-        length(b).cmp(&length(a)).then_with(|| a.path_prefix.cmp(&b.path_prefix))
-    });
+    parsed.routes.sort_by(ServerRoute::order);
     Ok(parsed)
 }
 

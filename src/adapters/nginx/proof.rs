@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::text::{self, Node};
+use crate::domain::gateway::{ManagedFile, Protocol};
 
 /// Upstreams in one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +37,31 @@ impl Facts {
                 }
                 _ => {}
             }
+        }
+        facts
+    }
+}
+
+impl From<&ManagedFile> for Facts {
+    /// What [`Facts::of`] finds in the rendered text, without reading it.
+    fn from(file: &ManagedFile) -> Self {
+        let mut facts = Self::default();
+        match file {
+            ManagedFile::Common(_) => {}
+            ManagedFile::Upstream(upstream) => {
+                facts.defines.insert(upstream.name.as_str().to_ascii_lowercase());
+            }
+            ManagedFile::Server(server) if server.protocol == Protocol::S3 => {
+                let mapped = server.routes.iter().filter(|route| route.path_prefix.plain_bucket().is_some());
+                let pools = mapped.map(|route| &route.pool).chain(server.default.iter().map(|route| &route.pool));
+                // Few pools and many routes: a look before the copy.
+                for pool in pools {
+                    if !facts.names.contains(pool.as_str()) {
+                        facts.names.insert(pool.as_str().to_owned());
+                    }
+                }
+            }
+            ManagedFile::Server(_) => {}
         }
         facts
     }

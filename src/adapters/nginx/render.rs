@@ -3,6 +3,8 @@
 //! Templates print every value through [`text::quote`], because that is the environment's formatter; only
 //! text that was made here, piece by quoted piece, or accepted by our lexer is passed as it is.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use minijinja::syntax::SyntaxConfig;
@@ -11,7 +13,7 @@ use minijinja::{Environment, Value, context};
 use super::text::quote;
 use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, ServerRoute, Upstream};
 use crate::domain::pool::{LbMethod, Role};
-use crate::domain::route::{PathPrefix, is_plain_bucket};
+use crate::domain::route::PathPrefix;
 use crate::domain::vhost::{IpRuleMode, Snippet, Zone};
 
 /// What depends on the nginx that will read the text, not on the state.
@@ -135,7 +137,7 @@ fn upstream_values(upstream: &Upstream) -> Value {
 fn server_values(server: &Server, dialect: Dialect) -> Value {
     let id = server.id.0;
     let base = server.server_name.wildcard_base();
-    let special: Vec<Value> = server.routes.iter().filter(|route| !route.is_plain()).map(route_values).collect();
+    let routed = Routed::of(server);
     context! {
         id => id,
         server_name => server.server_name.as_str(),
@@ -162,14 +164,15 @@ fn server_values(server: &Server, dialect: Dialect) -> Value {
             pool => route.pool.as_str(),
         }),
         wildcard => base.map(|base| context! {
+            host_pattern => format!(r"~*^([^ ]+\.{}) \1\.?(?::[0-9]+)?$", escape_pattern(base)),
             bucket_pattern => format!(
                 r"~^(?<nanio_v{id}_b>[a-z0-9][a-z0-9._-]{{1,61}}[a-z0-9])\.{}$",
                 escape_pattern(base)
             ),
         }),
-        map_entries => verbatim(map_entries(server)),
-        split_buckets => split_buckets(server),
-        special => special,
+        map_entries => verbatim(routed.map_entries),
+        split_buckets => routed.split_buckets.iter().map(|bucket| copy_pattern(bucket)).collect::<Vec<_>>(),
+        special => routed.special,
         routes => match server.protocol {
             Protocol::Http => server.routes.iter().map(route_values).collect(),
             Protocol::S3 => Vec::new(),
@@ -221,35 +224,57 @@ fn route_values(route: &ServerRoute) -> Value {
     }
 }
 
-/// One line per bucket that is routed whole. Made here and not in the template: there may be 20,000.
-fn map_entries(server: &Server) -> String {
-    let mut text = String::with_capacity(server.routes.len() * 48);
-    for route in &server.routes {
-        let Some(bucket) = route.path_prefix.plain_bucket() else { continue };
-        // These words mean something to `map` (ngx_http_map_module): a backslash makes them plain.
-        let special = matches!(bucket, "default" | "include" | "hostnames" | "volatile");
-        let key = if special { format!("\\{bucket}") } else { bucket.to_owned() };
-        let _ = write!(text, "    {} {}; # route_id:{}", quote(&key), quote(route.pool.as_str()), route.id);
-        if !route.path_prefix.as_str().ends_with('/') {
-            let _ = write!(text, " prefix:{}", route.path_prefix);
-        }
-        text.push('\n');
-    }
-    text
+/// The routes of an S3 server by the way in which they are said.
+#[derive(Default)]
+struct Routed<'a> {
+    /// One line per bucket that is routed whole. Made here and not in the template: there may be 20,000.
+    map_entries: String,
+    /// Routes that need a location.
+    special: Vec<Value>,
+    /// Buckets of which a route serves a part only, or whose name the routing map cannot hold: where a copy
+    /// from them would be read is not known from the bucket alone.
+    split_buckets: BTreeSet<&'a str>,
 }
 
-/// Buckets of which a route serves a part only, or whose name the routing map cannot hold: where a copy
-/// from them would be read is not known from the bucket alone.
-fn split_buckets(server: &Server) -> Vec<String> {
-    let mut buckets: Vec<&str> = server
-        .routes
-        .iter()
-        .filter(|route| route.path_prefix.plain_bucket().is_none())
-        .map(|route| route.path_prefix.bucket())
-        .collect();
-    buckets.sort_unstable();
-    buckets.dedup();
-    buckets.into_iter().map(|bucket| format!("~^(?:/|%2[Ff])?{}(?:[/?]|%2[Ff]|$)", escape_pattern(bucket))).collect()
+impl<'a> Routed<'a> {
+    fn of(server: &'a Server) -> Self {
+        let mut routed = Self { map_entries: String::with_capacity(server.routes.len() * 64), ..Self::default() };
+        if server.protocol == Protocol::Http {
+            return routed;
+        }
+        for route in &server.routes {
+            match route.path_prefix.plain_bucket() {
+                Some(bucket) => map_entry(&mut routed.map_entries, bucket, route),
+                None => {
+                    routed.split_buckets.insert(route.path_prefix.bucket());
+                }
+            }
+            if !route.is_plain() {
+                routed.special.push(route_values(route));
+            }
+        }
+        routed
+    }
+}
+
+fn map_entry(text: &mut String, bucket: &str, route: &ServerRoute) {
+    // These words mean something to `map` (ngx_http_map_module): a backslash makes them plain.
+    let special = matches!(bucket, "default" | "include" | "hostnames" | "volatile");
+    text.push_str("    ");
+    let key = if special { Cow::Owned(format!("\\{bucket}")) } else { Cow::Borrowed(bucket) };
+    text.push_str(&quote(&key));
+    text.push(' ');
+    text.push_str(&quote(route.pool.as_str()));
+    let _ = write!(text, "; # route_id:{}", route.id);
+    if !route.path_prefix.as_str().ends_with('/') {
+        let _ = write!(text, " prefix:{}", route.path_prefix);
+    }
+    text.push('\n');
+}
+
+/// Finds a bucket as the source of a copy.
+fn copy_pattern(bucket: &str) -> String {
+    format!("~^(?:/|%2[Ff])?{}(?:[/?]|%2[Ff]|$)", escape_pattern(bucket))
 }
 
 fn escape_pattern(text: &str) -> String {
@@ -284,10 +309,4 @@ fn hex_pattern(code: u32) -> String {
             _ => digit.to_string(),
         })
         .collect()
-}
-
-/// Whether a route's bucket is one the routing map can hold.
-#[must_use]
-pub fn is_mapped(prefix: &PathPrefix) -> bool {
-    is_plain_bucket(prefix.bucket())
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::intent::Moves;
-use super::proof;
+use super::proof::{self, Facts};
 use super::render::{Dialect, Renderer};
 use super::tree::{self, Content, KINDS, Tree, remove, sync_dir, write_new};
 use crate::fault::point;
@@ -21,7 +22,7 @@ pub struct Candidate {
     pub written: Vec<(String, String)>,
     /// Shown paths of files that go.
     pub removed: Vec<String>,
-    texts: HashMap<PathBuf, String>,
+    texts: HashMap<PathBuf, (String, Arc<Content>)>,
 }
 
 impl Candidate {
@@ -49,7 +50,8 @@ impl Candidate {
                 return Err(GatewayError::Drifted { path: shown });
             }
             candidate.moves.put.push(relative.clone());
-            candidate.texts.insert(relative, text);
+            let content = Content { sha256, managed: true, facts: Facts::from(file) };
+            candidate.texts.insert(relative, (text, Arc::new(content)));
         }
         candidate.note_removals(change, tree)?;
         Ok(candidate)
@@ -93,9 +95,11 @@ impl Candidate {
         point("stage.begun");
         tree.mirror()?;
         point("stage.mirrored");
-        for (relative, text) in &self.texts {
-            write_new(&tree.staging().join(relative), text.as_bytes())?;
+        for (relative, (text, content)) in &self.texts {
+            let staged = tree.staging().join(relative);
+            write_new(&staged, text.as_bytes())?;
             point("stage.written");
+            tree.know(&staged, content.clone());
         }
         for relative in &self.moves.remove {
             remove(&tree.staging().join(relative))?;

@@ -193,6 +193,27 @@ impl Tree {
         Ok(Some(content))
     }
 
+    /// Remembers what a file holds that we have just written ourselves, so that it need not be read.
+    pub fn know(&self, path: &Path, content: Arc<Content>) {
+        if let Ok(metadata) = fs::metadata(path) {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.insert(path.to_owned(), (Stamp::of(&metadata), content));
+        }
+    }
+
+    /// After staged files went live: what was known of them there is known of them here, unless somebody
+    /// has written to them since. (Links alone change a file's ctime.)
+    pub fn carry_over(&self, relative: &Path) {
+        let (live, staged) = (self.root.join(relative), self.staging().join(relative));
+        let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&staged).cloned();
+        let (Some((stamp, content)), Ok(metadata)) = (known, fs::metadata(&live)) else { return };
+        let now = Stamp::of(&metadata);
+        if (now.inode, now.size, now.modified) == (stamp.inode, stamp.size, stamp.modified) {
+            self.know(&live, content.clone());
+            self.know(&staged, content);
+        }
+    }
+
     /// Makes the staging hold the live files: hard links, so that what is unchanged costs nothing.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The database: diesel behind [`crate::ports::store`].
 //!
 //! One file an entity holds its row, the way between row and domain value, and its queries.
-//! A query is written once, in [`on!`], which compiles it for each kind of connection.
+//! A query is written once, in `on!`, which compiles it for each kind of connection.
 
 mod audit;
 mod decode;
@@ -31,33 +31,39 @@ pub use sqlite::SqliteStore;
 
 use postgres::PgConnection;
 
-/// A connection inside a transaction.
-enum Db<'c> {
+/// A connection of either kind.
+enum Link<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),
 }
 
-impl<'c> From<&'c mut SqliteConnection> for Db<'c> {
+impl<'c> From<&'c mut SqliteConnection> for Link<'c> {
     fn from(connection: &'c mut SqliteConnection) -> Self {
-        Db::Sqlite(connection)
+        Link::Sqlite(connection)
     }
 }
 
-impl<'c> From<&'c mut PgConnection> for Db<'c> {
+impl<'c> From<&'c mut PgConnection> for Link<'c> {
     fn from(connection: &'c mut PgConnection) -> Self {
-        Db::Postgres(connection)
+        Link::Postgres(connection)
     }
+}
+
+/// The database inside a transaction.
+struct Db<'c> {
+    link: Link<'c>,
+    counters: ids::Counters,
 }
 
 /// Compiles `$body` once for each kind of connection, as `$c`.
 macro_rules! on {
     ($db:expr, $c:ident => $body:expr) => {
-        match $db {
-            $crate::adapters::store::Db::Sqlite(connection) => {
+        match &mut $db.link {
+            $crate::adapters::store::Link::Sqlite(connection) => {
                 let $c: &mut diesel::SqliteConnection = &mut *connection;
                 $body
             }
-            $crate::adapters::store::Db::Postgres(connection) => {
+            $crate::adapters::store::Link::Postgres(connection) => {
                 let $c: &mut $crate::adapters::store::PgConnection = &mut *connection;
                 $body
             }

@@ -7,7 +7,7 @@ mod tls;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use diesel::connection::Connection;
+use diesel::connection::{Connection, SimpleConnection};
 use diesel::pg::Pg;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -18,7 +18,7 @@ use super::schema_state::{is_behind, lines};
 use super::seats::Seats;
 use address::Address;
 pub(super) use connection::PgConnection;
-use connection::{Link, Server, Unlinked};
+use connection::{Server, Unlinked};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
@@ -44,14 +44,14 @@ impl PostgresStore {
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
         let server = Server::at(Address::parse(url)?)?;
         let work = move || {
-            let mut link = server.link(Access::Write).map_err(|why| match why {
+            let mut connection = server.link(Access::Write).map_err(|why| match why {
                 Unlinked::Busy(holder) => OpenError::Busy { place: server.place.clone(), holder },
                 Unlinked::Failed(why) => OpenError::Unusable { place: server.place.clone(), why },
             })?;
-            prepare(&mut link, &server.place)?;
+            prepare(&mut connection, &server.place)?;
             let server = Arc::new(server);
             Ok(Self {
-                writer: Seats::new(Arc::clone(&server), Access::Write, vec![link]),
+                writer: Seats::new(Arc::clone(&server), Access::Write, vec![connection]),
                 readers: Seats::new(server, Access::Read, Vec::new()),
             })
         };
@@ -62,16 +62,16 @@ impl PostgresStore {
 }
 
 /// Refuses what is not ours to change, and brings an older schema up to date.
-fn prepare(link: &mut Link, place: &str) -> Result<(), OpenError> {
-    let tables = lines(
-        &mut link.connection,
-        "SELECT tablename::text AS line FROM pg_tables WHERE schemaname = current_schema()",
-    )
-    .map_err(|why| unopened(place, &why))?;
-    if is_behind::<Pg>(place, &MIGRATIONS, &tables, |query| lines(&mut link.connection, query))? {
+fn prepare(connection: &mut PgConnection, place: &str) -> Result<(), OpenError> {
+    let tables =
+        lines(&mut *connection, "SELECT tablename::text AS line FROM pg_tables WHERE schemaname = current_schema()")
+            .map_err(|why| unopened(place, &why))?;
+    if is_behind::<Pg>(place, &MIGRATIONS, &tables, |query| lines(&mut *connection, query))? {
         // One transaction for all of them: a start that fails leaves the schema of the last one that did not.
-        link.connection
+        connection
             .transaction(|c| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+                // A large table may take its time.
+                c.batch_execute("SET LOCAL statement_timeout = 0")?;
                 c.run_pending_migrations(MIGRATIONS)?;
                 Ok(())
             })

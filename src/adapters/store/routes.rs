@@ -147,7 +147,7 @@ pub(super) fn delete(db: &mut Db<'_>, id: RouteId) -> Result<(), StoreError> {
 }
 
 pub(super) fn gateway_size(db: &mut Db<'_>) -> Result<GatewaySize, StoreError> {
-    let most_routes: Option<i64> = on!(&mut *db, c => routes::table
+    let most_routes: Option<i64> = on!(db, c => routes::table
         .group_by(routes::vhost_id)
         .select(count_star())
         .order(count_star().desc())

@@ -13,7 +13,7 @@ macro_rules! save {
         let id = row.id;
         if known == Revision::NEW {
             $crate::adapters::store::ids::note(db, $kind, id)?;
-            let inserted = $crate::adapters::store::on!(&mut *db, c => diesel::insert_into($table::table)
+            let inserted = $crate::adapters::store::on!(db, c => diesel::insert_into($table::table)
                 .values(row)
                 .on_conflict_do_nothing()
                 .execute(c))

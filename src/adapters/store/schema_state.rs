@@ -10,7 +10,8 @@ use diesel::sql_types::Text;
 use diesel_migrations::EmbeddedMigrations;
 
 use super::error::{OpenError, unopened};
-use super::{Db, on};
+use super::ids::Counters;
+use super::{Db, Link, on};
 
 #[derive(QueryableByName)]
 struct Line {
@@ -19,8 +20,9 @@ struct Line {
 }
 
 /// The column `line` of a query.
-pub(super) fn lines<'c>(db: impl Into<Db<'c>>, query: &str) -> Result<Vec<String>, Error> {
-    let lines: Vec<Line> = on!(db.into(), c => diesel::sql_query(query).load(c))?;
+pub(super) fn lines<'c>(link: impl Into<Link<'c>>, query: &str) -> Result<Vec<String>, Error> {
+    let mut db = Db { link: link.into(), counters: Counters::default() };
+    let lines: Vec<Line> = on!(db, c => diesel::sql_query(query).load(c))?;
     Ok(lines.into_iter().map(|line| line.line).collect())
 }
 

@@ -16,7 +16,8 @@ use crate::fault::point;
 use crate::ports::store::{Access, Body, FileRecord, GatewaySize, StoreError, Tx};
 
 use super::error::fault;
-use super::{Db, facts, files, ids, members, on, pools, routes, sessions, vhosts};
+use super::ids::Counters;
+use super::{Db, Link, facts, files, ids, members, on, pools, routes, sessions, vhosts};
 
 /// An open transaction.
 pub(super) struct SqlTx<'c> {
@@ -47,17 +48,20 @@ pub(super) fn ended(result: Result<(), Undo>) -> Result<(), StoreError> {
 }
 
 impl<'c> SqlTx<'c> {
-    /// Takes the body of a transaction that was begun on `db`, and runs it.
-    pub(super) fn run(db: impl Into<Db<'c>>, access: Access, body: &mut Option<Body>) -> Result<(), Undo> {
-        let mut tx = Self { db: db.into(), access };
+    /// Takes the body of a transaction that was begun on `link`, and runs it.
+    pub(super) fn run(link: impl Into<Link<'c>>, access: Access, body: &mut Option<Body>) -> Result<(), Undo> {
+        let mut tx = Self { db: Db { link: link.into(), counters: Counters::default() }, access };
         if access == Access::Write {
             point("store.begun");
         }
-        let commit = body.take().is_some_and(|body| body(&mut tx));
-        if access == Access::Write {
-            point("store.before-end");
+        if !body.take().is_some_and(|body| body(&mut tx)) {
+            return Err(Undo::Asked);
         }
-        if commit { Ok(()) } else { Err(Undo::Asked) }
+        ids::write(&mut tx.db)?;
+        if access == Access::Write {
+            point("store.before-commit");
+        }
+        Ok(())
     }
 
     /// The connection, if this transaction may write.
@@ -221,9 +225,13 @@ impl Tx for SqlTx<'_> {
 
     fn savepoint(&mut self, body: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<(), StoreError> {
         let access = self.access;
-        ended(on!(&mut self.db, c => c.transaction(|c| {
-            let mut inner = SqlTx { db: c.into(), access };
-            if body(&mut inner) { Ok(()) } else { Err(Undo::Asked) }
+        let counters = &mut self.db.counters;
+        ended(on!(self.db, c => c.transaction(|c| {
+            let db = Db { link: c.into(), counters: std::mem::take(counters) };
+            let mut inner = SqlTx { db, access };
+            let keep = body(&mut inner);
+            *counters = inner.db.counters;
+            if keep { Ok(()) } else { Err(Undo::Asked) }
         })))
     }
 }

@@ -170,7 +170,7 @@ impl Config {
     /// [`ServiceError::NotFound`].
     pub async fn preview_vhost(&self, id: VhostId) -> Result<Rendered, ServiceError> {
         let server = self.context.store.read(move |tx| vhosts::desired(tx, id)).await?;
-        Ok(self.context.gateway.render(&ManagedFile::Server(server)))
+        Ok(self.context.gateway.render(&ManagedFile::Server(server.into())))
     }
 
     async fn reload_as(&self, actor: Actor, action: Action) -> Result<NginxAnswer, ServiceError> {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::ServiceError;
+use super::known::KnownServers;
 use super::publish::Touched;
 use crate::domain::gateway::{Common, FileName, ManagedFile, PoolRef, Server, Upstream};
 use crate::domain::ids::PoolId;
@@ -16,7 +17,12 @@ use crate::ports::store::Tx;
 ///
 /// # Errors
 /// What nginx would refuse, said before nginx is asked; or the store's fault.
-pub(super) fn desired(tx: &mut dyn Tx, gateway: &dyn Gateway, touched: &Touched) -> Result<FileChange, ServiceError> {
+pub(super) fn desired(
+    tx: &mut dyn Tx,
+    gateway: &dyn Gateway,
+    touched: &Touched,
+    known: &mut KnownServers,
+) -> Result<FileChange, ServiceError> {
     let mut change = FileChange { remove_unknown: touched.everything, ..FileChange::default() };
     let (pools, vhosts) = if touched.everything {
         (tx.pools()?, tx.vhosts()?)
@@ -25,9 +31,19 @@ pub(super) fn desired(tx: &mut dyn Tx, gateway: &dyn Gateway, touched: &Touched)
         for id in &touched.pools {
             pools.extend(tx.pool(*id)?);
         }
+        let mut whole = touched.vhosts.clone();
+        for (id, routes) in touched.routes.iter().filter(|(id, _)| !touched.vhosts.contains(id)) {
+            match known.with_routes(tx, *id, routes)? {
+                Some(server) => change.put.push(ManagedFile::Server(server)),
+                None => {
+                    whole.insert(*id);
+                }
+            }
+        }
         let mut vhosts = Vec::new();
-        for id in &touched.vhosts {
-            vhosts.extend(tx.vhost(*id)?);
+        for id in whole {
+            known.forget(id);
+            vhosts.extend(tx.vhost(id)?);
         }
         (pools, vhosts)
     };
@@ -41,7 +57,7 @@ pub(super) fn desired(tx: &mut dyn Tx, gateway: &dyn Gateway, touched: &Touched)
             put_server(tx, vhost, &refs, &serving, &mut change)?;
         }
     }
-    if touched.everything || !touched.vhosts.is_empty() {
+    if touched.everything || !touched.vhosts.is_empty() || !touched.routes.is_empty() {
         let size = tx.gateway_size()?;
         let common = Common::sized(size.most_routes, size.vhosts, size.longest_server_name);
         change.put.push(ManagedFile::Common(common));
@@ -111,7 +127,7 @@ fn put_server(
         )));
     }
     match Server::of(vhost, &routes, |id| refs.get(&id)) {
-        Some(server) => change.put.push(ManagedFile::Server(server)),
+        Some(server) => change.put.push(ManagedFile::Server(server.into())),
         None => change.remove.push(FileName::Server(vhost.server_name.clone())),
     }
     Ok(())

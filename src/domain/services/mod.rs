@@ -5,6 +5,7 @@ pub mod config;
 mod files;
 mod guard;
 pub mod health;
+mod known;
 pub mod members;
 pub mod pools;
 pub mod publish;

@@ -9,16 +9,17 @@
 //! Changes are taken one batch at a time: those that wait at the same moment share one test. If the
 //! batch is refused, each is tried alone, so that a bad one cannot take good ones with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::ServiceError;
 use super::files;
+use super::known::KnownServers;
 use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Snapshot, Subject};
 use crate::domain::gateway::FileName;
-use crate::domain::ids::{PoolId, VhostId};
+use crate::domain::ids::{PoolId, RouteId, VhostId};
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{FileChange, Gateway, Recovery, Tested};
@@ -36,6 +37,7 @@ const LAST_CHANGE: &str = "last_change";
 pub(super) struct Touched {
     pub pools: BTreeSet<PoolId>,
     pub vhosts: BTreeSet<VhostId>,
+    pub routes: BTreeMap<VhostId, BTreeSet<RouteId>>,
     pub retired: BTreeSet<FileName>,
     pub everything: bool,
 }
@@ -60,6 +62,11 @@ impl Change<'_> {
     /// The vhost's file may have to change.
     pub fn touch_vhost(&mut self, id: VhostId) {
         self.touched.vhosts.insert(id);
+    }
+
+    /// Of the vhost's file, only what this route says may have to change.
+    pub fn touch_route(&mut self, vhost: VhostId, id: RouteId) {
+        self.touched.routes.entry(vhost).or_default().insert(id);
     }
 
     /// The file of this name is no longer ours to keep, unless something else needs it.
@@ -108,13 +115,14 @@ pub struct PublishLoop {
     gateway: Arc<dyn Gateway>,
     clock: Arc<dyn Clock>,
     queue: mpsc::Receiver<Box<dyn Pending>>,
+    known: Arc<Mutex<KnownServers>>,
 }
 
 /// A publisher and its loop.
 #[must_use]
 pub fn channel(store: Store, gateway: Arc<dyn Gateway>, clock: Arc<dyn Clock>) -> (Publisher, PublishLoop) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (Publisher { queue: sender }, PublishLoop { store, gateway, clock, queue: receiver })
+    (Publisher { queue: sender }, PublishLoop { store, gateway, clock, queue: receiver, known: Arc::default() })
 }
 
 impl Publisher {
@@ -192,6 +200,9 @@ where
         if succeeded {
             touched.pools.extend(own.pools);
             touched.vhosts.extend(own.vhosts);
+            for (vhost, routes) in own.routes {
+                touched.routes.entry(vhost).or_default().extend(routes);
+            }
             touched.retired.extend(own.retired);
             touched.everything |= own.everything;
         }
@@ -285,6 +296,7 @@ impl PublishLoop {
             Ok(None) => return (take(&shared), Ok(Published::default())),
             Err(error) => return (take(&shared), Err(error)),
         };
+        let published = plan.files.put.clone();
         let tested = match self.gateway.test(plan.files).await {
             Ok(tested) => tested,
             Err(error) => {
@@ -309,13 +321,16 @@ impl PublishLoop {
             // The intent record stays; the next start reads it and does the same again.
             tracing::error!(%error, "the intent record could not be cleared");
         }
+        if committed.is_ok() {
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(published.iter());
+        }
         (take(&shared), committed.map(|()| Published { tested }))
     }
 
     /// Runs the batch in a transaction that is rolled back. `None`: no change of the batch succeeded.
     async fn plan(&self, batch: &SharedBatch, overwrite_drift: bool) -> Result<Option<Plan>, ServiceError> {
         let (batch, now) = (batch.clone(), self.clock.now());
-        let gateway = self.gateway.clone();
+        let (gateway, known) = (self.gateway.clone(), self.known.clone());
         let planned = self.store.write(move |tx| -> Result<(), Planned> {
             let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
             let mut touched = Touched::default();
@@ -323,7 +338,10 @@ impl PublishLoop {
             if !kept.contains(&true) {
                 return Err(Planned::Nothing);
             }
-            let mut files = files::desired(tx, gateway.as_ref(), &touched)?;
+            let mut files = {
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                files::desired(tx, gateway.as_ref(), &touched, &mut known)?
+            };
             files.overwrite_drift = overwrite_drift;
             let change_id = next_change(tx.fact(LAST_CHANGE)?.as_deref());
             Err(Planned::Files(Box::new(Plan { files, kept, change_id, now })))

@@ -134,7 +134,7 @@ impl Routes {
             };
             let pool = check(tx, &owner, &route)?;
             let route = tx.save_route(route)?;
-            change.touch_vhost(vhost);
+            change.touch_route(vhost, route.id);
             change.audit(Action::Create, subject(route.id), None, Some(Snapshot::Route(route.clone())))?;
             Ok(CreatedRoute { view: RouteView { route, pool_name: pool.name }, default_pool_id: owner.default_pool_id })
         };
@@ -174,7 +174,7 @@ impl Routes {
             let owner = vhosts::find(change.tx, vhost)?;
             let pool = check(change.tx, &owner, &after)?;
             let saved = change.tx.save_route(Route { updated_at: change.now, ..after })?;
-            change.touch_vhost(vhost);
+            change.touch_route(vhost, id);
             let (old, new) = (Snapshot::Route(before), Snapshot::Route(saved.clone()));
             change.audit(Action::Update, subject(id), Some(old), Some(new))?;
             Ok(RouteView { route: saved, pool_name: pool.name })
@@ -208,7 +208,7 @@ impl Routes {
             let route = find(change.tx, vhost, id)?;
             expect_revision("Route", Some(seen.revision), route.revision)?;
             change.tx.delete_route(id)?;
-            change.touch_vhost(vhost);
+            change.touch_route(vhost, id);
             change.audit(Action::Delete, subject(id), Some(Snapshot::Route(route)), None)?;
             Ok(())
         };

@@ -98,7 +98,7 @@ impl Vhosts {
     /// [`ServiceError::NotFound`].
     pub async fn preview(&self, id: VhostId) -> Result<Rendered, ServiceError> {
         let server = self.context.store.read(move |tx| desired(tx, id)).await?;
-        Ok(self.context.gateway.render(&ManagedFile::Server(server)))
+        Ok(self.context.gateway.render(&ManagedFile::Server(server.into())))
     }
 
     /// Makes a vhost and, with a default pool, its route `/`.
@@ -187,6 +187,7 @@ impl Vhosts {
                 )));
             }
             change.tx.delete_vhost(id)?;
+            change.touch_vhost(id);
             change.retire(FileName::Server(vhost.server_name.clone()));
             change.audit(Action::Delete, subject(id), Some(Snapshot::Vhost(vhost)), None)?;
             Ok(())

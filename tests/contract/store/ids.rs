@@ -40,3 +40,24 @@ pub async fn each_kind_counts_for_itself(store: &Store) {
         assert_eq!(write(store, move |tx| tx.next_id(kind)).await, 1, "{kind:?}");
     }
 }
+
+pub async fn when_no_id_is_left_the_store_says_so(store: &Store) {
+    write(store, |tx| tx.save_pool(a_pool(i64::MAX, "last"))).await;
+    let refused = store.write(|tx| tx.next_id(EntityKind::Pool)).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+}
+
+pub async fn an_id_that_a_kept_savepoint_gave_is_not_given_again(store: &Store) {
+    let given = write(store, |tx| {
+        let mut given = vec![tx.next_id(EntityKind::Vhost)?];
+        tx.savepoint(&mut |tx| {
+            given.extend(tx.next_id(EntityKind::Vhost));
+            true
+        })?;
+        given.push(tx.next_id(EntityKind::Vhost)?);
+        Ok(given)
+    })
+    .await;
+    assert_eq!(given, [1, 2, 3]);
+    assert_eq!(write(store, |tx| tx.next_id(EntityKind::Vhost)).await, 4);
+}

@@ -200,3 +200,15 @@ async fn verify_full_refuses_a_server_of_another_name() {
     let error = refusal(&format!("{url}?sslmode=verify-full&sslrootcert={roots}")).await;
     assert!(matches!(&error, OpenError::Unusable { why, .. } if why.contains("certificate")), "{error:?}");
 }
+
+#[test]
+fn both_databases_have_the_same_migrations() {
+    let names = |database: &str| {
+        let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(database);
+        let mut names: Vec<_> = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert!(!names("sqlite").is_empty());
+    assert_eq!(names("sqlite"), names("postgres"));
+}

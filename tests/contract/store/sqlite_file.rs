@@ -203,18 +203,23 @@ async fn a_row_that_cannot_be_read_is_named() {
 async fn two_stores_on_one_file_lose_nothing_to_each_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gateway.db");
+    let count = |text: Option<String>| text.map_or(0, |number| number.parse::<u32>().unwrap());
     let mut writers = tokio::task::JoinSet::new();
     for store in [open(&path), open(&path)] {
         writers.spawn(async move {
-            for _ in 0..25 {
-                write(&store, |tx| tx.next_id(EntityKind::Route)).await;
+            for _ in 0..50 {
+                write(&store, move |tx| {
+                    let next = count(tx.fact("count")?) + 1;
+                    tx.set_fact("count", &next.to_string())
+                })
+                .await;
             }
         });
     }
     while let Some(ended) = writers.join_next().await {
         ended.unwrap();
     }
-    assert_eq!(write(&open(&path), |tx| tx.next_id(EntityKind::Route)).await, 51);
+    assert_eq!(count(read(&open(&path), |tx| tx.fact("count")).await), 100);
 }
 
 #[tokio::test]

@@ -38,10 +38,11 @@ struct Saving {
 }
 
 impl State {
-    pub(super) fn next_id(&mut self, kind: EntityKind) -> i64 {
+    pub(super) fn next_id(&mut self, kind: EntityKind) -> Result<i64, StoreError> {
         let highest = self.highest.entry(kind).or_default();
-        *highest += 1;
-        *highest
+        let exhausted = || StoreError::Corrupt(format!("there is no id left for another {}", kind.noun()));
+        *highest = highest.checked_add(1).ok_or_else(exhausted)?;
+        Ok(*highest)
     }
 
     pub(super) fn save_pool(&mut self, pool: Pool) -> Result<Pool, StoreError> {

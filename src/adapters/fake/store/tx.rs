@@ -54,7 +54,7 @@ impl FakeTx {
 
 impl Tx for FakeTx {
     fn next_id(&mut self, kind: EntityKind) -> Result<i64, StoreError> {
-        Ok(self.writing()?.next_id(kind))
+        self.writing()?.next_id(kind)
     }
 
     fn pools(&mut self) -> Result<Vec<Pool>, StoreError> {
@@ -184,7 +184,7 @@ impl Tx for FakeTx {
         let (before_json, after_json) =
             (entry.before.as_ref().map(json).transpose()?, entry.after.as_ref().map(json).transpose()?);
         let state = self.writing()?;
-        let id = AuditId(state.next_id(EntityKind::Audit));
+        let id = AuditId(state.next_id(EntityKind::Audit)?);
         let (entity_type, entity_id) = entry.subject.columns();
         state.audit.push(audit::Entry {
             id,

@@ -4,7 +4,6 @@ use diesel::connection::{Connection, SimpleConnection};
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -42,12 +41,6 @@ const WRITING: &str = "DO $$ BEGIN IF current_setting('synchronous_commit') = 'o
 
 /// A connection that diesel's synchronous queries can use.
 pub(in crate::adapters::store) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection>;
-
-/// A connection and the task that moves its bytes; the task ends when the connection is lost.
-pub(super) struct Link {
-    pub(super) connection: PgConnection,
-    driver: JoinHandle<()>,
-}
 
 /// The database that connections are made to.
 pub(super) struct Server {
@@ -92,59 +85,57 @@ impl Server {
     }
 
     /// Makes a connection; one for writing has the lock. Blocks.
-    pub(super) fn link(&self, access: Access) -> Result<Link, Unlinked> {
-        let (connection, driver) = Handle::try_current()?.block_on(async {
-            let (client, driver) = match &self.tls {
+    pub(super) fn link(&self, access: Access) -> Result<PgConnection, Unlinked> {
+        let connection = Handle::try_current()?.block_on(async {
+            let client = match &self.tls {
                 Some(tls) => dial(&self.config, tls.clone()).await?,
                 None => dial(&self.config, NoTls).await?,
             };
-            Ok::<_, Unlinked>((AsyncPgConnection::try_from(client).await?, driver))
+            Ok::<_, Unlinked>(AsyncPgConnection::try_from(client).await?)
         })?;
-        let mut link = Link { connection: connection.into(), driver };
-        link.connection.batch_execute(SETTINGS)?;
+        let mut connection = PgConnection::from(connection);
+        connection.batch_execute(SETTINGS)?;
         match access {
-            Access::Read => link.connection.batch_execute(READING)?,
+            Access::Read => connection.batch_execute(READING)?,
             Access::Write => {
-                link.connection.batch_execute(WRITING)?;
-                link.lock()?;
+                connection.batch_execute(WRITING)?;
+                lock(&mut connection)?;
             }
         }
-        Ok(link)
+        Ok(connection)
     }
 }
 
-impl Link {
-    fn lock(&mut self) -> Result<(), Unlinked> {
-        let Err(refused) = self.connection.batch_execute(LOCK) else { return Ok(()) };
-        let holders = lines(&mut self.connection, LOCK_HOLDER)?;
-        Err(if holders.is_empty() { refused.into() } else { Unlinked::Busy(holders.join("; ")) })
-    }
+fn lock(connection: &mut PgConnection) -> Result<(), Unlinked> {
+    let Err(refused) = connection.batch_execute(LOCK) else { return Ok(()) };
+    let holders = lines(connection, LOCK_HOLDER)?;
+    Err(if holders.is_empty() { refused.into() } else { Unlinked::Busy(holders.join("; ")) })
 }
 
-async fn dial<T>(config: &tokio_postgres::Config, tls: T) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error>
+async fn dial<T>(config: &tokio_postgres::Config, tls: T) -> Result<Client, tokio_postgres::Error>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
     T::TlsConnect: TlsConnect<Socket>,
 {
     let (client, connection) = config.connect(tls).await?;
-    let driver = tokio::spawn(async move {
+    tokio::spawn(async move {
         // Whoever uses the connection hears of it; one that nobody uses is made anew when it is needed.
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a database connection ended");
         }
     });
-    Ok((client, driver))
+    Ok(client)
 }
 
 impl Source for Server {
-    type Connection = Link;
+    type Connection = PgConnection;
 
     fn place(&self) -> &str {
         &self.place
     }
 
-    fn connect(&self, access: Access) -> Result<Link, ConnectError> {
+    fn connect(&self, access: Access) -> Result<PgConnection, ConnectError> {
         self.link(access).map_err(|why| match why {
             Unlinked::Busy(holder) => ConnectError::new(format!(
                 "the connection was lost, and another orchestrator has taken the database over: {holder}"
@@ -158,11 +149,8 @@ impl Source for Server {
         true
     }
 
-    fn transact(link: &mut Link, access: Access, body: &mut Option<Body>) -> Result<(), Undo> {
-        if link.driver.is_finished() {
-            return Err(Undo::Failed(diesel::result::Error::BrokenTransactionManager));
-        }
-        link.connection.transaction(|c| {
+    fn transact(connection: &mut PgConnection, access: Access, body: &mut Option<Body>) -> Result<(), Undo> {
+        connection.transaction(|c| {
             SqlTx::run(&mut *c, access, body)?;
             if access == Access::Write {
                 // PostgreSQL answers the COMMIT of a failed transaction with a roll-back that looks like success.

@@ -1,0 +1,16 @@
+//! The product on real components: nginx, storage nodes, foreign S3 clients, and the program itself.
+//!
+//! Nothing is skipped here: a component that is missing fails the test with what to run.
+
+mod bytes;
+mod changes;
+mod clients;
+mod copies;
+mod crash;
+mod demo;
+mod failover;
+mod hosts;
+mod refusals;
+mod routing;
+mod start;
+mod status;

@@ -1,0 +1,127 @@
+//! The real program, with its own database and port, and a client of its API.
+
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::child::Running;
+use super::http::{Request, Response};
+use super::nanio::{ACCESS_KEY, SECRET_KEY};
+use super::nginx::{PrivateNginx, free_port};
+
+const API_KEY: &str = "key-of-the-tests";
+
+/// `nanio-orchestrator serve` for a private nginx.
+pub struct Orchestrator {
+    // Ended before its directory goes.
+    process: Option<Running>,
+    pub port: u16,
+    directory: tempfile::TempDir,
+    managed: PathBuf,
+    conf: PathBuf,
+    more: Vec<(String, PathBuf)>,
+}
+
+impl Orchestrator {
+    /// Starts it and waits until it answers.
+    pub fn start(nginx: &PrivateNginx) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut orchestrator = Self {
+            port: free_port(),
+            directory,
+            managed: nginx.managed(),
+            conf: nginx.conf(),
+            more: Vec::new(),
+            process: None,
+        };
+        orchestrator.restart();
+        orchestrator
+    }
+
+    /// Starts it again on the same data.
+    pub fn restart(&mut self) {
+        self.process = None;
+        let program = Path::new(env!("CARGO_BIN_EXE_nanio-orchestrator"));
+        let log = self.directory.path().join("log");
+        let mut process = Running::start(
+            program,
+            |command| {
+                let set = |key: &str| format!("NANIO_ORCHESTRATOR_{key}");
+                command.current_dir(self.directory.path());
+                command.env(set("DEV"), "false").env(set("HOST"), "127.0.0.1").env(set("PORT"), self.port.to_string());
+                command.env(set("API_KEY"), API_KEY).env(set("DB_PATH"), self.database());
+                command.env(set("NGINX_CONFIG_DIR"), &self.managed).env(set("NGINX_CONF"), &self.conf);
+                command.env(set("NGINX_SUDO"), "never").envs(self.more.iter().map(|(key, value)| (set(key), value)));
+                command.env(set("S3_ACCESS_KEY"), ACCESS_KEY).env(set("S3_SECRET_KEY"), SECRET_KEY);
+            },
+            &log,
+        );
+        let port = self.port;
+        process.wait_until("the orchestrator", || {
+            Request::get("/api/health").try_send(port).is_ok_and(|answer| answer.status == 200)
+        });
+        self.process = Some(process);
+    }
+
+    /// One more setting, from the next start on.
+    pub fn set(&mut self, key: &str, value: &Path) {
+        self.more.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// SIGKILL, while others may be calling.
+    pub fn kill(&self) {
+        let process = self.process.as_ref().unwrap();
+        process.signal(Signal::KILL);
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.directory.path().join("orchestrator.db")
+    }
+
+    /// A call, whatever comes of it.
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
+        self.try_call(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    pub fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<Response> {
+        let mut request = Request::new(method, path).header("X-Orchestrator-Key", API_KEY);
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(&body.to_string());
+        }
+        request.try_send(self.port)
+    }
+
+    /// A call that must succeed.
+    fn must(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
+        let answer = self.call(method, path, body);
+        assert!(answer.status / 100 == 2, "{method} {path}: {} {}", answer.status, answer.text());
+        answer
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        self.must("GET", path, None).json()
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        self.must("POST", path, Some(body)).json()
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Value {
+        self.must("PUT", path, Some(body)).json()
+    }
+
+    pub fn delete(&self, path: &str) {
+        self.must("DELETE", path, None);
+    }
+
+    /// A call that must be refused with this status; returns the detail.
+    pub fn refused(&self, method: &str, path: &str, body: &Value, status: u16) -> String {
+        let answer = self.call(method, path, Some(body));
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+        match &answer.json()["detail"] {
+            Value::String(detail) => detail.clone(),
+            other => other.to_string(),
+        }
+    }
+}
