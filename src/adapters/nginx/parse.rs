@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::render::{Dialect, Renderer};
+use super::snippet;
 use super::text::{self, Directive, Node, TextError};
 use crate::domain::gateway::{
     Common, DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer,
@@ -42,7 +43,7 @@ fn missing(what: &str) -> ParseError {
 /// # Errors
 /// What is missing or wrong; never a guess.
 pub fn parse(source: &str) -> Result<ManagedFile, ParseError> {
-    let own = OwnText::take(source);
+    let own = OwnText::take(source)?;
     let nodes = text::read(&own.rest)?;
     let top = |name: &str| directives(&nodes).find(|directive| directive.name() == name);
     if let Some(server) = top("server") {
@@ -183,14 +184,15 @@ struct OwnText {
 }
 
 impl OwnText {
-    fn take(source: &str) -> Self {
+    /// Takes the marked text out. Text that no operator could have given us is not taken for an operator's.
+    fn take(source: &str) -> Result<Self, ParseError> {
         let mut own = Self::default();
         let mut open: Option<(&str, String)> = None;
         for line in source.lines() {
             let marker = line.trim_start().strip_prefix("# ").unwrap_or_default();
             if let Some((label, content)) = &mut open {
                 if marker.strip_suffix(" ends") == Some(label) {
-                    own.keep(label, content);
+                    own.keep(label, content)?;
                     open = None;
                 } else {
                     content.push_str(line);
@@ -204,22 +206,27 @@ impl OwnText {
             // Every line keeps its number.
             own.rest.push('\n');
         }
-        own
+        match open {
+            None => Ok(own),
+            Some((label, _)) => Err(missing(&format!("the end of {label}"))),
+        }
     }
 
-    fn keep(&mut self, label: &str, content: &str) {
-        let Ok(snippet) = Snippet::parse(content) else { return };
+    fn keep(&mut self, label: &str, content: &str) -> Result<(), ParseError> {
+        snippet::check(content, true).map_err(|why| ParseError::Unexpected(format!("{label}: {why}")))?;
+        let snippet = Snippet::parse(content)?;
+        let unknown = || ParseError::Unexpected(format!("unknown marker: {label}"));
         if label == "zone directives" {
             self.directives = Some(snippet);
         } else if let Some((zone, index)) = label.strip_prefix("zone ").and_then(|rest| rest.split_once(" #")) {
-            if let (Ok(zone), Ok(index)) = (Zone::parse(zone), index.parse()) {
-                self.blocks.push((index, ExtraBlock { zone, content: snippet }));
-            }
-        } else if let Some(id) = label.strip_prefix("route ").and_then(|rest| rest.strip_suffix(" directives"))
-            && let Ok(id) = id.parse()
-        {
+            let index = index.parse().map_err(|_| unknown())?;
+            self.blocks.push((index, ExtraBlock { zone: Zone::parse(zone)?, content: snippet }));
+        } else {
+            let id = label.strip_prefix("route ").and_then(|rest| rest.strip_suffix(" directives"));
+            let id = id.and_then(|id| id.parse().ok()).ok_or_else(unknown)?;
             self.routes.insert(id, snippet);
         }
+        Ok(())
     }
 
     fn extra_blocks(&mut self) -> Vec<ExtraBlock> {
