@@ -3,7 +3,9 @@
 //! A file that was edited outside may hold things that no value says. So the caller compares: a text is
 //! fully understood exactly when rendering the parsed value gives the text again ([`is_understood`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::hash::Hash;
 
 use super::render::{Dialect, Renderer};
 use super::snippet;
@@ -83,6 +85,17 @@ fn facts(comment: &str) -> HashMap<&str, &str> {
     comment.split(' ').filter_map(|pair| pair.split_once(':')).collect()
 }
 
+/// Refuses what stands twice and can be there once: the second would be another entity, or the first one lost.
+fn once<T: Eq + Hash + Display>(what: &str, all: impl Iterator<Item = T>) -> Result<(), ParseError> {
+    let mut seen = HashSet::new();
+    for one in all {
+        if let Some(twice) = seen.replace(one) {
+            return Err(ParseError::Unexpected(format!("{what} {twice} stands there twice")));
+        }
+    }
+    Ok(())
+}
+
 fn number(text: &str, what: &str) -> Result<i64, ParseError> {
     text.parse().map_err(|_| ParseError::Unexpected(format!("{what} is not a number: {text:?}")))
 }
@@ -146,6 +159,7 @@ fn parse_upstream(nodes: &[Node], upstream: &Directive) -> Result<Upstream, Pars
             other => return Err(ParseError::Unexpected(format!("line {}: unknown {other}", directive.line))),
         }
     }
+    once("member_id", parsed.servers.iter().map(|server| server.id))?;
     Ok(parsed)
 }
 
@@ -268,6 +282,9 @@ fn parse_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<
     }
     parse_locations(body, &mut parsed, &own.routes)?;
     parsed.routes.sort_by(ServerRoute::order);
+    let default = parsed.default.iter().map(|route| route.id);
+    once("route_id", default.chain(parsed.routes.iter().map(|route| route.id)))?;
+    once("the prefix", parsed.routes.iter().map(|route| route.path_prefix.canonical()))?;
     Ok(parsed)
 }
 
