@@ -4,6 +4,7 @@
 //! lock while nginx or the network is asked. What the closure returns decides: `Ok` commits, `Err` rolls back.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
@@ -39,13 +40,23 @@ pub trait Transactions: Send + Sync {
 
 /// The database.
 #[derive(Clone)]
-pub struct Store(std::sync::Arc<dyn Transactions>);
+pub struct Store {
+    adapter: std::sync::Arc<dyn Transactions>,
+    version: std::sync::Arc<AtomicU64>,
+}
 
 impl Store {
     /// A store over an adapter.
     #[must_use]
     pub fn new(adapter: std::sync::Arc<dyn Transactions>) -> Self {
-        Self(adapter)
+        Self { adapter, version: std::sync::Arc::default() }
+    }
+
+    /// A number that is another one after anything was written through this store. As this process is the
+    /// database's only writer, what was read at a version is true as long as the version is the same.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Reads one consistent state.
@@ -89,7 +100,11 @@ impl Store {
             let _ = answer.send(outcome);
             commit
         });
-        let ran = self.0.run(access, erased).await;
+        let ran = self.adapter.run(access, erased).await;
+        if access == Access::Write {
+            // Also after a fault: whether it was committed may not be known.
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
         match result.try_recv() {
             // The closure's own error says more than the roll-back that followed it.
             Ok(Err(error)) => Err(error),

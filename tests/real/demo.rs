@@ -1,5 +1,6 @@
 //! `nanio-orchestrator demo`, as `make run` starts it: what it prints works as printed.
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -111,9 +112,13 @@ fn the_lines_that_the_demo_prints_work_as_printed_and_it_leaves_no_process_behin
 
     demo.process.end(Signal::KILL);
     wait_until("the end of all children", || processes_of(directory.path()).is_empty());
+    // Workers of nginx do not name the directory; they would still listen.
+    let listens = |port: u16| TcpStream::connect(("127.0.0.1", port)).is_ok();
+    wait_until("closed ports", || ![ports.api, ports.gateway, ports.storage].into_iter().any(listens));
 
     let mut demo = Demo::start(directory.path(), &ports, "second");
     assert_guide_works(&demo);
     assert_eq!(demo.process.end(Signal::TERM).code(), Some(0));
     assert_eq!(processes_of(directory.path()), Vec::<String>::new());
+    assert!(![ports.api, ports.gateway, ports.storage].into_iter().any(listens));
 }

@@ -22,25 +22,25 @@ fn a_write_that_timed_out_is_not_sent_to_a_second_member_and_a_read_is() {
     );
     gateway.route_with(vhost, "/own/", pool, json!({"extra_directives": "add_header X-A b"}));
     gateway.go_live();
+    // On a busy machine the one that is alive may be late too: what counts is who was sent what.
+    let requests = 4;
+    let send = |method: &str, bucket: &str| {
+        for _ in 0..requests {
+            let status = gateway.send(&Request::new(method, format!("/{bucket}/k"))).status;
+            assert!(matches!(status, 200 | 504), "{method} on {bucket}: {status}");
+        }
+        let (lost, done) = (silent.take().len(), echo.take().len());
+        assert!(lost > 0, "{method} on {bucket}: no request went to the silent member");
+        (lost, done)
+    };
     for bucket in ["plain", "own"] {
         for method in ["PUT", "DELETE", "POST"] {
-            let requests = 4;
-            let mut answered = 0;
-            for _ in 0..requests {
-                let answer = gateway.send(&Request::new(method, format!("/{bucket}/k")));
-                assert!(matches!(answer.status, 200 | 504), "{method} {}", answer.status);
-                answered += usize::from(answer.status == 200);
-            }
-            let (lost, done) = (silent.take().len(), echo.take().len());
-            assert!(lost > 0, "{method}: no request went to the silent member");
-            assert_eq!((lost + done, done), (requests, answered), "{method} on {bucket}");
+            let (lost, done) = send(method, bucket);
+            assert_eq!(lost + done, requests, "{method} on {bucket}: each was sent once");
         }
     }
     for method in ["GET", "HEAD"] {
-        for _ in 0..4 {
-            assert_eq!(gateway.send(&Request::new(method, "/plain/k")).status, 200, "{method}");
-        }
-        assert!(!silent.take().is_empty(), "{method}: no request went to the silent member");
+        assert_eq!(send(method, "plain").1, requests, "{method}: each reached the member that answers");
     }
 }
 

@@ -24,6 +24,7 @@ mod moment;
 mod pages;
 mod params;
 mod pools;
+mod remembered;
 mod reply;
 mod routes;
 mod schema;

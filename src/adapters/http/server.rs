@@ -20,6 +20,7 @@ use super::docs;
 use super::error::ApiError;
 use super::login::{self, Login, is_https};
 use super::pages::{self, Pages};
+use super::remembered::{Remembered, remember};
 use super::session::Sessions;
 use crate::domain::audit::Actor;
 use crate::domain::services::Services;
@@ -64,6 +65,7 @@ impl std::fmt::Debug for HttpOptions {
 /// The whole HTTP application.
 pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Output = Response> + use<> {
     let HttpOptions { api_key, session_ttl, dev, version, nginx_config_dir, host, clock, store } = options;
+    let remembered = Arc::new(Remembered::new(store.clone()));
     let sessions = Sessions::new(&api_key, session_ttl, store);
     let gatekeeper = Arc::new(Gatekeeper::new(&api_key, sessions, clock.clone()));
     let pages = Arc::new(Pages::new(host, version.clone(), dev));
@@ -81,6 +83,7 @@ pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Outpu
         .at("/logout", post(login::log_out).data(login))
         .at("/static/style.css", get(pages::style))
         .at("/", get(make_sync(move |_| home.home())))
+        .around(move |next, request| remember(remembered.clone(), next, request))
         .around(without_slash)
         .around(move |next, request| in_json(allowed.clone(), next, request))
         .around(move |next, request| guard(gatekeeper.clone(), next, request))

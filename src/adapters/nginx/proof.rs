@@ -52,14 +52,15 @@ impl From<&ManagedFile> for Facts {
                 facts.defines.insert(upstream.name.as_str().to_ascii_lowercase());
             }
             ManagedFile::Server(server) if server.protocol == Protocol::S3 => {
-                let mapped = server.routes.iter().filter(|route| route.path_prefix.plain_bucket().is_some());
-                let pools = mapped.map(|route| &route.pool).chain(server.default.iter().map(|route| &route.pool));
-                // Few pools and many routes: a look before the copy.
-                for pool in pools {
-                    if !facts.names.contains(pool.as_str()) {
-                        facts.names.insert(pool.as_str().to_owned());
+                let mut last = None;
+                for route in &server.routes {
+                    // Few pools and many routes: neighbours mostly lead to the same one.
+                    if last != Some(&route.pool) && route.path_prefix.plain_bucket().is_some() {
+                        facts.names.insert(route.pool.as_str().to_owned());
+                        last = Some(&route.pool);
                     }
                 }
+                facts.names.extend(server.default.iter().map(|route| route.pool.as_str().to_owned()));
             }
             ManagedFile::Server(_) => {}
         }

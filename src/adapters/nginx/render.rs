@@ -243,13 +243,15 @@ impl<'a> Routed<'a> {
             return routed;
         }
         for route in &server.routes {
+            let mut whole = true;
             match route.path_prefix.plain_bucket() {
                 Some(bucket) => map_entry(&mut routed.map_entries, bucket, route),
                 None => {
                     routed.split_buckets.insert(route.path_prefix.bucket());
+                    whole = false;
                 }
             }
-            if !route.is_plain() {
+            if !whole || route.key_prefix.is_some() || route.extra_directives.is_some() {
                 routed.special.push(route_values(route));
             }
         }
