@@ -1,7 +1,7 @@
 # Thin: each target is one line that could be typed. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup install-dev run dev test check fmt openapi build clean
+.PHONY: help setup install-dev run dev test fuzz check fmt openapi build clean
 
 # .venv holds the S3 server of the demo and the foreign clients of the tests.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -23,10 +23,13 @@ dev: ## Dry-run dev mode: nginx commands are printed, state in ./dev-data, API k
 test: setup check ## Everything: format, lints, all tests
 	cargo test --locked
 
+fuzz: ## Hostile text, 1,000,000 cases a promise (FUZZ_CASES=…), optimised; make test tries 20,000
+	PROPTEST_CASES=$(or $(FUZZ_CASES),1000000) cargo test --locked --release --lib --test integration fuzz::
+
 check: ## Format, lints, unit tests
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo test --locked --lib
+	PROPTEST_CASES=256 cargo test --locked --lib
 
 fmt: ## Format the code
 	cargo fmt

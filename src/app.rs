@@ -16,6 +16,7 @@ use crate::adapters::s3::NodeStorage;
 use crate::adapters::store::{OpenError, PostgresStore, SqliteStore};
 use crate::config::{NginxSudo, Settings};
 use crate::domain::services::{ServiceError, Services};
+use crate::fault::point;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::object_storage::StorageError;
@@ -77,8 +78,11 @@ pub async fn serve_until(
     let clock = Arc::new(SystemClock);
     let address = settings.listen_address();
     let _lock = ProcessLock::take(&settings.db_path, &format!("serves {address}"), clock.now())?;
+    point("start.locked");
     let store = store(&settings).await?;
+    point("start.database");
     let gateway = gateway(&settings).await?;
+    point("start.gateway");
     let storage = Arc::new(NodeStorage::new(global_keys(&settings))?);
     let (services, changes) = Services::new(store.clone(), gateway, storage, clock.clone());
     match changes.recover().await.map_err(ServeError::Recovery)? {
@@ -86,6 +90,7 @@ pub async fn serve_until(
         Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),
         Recovery::RolledBack => tracing::warn!("a change that was interrupted before its commit was taken back"),
     }
+    point("start.recovered");
     let listener = TcpListener::bind(&address).into_acceptor().await;
     let listener = listener.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and says where")]
 
 mod api;
+mod architecture;
 mod contract;
+mod crash;
+mod fuzz;
 mod nginx;
 mod process;
 mod readme;

@@ -114,8 +114,11 @@ async fn a_change_that_a_crash_interrupted_follows_the_database() {
             gateway.test(FileChange { remove: vec![name_of("a")], recorded, ..put(vec![pool("b")]) }).await.unwrap();
             gateway.put_live("2").await.unwrap();
             let after = snapshot(&rig.managed());
-            fs::write(rig.managed().join("pools/c.conf.tmp"), "left by a crash").unwrap();
+            let left = ["pools/c.conf.tmp", ".nanio/intent.json.tmp", ".nanio/staging/vhosts/d.conf.tmp"];
+            let left = left.map(|name| rig.managed().join(name));
+            left.iter().for_each(|path| fs::write(path, "left by a crash").unwrap());
             assert_eq!(gateway.recover(committed).await.unwrap(), expected, "{adapter}");
+            assert!(left.iter().all(|path| !path.exists()), "{adapter}");
             let wanted = if expected == Recovery::RolledForward { after } else { before };
             assert_eq!(snapshot(&rig.managed()), wanted, "{adapter}");
             assert_eq!(gateway.recover(committed).await.unwrap(), Recovery::Clean, "{adapter}");

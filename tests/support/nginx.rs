@@ -53,7 +53,12 @@ impl Default for PrivateNginx {
 impl PrivateNginx {
     /// A directory with an nginx.conf that includes the managed files.
     pub fn new() -> Self {
-        let rig = Self { dir: tempfile::tempdir().unwrap(), child: None };
+        Self::in_directory(tempfile::tempdir().unwrap())
+    }
+
+    /// The same, in a directory of the caller's choice.
+    pub fn in_directory(dir: tempfile::TempDir) -> Self {
+        let rig = Self { dir, child: None };
         for kind in ["pools", "vhosts"] {
             std::fs::create_dir_all(rig.managed().join(kind)).unwrap();
         }

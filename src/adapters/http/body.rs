@@ -56,7 +56,7 @@ pub async fn bytes(body: Body) -> Result<Vec<u8>> {
     Ok(body.into_bytes_limit(MOST_BYTES).await?.to_vec())
 }
 
-fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, Vec<Fault>> {
+pub(super) fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, Vec<Fault>> {
     if bytes.is_empty() {
         return Err(vec![Fault::missing(&Value::Null)]);
     }

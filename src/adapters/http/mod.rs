@@ -14,6 +14,8 @@ mod docs;
 mod error;
 mod fault;
 mod fields;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod lax;
 mod login;

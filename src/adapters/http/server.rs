@@ -25,6 +25,7 @@ use super::request_log;
 use super::session::Sessions;
 use crate::domain::audit::Actor;
 use crate::domain::services::Services;
+use crate::fault::point;
 use crate::ports::clock::Clock;
 use crate::ports::store::Store;
 
@@ -166,6 +167,7 @@ async fn in_json<E: Endpoint<Output = Response>>(
 /// Writes the log line and sets the headers that every answer has. What fails outside the routes is JSON here.
 async fn observed<E: Endpoint<Output = Response>>(next: Arc<E>, request: Request) -> Result<Response> {
     let (method, path, began) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+    point("http.request");
     let mut answer = match next.call(request).await {
         Ok(answer) => answer,
         Err(error) if error.is_from_response() => error.into_response(),
@@ -187,5 +189,6 @@ async fn observed<E: Endpoint<Output = Response>>(next: Arc<E>, request: Request
     if method == Method::HEAD {
         answer.set_body(());
     }
+    point("http.answer");
     Ok(answer)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::fault::point;
 use crate::ports::gateway::GatewayError;
 
 /// Where nginx looks for its configuration if it is not told.
@@ -96,9 +97,18 @@ impl NginxCommand {
         } else {
             Command::new(&self.binary)
         };
-        command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(arguments).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let program = if self.sudo { "sudo" } else { "nginx" };
-        match tokio::time::timeout(PATIENCE, command.output()).await {
+        point("nginx.before-call");
+        let call = async {
+            let child = command.spawn()?;
+            point("nginx.running");
+            child.wait_with_output().await
+        };
+        let ended = tokio::time::timeout(PATIENCE, call).await;
+        point("nginx.after-call");
+        match ended {
             Ok(Ok(output)) => Ok(output),
             Ok(Err(error)) => Err(GatewayError::Fault(format!(
                 "{program} could not be run as {}: {error}; install nginx or set NANIO_ORCHESTRATOR_NGINX_BIN",

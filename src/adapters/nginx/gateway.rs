@@ -19,6 +19,7 @@ use super::workers::{self, Process};
 use super::{snippet, tree};
 use crate::domain::audit::NginxAnswer;
 use crate::domain::gateway::{FileName, ManagedFile};
+use crate::fault::point;
 use crate::ports::gateway::{FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested};
 
 /// How long new workers may take to appear after a reload.
@@ -268,7 +269,14 @@ impl Gateway for NginxGateway {
 
     async fn recover(&self, committed: Option<&str>) -> Result<Recovery, GatewayError> {
         let committed = committed.map(str::to_owned);
-        self.blocking(move |shared| shared.tree.recover(committed.as_deref())).await
+        self.blocking(move |shared| {
+            if let Some(nginx) = &shared.nginx {
+                // Beside nginx.conf; where we may not write, no crash of ours left one.
+                let _ = fs::remove_file(tree::temporary(&nginx.command.candidate()));
+            }
+            shared.tree.recover(committed.as_deref())
+        })
+        .await
     }
 
     async fn validate(&self) -> NginxAnswer {
@@ -413,6 +421,7 @@ impl Shared {
         master: Process,
         before: HashMap<String, String>,
     ) -> Result<HashMap<String, String>, GatewayError> {
+        point("reload.new-workers");
         let after = self.hashes()?;
         let files: HashMap<String, String> =
             before.into_iter().filter(|(path, hash)| after.get(path) == Some(hash)).collect();
@@ -421,6 +430,7 @@ impl Shared {
             .map_err(|error| GatewayError::Fault(format!("could not note what nginx runs: {error}")))?;
         write_new(&self.proof_path(), &json)?;
         tree::sync_dir(&self.tree.work())?;
+        point("reload.noted");
         Ok(proof.files)
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::tree::{self, KINDS, Tree, fault, link, remove, sync_dir, temporary, write_new};
+use crate::fault::point;
 use crate::ports::gateway::{GatewayError, Recovery};
 
 /// What a candidate changes, by place below the root.
@@ -70,11 +71,14 @@ impl Tree {
     /// # Errors
     /// The disk does not let us.
     pub fn forget(&self) -> Result<(), GatewayError> {
+        point("forget.begun");
         remove(&self.record())?;
+        point("forget.removed");
         sync_dir(&self.work())?;
         for side in ["old", "new"] {
             empty(&self.work().join(side))?;
         }
+        point("forget.done");
         Ok(())
     }
 
@@ -98,20 +102,30 @@ impl Tree {
             None => Recovery::Clean,
             Some(intent) => {
                 let forward = committed == Some(intent.change.as_str());
+                point("recover.record-read");
                 self.move_files(&intent, forward)?;
+                point("recover.moved");
                 if forward { Recovery::RolledForward } else { Recovery::RolledBack }
             }
         };
         self.forget()?;
-        for kind in KINDS {
-            let dir = self.root().join(kind);
+        self.sweep()?;
+        point("recover.swept");
+        Ok(outcome)
+    }
+
+    /// Removes files that a crash stopped on their way: ours beside the live files, all in directories of ours.
+    fn sweep(&self) -> Result<(), GatewayError> {
+        let live = KINDS.map(|kind| (self.root().join(kind), ".conf.tmp"));
+        let staged = KINDS.map(|kind| (self.staging().join(kind), ".tmp"));
+        for (dir, end) in live.into_iter().chain(staged).chain([(self.work(), ".tmp")]) {
             for path in entries(&dir)? {
-                if path.to_string_lossy().ends_with(".conf.tmp") {
+                if path.to_string_lossy().ends_with(end) {
                     remove(&path)?;
                 }
             }
         }
-        Ok(outcome)
+        Ok(())
     }
 
     /// Gives old and new bytes their second names and writes the record.
@@ -119,6 +133,7 @@ impl Tree {
         for side in ["old", "new"] {
             let dir = self.work().join(side);
             fs::create_dir_all(&dir).map_err(|error| fault("make the directory", &dir, &error))?;
+            point("prepare.directory");
             empty(&dir)?;
         }
         let mut files = Vec::new();
@@ -128,9 +143,11 @@ impl Tree {
             let had_old = live.exists();
             if had_old {
                 link(&live, &self.kept("old", index))?;
+                point("prepare.old-kept");
             }
             if has_new {
                 link(&self.staging().join(path), &self.kept("new", index))?;
+                point("prepare.new-kept");
             }
             files.push(Move { path: path.clone(), had_old, has_new });
         }
@@ -140,8 +157,10 @@ impl Tree {
         let intent = Intent { change: change.to_owned(), files };
         let json = serde_json::to_vec_pretty(&intent)
             .map_err(|error| GatewayError::Fault(format!("could not write the intent record: {error}")))?;
+        point("intent.before-record");
         write_new(&self.record(), &json)?;
         sync_dir(&self.work())?;
+        point("intent.recorded");
         Ok(intent)
     }
 
@@ -168,11 +187,13 @@ impl Tree {
                 replace(&self.kept(side, index), &live)?;
             } else {
                 remove(&live)?;
+                point("move.removed");
             }
         }
         for kind in KINDS {
             sync_dir(&self.root().join(kind))?;
         }
+        point("move.done");
         Ok(())
     }
 }
@@ -182,7 +203,9 @@ fn replace(kept: &Path, live: &Path) -> Result<(), GatewayError> {
     let temporary = temporary(live);
     remove(&temporary)?;
     tree::link(kept, &temporary)?;
+    point("move.linked");
     fs::rename(&temporary, live).map_err(|error| fault("replace", live, &error))?;
+    point("move.renamed");
     // rename(2) does nothing when both names are one file already, and leaves the first one.
     remove(&temporary)
 }
@@ -196,6 +219,7 @@ fn empty(dir: &Path) -> Result<(), GatewayError> {
     if dir.exists() {
         for path in entries(dir)? {
             remove(&path)?;
+            point("kept.removed");
         }
     }
     Ok(())

@@ -3,9 +3,12 @@
 //! A file that was edited outside may hold things that no value says. So the caller compares: a text is
 //! fully understood exactly when rendering the parsed value gives the text again ([`is_understood`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::hash::Hash;
 
 use super::render::{Dialect, Renderer};
+use super::snippet;
 use super::text::{self, Directive, Node, TextError};
 use crate::domain::gateway::{
     Common, DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer,
@@ -42,7 +45,7 @@ fn missing(what: &str) -> ParseError {
 /// # Errors
 /// What is missing or wrong; never a guess.
 pub fn parse(source: &str) -> Result<ManagedFile, ParseError> {
-    let own = OwnText::take(source);
+    let own = OwnText::take(source)?;
     let nodes = text::read(&own.rest)?;
     let top = |name: &str| directives(&nodes).find(|directive| directive.name() == name);
     if let Some(server) = top("server") {
@@ -80,6 +83,17 @@ fn only_argument(directive: &Directive) -> Result<&str, ParseError> {
 /// `key:value` pairs of a comment such as `pool_id:3 name:web-a type:http`.
 fn facts(comment: &str) -> HashMap<&str, &str> {
     comment.split(' ').filter_map(|pair| pair.split_once(':')).collect()
+}
+
+/// Refuses what stands twice and can be there once: the second would be another entity, or the first one lost.
+fn once<T: Eq + Hash + Display>(what: &str, all: impl Iterator<Item = T>) -> Result<(), ParseError> {
+    let mut seen = HashSet::new();
+    for one in all {
+        if let Some(twice) = seen.replace(one) {
+            return Err(ParseError::Unexpected(format!("{what} {twice} stands there twice")));
+        }
+    }
+    Ok(())
 }
 
 fn number(text: &str, what: &str) -> Result<i64, ParseError> {
@@ -145,6 +159,7 @@ fn parse_upstream(nodes: &[Node], upstream: &Directive) -> Result<Upstream, Pars
             other => return Err(ParseError::Unexpected(format!("line {}: unknown {other}", directive.line))),
         }
     }
+    once("member_id", parsed.servers.iter().map(|server| server.id))?;
     Ok(parsed)
 }
 
@@ -183,14 +198,15 @@ struct OwnText {
 }
 
 impl OwnText {
-    fn take(source: &str) -> Self {
+    /// Takes the marked text out. Text that no operator could have given us is not taken for an operator's.
+    fn take(source: &str) -> Result<Self, ParseError> {
         let mut own = Self::default();
         let mut open: Option<(&str, String)> = None;
         for line in source.lines() {
             let marker = line.trim_start().strip_prefix("# ").unwrap_or_default();
             if let Some((label, content)) = &mut open {
                 if marker.strip_suffix(" ends") == Some(label) {
-                    own.keep(label, content);
+                    own.keep(label, content)?;
                     open = None;
                 } else {
                     content.push_str(line);
@@ -204,22 +220,27 @@ impl OwnText {
             // Every line keeps its number.
             own.rest.push('\n');
         }
-        own
+        match open {
+            None => Ok(own),
+            Some((label, _)) => Err(missing(&format!("the end of {label}"))),
+        }
     }
 
-    fn keep(&mut self, label: &str, content: &str) {
-        let Ok(snippet) = Snippet::parse(content) else { return };
+    fn keep(&mut self, label: &str, content: &str) -> Result<(), ParseError> {
+        snippet::check(content, true).map_err(|why| ParseError::Unexpected(format!("{label}: {why}")))?;
+        let snippet = Snippet::parse(content)?;
+        let unknown = || ParseError::Unexpected(format!("unknown marker: {label}"));
         if label == "zone directives" {
             self.directives = Some(snippet);
         } else if let Some((zone, index)) = label.strip_prefix("zone ").and_then(|rest| rest.split_once(" #")) {
-            if let (Ok(zone), Ok(index)) = (Zone::parse(zone), index.parse()) {
-                self.blocks.push((index, ExtraBlock { zone, content: snippet }));
-            }
-        } else if let Some(id) = label.strip_prefix("route ").and_then(|rest| rest.strip_suffix(" directives"))
-            && let Ok(id) = id.parse()
-        {
+            let index = index.parse().map_err(|_| unknown())?;
+            self.blocks.push((index, ExtraBlock { zone: Zone::parse(zone)?, content: snippet }));
+        } else {
+            let id = label.strip_prefix("route ").and_then(|rest| rest.strip_suffix(" directives"));
+            let id = id.and_then(|id| id.parse().ok()).ok_or_else(unknown)?;
             self.routes.insert(id, snippet);
         }
+        Ok(())
     }
 
     fn extra_blocks(&mut self) -> Vec<ExtraBlock> {
@@ -261,6 +282,9 @@ fn parse_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<
     }
     parse_locations(body, &mut parsed, &own.routes)?;
     parsed.routes.sort_by(ServerRoute::order);
+    let default = parsed.default.iter().map(|route| route.id);
+    once("route_id", default.chain(parsed.routes.iter().map(|route| route.id)))?;
+    once("the prefix", parsed.routes.iter().map(|route| route.path_prefix.canonical()))?;
     Ok(parsed)
 }
 

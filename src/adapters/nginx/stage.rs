@@ -10,6 +10,7 @@ use super::intent::Moves;
 use super::proof::{self, Facts};
 use super::render::{Dialect, Renderer};
 use super::tree::{self, Content, KINDS, Tree, remove, sync_dir, write_new};
+use crate::fault::point;
 use crate::ports::gateway::{FileChange, GatewayError};
 
 /// A change as files.
@@ -91,18 +92,23 @@ impl Candidate {
     /// # Errors
     /// The disk does not let us.
     pub fn stage(&self, tree: &Tree) -> Result<(), GatewayError> {
+        point("stage.begun");
         tree.mirror()?;
+        point("stage.mirrored");
         for (relative, (text, content)) in &self.texts {
             let staged = tree.staging().join(relative);
             write_new(&staged, text.as_bytes())?;
+            point("stage.written");
             tree.know(&staged, content.clone());
         }
         for relative in &self.moves.remove {
             remove(&tree.staging().join(relative))?;
+            point("stage.removed");
         }
         for kind in KINDS {
             sync_dir(&tree.staging().join(kind))?;
         }
+        point("stage.done");
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use super::proof::Facts;
 use crate::domain::gateway::FileName;
 use crate::domain::pool::RESERVED_POOL_NAME;
+use crate::fault::point;
 use crate::ports::gateway::GatewayError;
 
 /// The first line of every file of ours.
@@ -225,6 +226,7 @@ impl Tree {
             for name in included(&staged)? {
                 if !names.contains(&name) {
                     remove(&staged.join(name))?;
+                    point("mirror.removed");
                 }
             }
             for name in names {
@@ -259,8 +261,11 @@ fn link_if_other(live: &Path, staged: &Path) -> Result<(), GatewayError> {
         (Some(_), present) => {
             if present.is_some() {
                 remove(staged)?;
+                point("mirror.unlinked");
             }
-            link(live, staged)
+            link(live, staged)?;
+            point("mirror.linked");
+            Ok(())
         }
     }
 }
@@ -297,9 +302,14 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), GatewayError> {
     let temporary = temporary(path);
     let write = || -> io::Result<()> {
         let mut file = fs::File::create(&temporary)?;
+        point("write.created");
         file.write_all(bytes)?;
+        point("write.written");
         file.sync_all()?;
-        fs::rename(&temporary, path)
+        point("write.synced");
+        fs::rename(&temporary, path)?;
+        point("write.renamed");
+        Ok(())
     };
     write().map_err(|error| {
         let _ = fs::remove_file(&temporary);
@@ -320,7 +330,10 @@ pub fn temporary(path: &Path) -> PathBuf {
 /// # Errors
 /// The disk does not let us.
 pub fn sync_dir(dir: &Path) -> Result<(), GatewayError> {
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| fault("sync", dir, &error))
+    point("directory.before-sync");
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| fault("sync", dir, &error))?;
+    point("directory.synced");
+    Ok(())
 }
 
 fn make_private(dir: &Path) -> Result<(), GatewayError> {

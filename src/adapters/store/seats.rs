@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
+use crate::fault::point;
 use crate::ports::store::{Access, Body, StoreError};
 
 use super::tx::{Undo, ended};
@@ -68,6 +69,9 @@ impl<S: Source> Seats<S> {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             // A connection that failed, or whose body panicked, is dropped: closing it rolls back.
             let connection = transact(&*source, access, taken, body)?;
+            if access == Access::Write {
+                point("store.ended");
+            }
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             Ok(())
         };

@@ -12,6 +12,7 @@ use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ServerName, Vhost};
+use crate::fault::point;
 use crate::ports::store::{Access, Body, FileRecord, GatewaySize, StoreError, Tx};
 
 use super::error::fault;
@@ -50,10 +51,16 @@ impl<'c> SqlTx<'c> {
     /// Takes the body of a transaction that was begun on `link`, and runs it.
     pub(super) fn run(link: impl Into<Link<'c>>, access: Access, body: &mut Option<Body>) -> Result<(), Undo> {
         let mut tx = Self { db: Db { link: link.into(), counters: Counters::default() }, access };
+        if access == Access::Write {
+            point("store.begun");
+        }
         if !body.take().is_some_and(|body| body(&mut tx)) {
             return Err(Undo::Asked);
         }
         ids::write(&mut tx.db)?;
+        if access == Access::Write {
+            point("store.before-commit");
+        }
         Ok(())
     }
 

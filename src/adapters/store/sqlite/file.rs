@@ -12,6 +12,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::adapters::store::error::{OpenError, unopened};
 use crate::adapters::store::schema_state::{is_behind, lines};
+use crate::fault::point;
 use crate::ports::store::Access;
 
 use super::connection::{SqliteFile, connect, establish};
@@ -27,12 +28,14 @@ pub(super) fn prepare(file: &SqliteFile) -> Result<(), OpenError> {
     let place = &file.place;
     let behind = if is_new(file)? {
         create(&file.path).map_err(|why| unusable(file, &why))?;
+        point("database.made");
         true
     } else {
         inspect(file)?
     };
     let mut connection = connect(&file.path, Access::Write).map_err(|why| unopened(place, &why))?;
     keep_log(&mut connection, place)?;
+    point("database.log-kept");
     if behind {
         // One transaction for all of them: a start that fails leaves the schema of the last one that did not.
         connection
@@ -41,6 +44,7 @@ pub(super) fn prepare(file: &SqliteFile) -> Result<(), OpenError> {
                 Ok(())
             })
             .map_err(|why| unopened(place, &format!("its schema could not be brought up to date: {why}")))?;
+        point("database.migrated");
     }
     Ok(())
 }

@@ -1,0 +1,66 @@
+//! The changes that are interrupted, one after the other: every kind of change, and every way in which
+//! files are written, replaced and removed.
+
+use serde_json::{Value, json};
+
+/// One request, and what is done to the machine before the program is started for it.
+pub struct Step {
+    pub name: &'static str,
+    pub method: &'static str,
+    pub path: &'static str,
+    pub body: Value,
+    pub scene: Scene,
+    /// Killed at every point, and in the recovery from that; the others, which take the same ways with other
+    /// files, only where something lasting has just happened.
+    pub thorough: bool,
+}
+
+/// What is special about the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scene {
+    /// Nothing.
+    Plain,
+    /// The candidate main file cannot be written, so that candidates are swapped in and tested there.
+    NoCandidate,
+    /// A managed file was edited by hand, another one was left by somebody, and a change was refused.
+    Edited,
+}
+
+fn step(name: &'static str, method: &'static str, path: &'static str, body: Value) -> Step {
+    Step { name, method, path, body, scene: Scene::Plain, thorough: false }
+}
+
+/// The script. Ids are given in order, so they are known.
+pub fn steps(port: u16) -> Vec<Step> {
+    let in_scene = |scene: Scene, step: Step| Step { scene, thorough: true, ..step };
+    let thorough = |step: Step| Step { thorough: true, ..step };
+    vec![
+        step("create a pool", "POST", "/api/pools", json!({"name": "alpha"})),
+        step("create its first member", "POST", "/api/pools/1/members", json!({"address": "127.0.0.1:9"})),
+        step("create another pool", "POST", "/api/pools", json!({"name": "beta"})),
+        step("create its member", "POST", "/api/pools/2/members", json!({"address": "127.0.0.1:10"})),
+        thorough(step(
+            "create a vhost",
+            "POST",
+            "/api/vhosts",
+            json!({"server_name": "a.example", "listen_port": port, "ssl": false, "default_pool_id": 1}),
+        )),
+        step(
+            "create a route",
+            "POST",
+            "/api/vhosts/1/routes",
+            json!({"path_prefix": "/bucket-a/", "pool_id": 2, "allow_orphan": true}),
+        ),
+        step("change a member", "PUT", "/api/pools/1/members/1", json!({"weight": 7})),
+        thorough(step("rename a pool", "PUT", "/api/pools/2", json!({"name": "gamma"}))),
+        in_scene(Scene::NoCandidate, step("rename it by a swap", "PUT", "/api/pools/2", json!({"name": "delta"}))),
+        step("rename a vhost", "PUT", "/api/vhosts/1", json!({"server_name": "b.example"})),
+        step("disable a vhost", "PUT", "/api/vhosts/1", json!({"enabled": false})),
+        step("enable it again", "PUT", "/api/vhosts/1", json!({"enabled": true})),
+        step("reload nginx", "POST", "/api/config/reload", Value::Null),
+        in_scene(Scene::Edited, step("rebuild the files", "POST", "/api/config/rebuild", Value::Null)),
+        step("delete a route", "DELETE", "/api/vhosts/1/routes/2?allow_orphan=true", Value::Null),
+        step("delete a vhost", "DELETE", "/api/vhosts/1?allow_orphan=true", Value::Null),
+        step("delete a pool", "DELETE", "/api/pools/2", Value::Null),
+    ]
+}
