@@ -62,11 +62,11 @@ async fn every_list_can_be_walked_by_its_links_and_is_whole_without_parameters()
         assert_eq!(rest.header("link"), None, "{path}");
         assert_eq!(column(&rest.expect(200), name), whole[2..], "{path}");
     }
-    let first = world.get("/api/vhosts/1/routes?limit=1").await;
-    assert_eq!(
-        first.header("link"),
-        Some("</api/vhosts/1/routes?limit=1&after=4&after_key=%2Fxxxxx%2F>; rel=\"next\"")
-    );
+    for time in ["the first time", "again, from memory"] {
+        let first = world.get("/api/vhosts/1/routes?limit=1").await;
+        let link = "</api/vhosts/1/routes?limit=1&after=4&after_key=%2Fxxxxx%2F>; rel=\"next\"";
+        assert_eq!(first.header("link"), Some(link), "{time}");
+    }
     let names = world.get("/api/vhosts/1/routes?limit=2").await.expect(200);
     assert_eq!(column(&names, "pool_name"), ["e", "b"]);
 }
