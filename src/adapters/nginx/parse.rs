@@ -151,6 +151,8 @@ fn parse_upstream(nodes: &[Node], upstream: &Directive) -> Result<Upstream, Pars
             "least_conn" => parsed.lb_method = LbMethod::LeastConn,
             "ip_hash" => parsed.lb_method = LbMethod::IpHash,
             "keepalive" => parsed.keepalive = Keepalive::new(number(only_argument(directive)?, "keepalive")?)?,
+            // Always the same: the template says why.
+            "keepalive_timeout" => {}
             "server" => {
                 let id = comments.get(&directive.line).and_then(|facts| facts.get("member_id"));
                 let id = number(id.ok_or_else(|| missing("the comment with member_id"))?, "member_id")?;

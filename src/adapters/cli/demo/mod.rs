@@ -188,7 +188,7 @@ fn reachable(host: &str) -> String {
     }
 }
 
-/// The server's settings: those of the directory, none of the caller's environment.
+/// The server's settings: those of the directory, and of the caller's environment the database only.
 fn settings(
     arguments: &DemoArguments,
     place: &Place,
@@ -211,7 +211,12 @@ fn settings(
         ("S3_ACCESS_KEY", kept.s3_access_key.clone()),
         ("S3_SECRET_KEY", kept.s3_secret_key.reveal().to_owned()),
     ];
-    let environment: HashMap<String, String> = values.map(|(key, value)| (format!("{PREFIX}{key}"), value)).into();
+    let mut environment: HashMap<String, String> = values.map(|(key, value)| (format!("{PREFIX}{key}"), value)).into();
+    // The one thing that is worth choosing in a demo: its database.
+    let database = format!("{PREFIX}DATABASE_URL");
+    if let Ok(url) = std::env::var(&database) {
+        environment.insert(database, url);
+    }
     Ok(Settings::from_sources(&Sources { environment, ..Sources::default() })?)
 }
 
