@@ -1,7 +1,7 @@
 # Thin: each target is one line that could be typed. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup install-dev run dev test fuzz check fmt openapi build clean
+.PHONY: bench help setup install-dev run dev test fuzz check fmt openapi build clean
 
 # .venv holds the S3 server of the demo and the foreign clients of the tests.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -22,6 +22,10 @@ dev: ## Dry-run dev mode: nginx commands are printed, state in ./dev-data, API k
 
 test: setup check ## Everything: format, lints, all tests
 	cargo test --locked
+
+bench: setup build ## Figures beside nginx's own, in one run, to docs/performance.md (ONLY=changes|crowd|http|lists|process)
+	@command -v wrk >/dev/null || { echo "bench: install wrk (Debian package wrk)" >&2; exit 1; }
+	.venv/bin/python bench/bench.py
 
 fuzz: ## Hostile text, 1,000,000 cases a promise (FUZZ_CASES=…), optimised; make test tries 20,000
 	PROPTEST_CASES=$(or $(FUZZ_CASES),1000000) cargo test --locked --release --lib --test integration fuzz::
