@@ -34,6 +34,10 @@ id!(
     RouteId
 );
 id!(
+    /// A move of a bucket from one pool to another.
+    MigrationId
+);
+id!(
     /// An audit entry.
     AuditId
 );
@@ -66,6 +70,8 @@ pub enum EntityKind {
     Vhost,
     /// Routes.
     Route,
+    /// Migrations.
+    Migration,
     /// Audit entries.
     Audit,
 }
@@ -79,6 +85,7 @@ impl EntityKind {
             EntityKind::Member => "pool_member",
             EntityKind::Vhost => "vhost",
             EntityKind::Route => "route",
+            EntityKind::Migration => "migration",
             EntityKind::Audit => "audit",
         }
     }

@@ -4,12 +4,17 @@
 //! `tests/architecture.rs` fails when that stops being true.
 
 pub mod audit;
+pub mod bucket;
+pub mod credential;
+pub mod disk;
 pub mod gateway;
 pub mod ids;
 pub mod invalid;
+pub mod migration;
 pub mod page;
 pub mod pool;
 pub mod route;
 pub mod services;
+pub mod sidecar;
 pub mod time;
 pub mod vhost;

@@ -1,0 +1,106 @@
+//! What a rebuild needs and nginx has no directive for, as values: the content of the `.meta.json` files.
+//!
+//! Like [`gateway`](super::gateway), a pure function of the database's rows: each value is one managed file. The
+//! fields of 0.4.x keep their names; the others are ours. What the `.conf` file beside it says is said there
+//! only, except for entities that have no `.conf` file at the moment.
+
+use super::bucket::BucketName;
+use super::credential::Credential;
+use super::ids::{PoolId, RouteId};
+use super::pool::{Member, Pool, PoolName};
+use super::route::{KeyPrefix, PathPrefix, Route};
+use super::time::Timestamp;
+use super::vhost::{Snippet, Vhost};
+
+/// `pools/<name>.meta.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSidecar {
+    /// The pool.
+    pub pool: Pool,
+    /// The name of the pool behind [`Pool::source_nanio_pool_id`]: a rebuild resolves it by name.
+    pub source_nanio_pool_name: Option<PoolName>,
+    /// Its S3 keys.
+    pub credential: Option<Credential>,
+    /// All members, disabled ones included, by id.
+    pub members: Vec<Member>,
+}
+
+/// `vhosts/<server name>.meta.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VhostSidecar {
+    /// The vhost.
+    pub vhost: Vhost,
+    /// The name of the pool behind [`Vhost::default_pool_id`]: a rebuild resolves it by name.
+    pub default_pool_name: Option<PoolName>,
+    /// The routes that the `.conf` file does not hold, by id: the disabled ones, or all of a disabled vhost.
+    pub routes: Vec<SidecarRoute>,
+    /// Buckets that an operator does not want to hear of, by name.
+    pub ignored_buckets: Vec<BucketName>,
+}
+
+/// A route that nginx does not have at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SidecarRoute {
+    /// The route.
+    pub id: RouteId,
+    /// The requests it would serve.
+    pub path_prefix: PathPrefix,
+    /// The pool that would serve them.
+    pub pool_id: PoolId,
+    /// Its name.
+    pub pool_name: PoolName,
+    /// Replacement of the prefix.
+    pub key_prefix: Option<KeyPrefix>,
+    /// Raw directives.
+    pub extra_directives: Option<Snippet>,
+    /// Whether it is enabled (in a disabled vhost).
+    pub enabled: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last saved.
+    pub updated_at: Timestamp,
+}
+
+impl VhostSidecar {
+    /// Whether the sidecar of a vhost must hold a route, because its `.conf` file does not.
+    #[must_use]
+    pub fn holds(vhost: &Vhost, route: &Route) -> bool {
+        !(vhost.enabled && route.enabled)
+    }
+}
+
+/// `ids.meta.json`: how high the ids have risen, so that none is given twice even after the database is lost.
+///
+/// The numbers are rounded up to a multiple of [`HighestIds::STEP`], so that the file changes seldom: a rebuild
+/// leaves a gap of fewer ids than that, never an id that was given before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HighestIds {
+    /// Of pools.
+    pub pools: i64,
+    /// Of pool members.
+    pub members: i64,
+    /// Of vhosts.
+    pub vhosts: i64,
+    /// Of routes.
+    pub routes: i64,
+    /// Of migrations.
+    pub migrations: i64,
+}
+
+impl HighestIds {
+    /// How far apart the numbers in the file are.
+    pub const STEP: i64 = 100;
+
+    /// The numbers as the file holds them. Rounding rounded numbers changes nothing.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let up = |id: i64| id.checked_add(Self::STEP - 1).map_or(id, |sum| sum / Self::STEP * Self::STEP);
+        Self {
+            pools: up(self.pools),
+            members: up(self.members),
+            vhosts: up(self.vhosts),
+            routes: up(self.routes),
+            migrations: up(self.migrations),
+        }
+    }
+}
