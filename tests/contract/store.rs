@@ -11,7 +11,6 @@ mod journal;
 mod lists;
 mod pages;
 mod postgres_database;
-mod postgres_server;
 mod refusals;
 mod rollback;
 mod rows;

@@ -17,7 +17,11 @@ pub struct TwoPools {
 
 impl TwoPools {
     pub fn start() -> Self {
-        let (gateway, first, second) = (Gateway::start(), Nanio::start(), Nanio::start());
+        Self::behind(Gateway::start())
+    }
+
+    fn behind(gateway: Gateway) -> Self {
+        let (first, second) = (Nanio::start(), Nanio::start());
         let pool_one = gateway.pool("pool-one", &[first.address()]);
         let pool_two = gateway.pool("pool-two", &[second.address()]);
         let vhost = gateway.vhost("localhost", pool_one);
@@ -47,7 +51,15 @@ fn said(output: &Output) -> Result<String, String> {
 
 #[test]
 fn f08_f21_boto3_does_everything_on_a_routed_and_on_an_unrouted_bucket_and_each_is_on_its_own_pool_only() {
-    let pools = TwoPools::start();
+    boto3_does_everything(&TwoPools::start());
+}
+
+#[test]
+fn boto3_does_everything_through_a_gateway_whose_database_is_postgresql() {
+    boto3_does_everything(&TwoPools::behind(Gateway::start_on_postgres()));
+}
+
+fn boto3_does_everything(pools: &TwoPools) {
     let endpoint = pools.endpoint();
     for bucket in ["routed", "unrouted"] {
         client(&["everything", &endpoint, bucket]).unwrap_or_else(|error| panic!("{bucket}: {error}"));
@@ -84,7 +96,15 @@ fn rclone(endpoint: &str, arguments: &[&str]) -> Output {
 
 #[test]
 fn rclone_copies_a_tree_in_and_out_of_a_routed_and_an_unrouted_bucket() {
-    let pools = TwoPools::start();
+    rclone_copies_a_tree(&TwoPools::start());
+}
+
+#[test]
+fn rclone_copies_a_tree_through_a_gateway_whose_database_is_postgresql() {
+    rclone_copies_a_tree(&TwoPools::behind(Gateway::start_on_postgres()));
+}
+
+fn rclone_copies_a_tree(pools: &TwoPools) {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("source");
     std::fs::create_dir_all(source.join("dir/deep")).unwrap();

@@ -16,9 +16,18 @@ pub struct Gateway {
 impl Gateway {
     /// Both are running; nothing is configured.
     pub fn start() -> Self {
+        Self::of(Orchestrator::start)
+    }
+
+    /// As [`Gateway::start`], with PostgreSQL in the place of SQLite.
+    pub fn start_on_postgres() -> Self {
+        Self::of(Orchestrator::start_on_postgres)
+    }
+
+    fn of(orchestrator: fn(&PrivateNginx) -> Orchestrator) -> Self {
         let mut nginx = PrivateNginx::new();
         nginx.start();
-        Self { api: Orchestrator::start(&nginx), nginx, port: free_port() }
+        Self { api: orchestrator(&nginx), nginx, port: free_port() }
     }
 
     /// A nanio pool with these members.

@@ -8,4 +8,5 @@ pub mod http;
 pub mod nanio;
 pub mod nginx;
 pub mod orchestrator;
+pub mod postgres;
 pub mod values;

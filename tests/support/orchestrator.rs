@@ -1,5 +1,6 @@
 //! The real program, with its own database and port, and a client of its API.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
@@ -9,6 +10,7 @@ use super::child::Running;
 use super::http::{Request, Response};
 use super::nanio::{ACCESS_KEY, SECRET_KEY};
 use super::nginx::{PrivateNginx, free_port};
+use super::postgres;
 
 const API_KEY: &str = "key-of-the-tests";
 
@@ -20,21 +22,24 @@ pub struct Orchestrator {
     directory: tempfile::TempDir,
     managed: PathBuf,
     conf: PathBuf,
-    more: Vec<(String, PathBuf)>,
+    more: Vec<(String, OsString)>,
 }
 
 impl Orchestrator {
     /// Starts it and waits until it answers.
     pub fn start(nginx: &PrivateNginx) -> Self {
+        Self::start_with(nginx, Vec::new())
+    }
+
+    /// Starts it on an empty PostgreSQL database.
+    pub fn start_on_postgres(nginx: &PrivateNginx) -> Self {
+        Self::start_with(nginx, vec![("DATABASE_URL".to_owned(), postgres::Server::new_database().into())])
+    }
+
+    fn start_with(nginx: &PrivateNginx, more: Vec<(String, OsString)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut orchestrator = Self {
-            port: free_port(),
-            directory,
-            managed: nginx.managed(),
-            conf: nginx.conf(),
-            more: Vec::new(),
-            process: None,
-        };
+        let mut orchestrator =
+            Self { port: free_port(), directory, managed: nginx.managed(), conf: nginx.conf(), more, process: None };
         orchestrator.restart();
         orchestrator
     }
@@ -66,7 +71,7 @@ impl Orchestrator {
 
     /// One more setting, from the next start on.
     pub fn set(&mut self, key: &str, value: &Path) {
-        self.more.push((key.to_owned(), value.to_owned()));
+        self.more.push((key.to_owned(), value.into()));
     }
 
     /// SIGKILL, while others may be calling.

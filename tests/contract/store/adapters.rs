@@ -14,7 +14,7 @@ use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::domain::vhost::{Port, ServerName, Vhost};
 use nanio_orchestrator::ports::store::{Store, StoreError, Transactions, Tx};
 
-use super::postgres_server::Server;
+use crate::support::postgres::Server;
 
 /// A store, and what must live as long as it.
 pub struct Opened {

@@ -6,8 +6,9 @@ use nanio_orchestrator::adapters::store::{OpenError, PostgresStore};
 use nanio_orchestrator::domain::ids::{EntityKind, PoolId};
 use nanio_orchestrator::ports::store::{Store, StoreError};
 
+use crate::support::postgres::Server;
+
 use super::adapters::{a_member, add_pool, read, write};
-use super::postgres_server::Server;
 
 async fn connect(url: &str) -> Store {
     Store::new(Arc::new(PostgresStore::connect(url).await.unwrap()))

@@ -45,6 +45,15 @@ impl Server {
         tokio::task::spawn_blocking(|| SERVER.get_or_init(start)).await.unwrap()
     }
 
+    /// The URL of a new, empty database, for callers that are not asynchronous.
+    pub fn new_database() -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = Self::shared().await;
+            server.url(&server.database().await)
+        })
+    }
+
     /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://tester@127.0.0.1:{}/{database}", self.port)
