@@ -306,4 +306,5 @@ def main():
         (ROOT / "docs/performance.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -279,6 +279,12 @@ impl Server {
 
     /// Adds a route, or replaces the one with its id; the order stays.
     pub fn put_route(&mut self, route: ServerRoute) {
+        let place = self.routes.partition_point(|known| ServerRoute::order(known, &route).is_lt());
+        if let Some(known) = self.routes.get_mut(place).filter(|known| known.id == route.id) {
+            // It stays where it is, and so does everything behind it.
+            *known = route;
+            return;
+        }
         self.remove_route(route.id);
         let place = self.routes.partition_point(|known| ServerRoute::order(known, &route).is_lt());
         self.routes.insert(place, route);
@@ -286,6 +292,8 @@ impl Server {
 
     /// Takes a route out, if it is there.
     pub fn remove_route(&mut self, id: RouteId) {
-        self.routes.retain(|known| known.id != id);
+        if let Some(place) = self.routes.iter().position(|known| known.id == id) {
+            self.routes.remove(place);
+        }
     }
 }

@@ -76,8 +76,10 @@ impl PathPrefix {
     /// (see [`is_plain_bucket`]), so that a `map` can route it.
     #[must_use]
     pub fn plain_bucket(&self) -> Option<&str> {
-        let bucket = self.bucket();
-        (self.canonical().len() == bucket.len() + 1 && is_plain_bucket(bucket)).then_some(bucket)
+        // The rules of a plain name leave no room for a second segment.
+        let path = self.0.strip_prefix('/')?;
+        let bucket = path.strip_suffix('/').unwrap_or(path);
+        is_plain_bucket(bucket).then_some(bucket)
     }
 }
 

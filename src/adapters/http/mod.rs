@@ -21,6 +21,7 @@ mod lax;
 mod login;
 mod members;
 mod moment;
+mod momentary;
 mod pages;
 mod paging;
 mod params;

@@ -31,10 +31,22 @@ struct Answers {
     by_target: HashMap<String, Answer>,
 }
 
+/// A whole answer with status 200.
 #[derive(Clone)]
-struct Answer {
+pub(super) struct Answer {
     headers: HeaderMap,
     body: bytes::Bytes,
+}
+
+impl Answer {
+    /// Takes an answer with status 200 apart.
+    ///
+    /// # Errors
+    /// Its body broke off.
+    pub async fn of(response: Response) -> Result<Self> {
+        let (parts, body) = response.into_parts();
+        Ok(Self { headers: parts.headers, body: body.into_bytes().await? })
+    }
 }
 
 impl Remembered {
@@ -80,8 +92,7 @@ pub(super) async fn remember<E: Endpoint<Output = Response>>(
     if response.status() != StatusCode::OK {
         return Ok(response);
     }
-    let (parts, body) = response.into_parts();
-    let answer = Answer { headers: parts.headers, body: body.into_bytes().await? };
+    let answer = Answer::of(response).await?;
     if answer.body.len() <= LONGEST {
         remembered.keep(version, target, answer.clone());
     }

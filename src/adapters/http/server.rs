@@ -19,6 +19,7 @@ use super::auth::{Gatekeeper, guard};
 use super::docs;
 use super::error::ApiError;
 use super::login::{self, Login, is_https};
+use super::momentary::{Momentary, repeat};
 use super::pages::{self, Pages};
 use super::remembered::{Remembered, remember};
 use super::request_log;
@@ -66,6 +67,7 @@ impl std::fmt::Debug for HttpOptions {
 /// The whole HTTP application.
 pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Output = Response> + use<> {
     let HttpOptions { api_key, session_ttl, dev, version, nginx_config_dir, host, clock, store } = options;
+    let momentary = Arc::new(Momentary::new(clock.clone()));
     let remembered = Arc::new(Remembered::new(store.clone()));
     let sessions = Sessions::new(&api_key, session_ttl, store);
     let gatekeeper = Arc::new(Gatekeeper::new(&api_key, sessions, clock.clone()));
@@ -90,6 +92,7 @@ pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Outpu
         .around(move |next, request| guard(gatekeeper.clone(), next, request))
         .with(CatchPanic::new().with_handler(|_| ApiError::internal()))
         .around(observed)
+        .around(move |next, request| repeat(momentary.clone(), next, request))
 }
 
 /// Serves `app` until `shutdown`; then takes no more connections and lets requests in flight finish.

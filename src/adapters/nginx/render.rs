@@ -12,7 +12,7 @@ use minijinja::{Environment, Value, context};
 
 use super::text::quote;
 use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, ServerRoute, Upstream};
-use crate::domain::pool::{LbMethod, Role};
+use crate::domain::pool::{LbMethod, PoolName, Role};
 use crate::domain::route::PathPrefix;
 use crate::domain::vhost::{IpRuleMode, Snippet, Zone};
 
@@ -242,10 +242,19 @@ impl<'a> Routed<'a> {
         if server.protocol == Protocol::Http {
             return routed;
         }
+        let mut pool: Option<(&PoolName, Cow<'_, str>)> = None;
         for route in &server.routes {
             let mut whole = true;
             match route.path_prefix.plain_bucket() {
-                Some(bucket) => map_entry(&mut routed.map_entries, bucket, route),
+                Some(bucket) => {
+                    // Few pools and many routes: neighbours mostly lead to the same one.
+                    let quoted = match pool {
+                        Some((known, quoted)) if known == &route.pool => quoted,
+                        _ => quote(route.pool.as_str()),
+                    };
+                    map_entry(&mut routed.map_entries, bucket, &quoted, route);
+                    pool = Some((&route.pool, quoted));
+                }
                 None => {
                     routed.split_buckets.insert(route.path_prefix.bucket());
                     whole = false;
@@ -259,15 +268,16 @@ impl<'a> Routed<'a> {
     }
 }
 
-fn map_entry(text: &mut String, bucket: &str, route: &ServerRoute) {
+fn map_entry(text: &mut String, bucket: &str, pool: &str, route: &ServerRoute) {
     // These words mean something to `map` (ngx_http_map_module): a backslash makes them plain.
     let special = matches!(bucket, "default" | "include" | "hostnames" | "volatile");
     text.push_str("    ");
     let key = if special { Cow::Owned(format!("\\{bucket}")) } else { Cow::Borrowed(bucket) };
     text.push_str(&quote(&key));
     text.push(' ');
-    text.push_str(&quote(route.pool.as_str()));
-    let _ = write!(text, "; # route_id:{}", route.id);
+    text.push_str(pool);
+    text.push_str("; # route_id:");
+    text.push_str(itoa::Buffer::new().format(route.id.0));
     if !route.path_prefix.as_str().ends_with('/') {
         let _ = write!(text, " prefix:{}", route.path_prefix);
     }
