@@ -1,6 +1,6 @@
 //! S3 keys of a pool, as they are kept: encrypted.
 
-use super::ids::{PoolId, Revision};
+use super::ids::PoolId;
 use super::invalid::{Invalid, checked_string};
 use super::time::Timestamp;
 
@@ -39,8 +39,6 @@ impl FernetToken {
 pub struct Credential {
     /// Whose.
     pub pool_id: PoolId,
-    /// Saved how often.
-    pub revision: Revision,
     /// The access key, encrypted.
     pub access_key_enc: FernetToken,
     /// The secret key, encrypted.

@@ -132,6 +132,9 @@ macro_rules! words {
             /// Every word of the list, in order.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
 
+            /// Every value, in the same order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The word, as it stands in JSON, SQL and files.
             #[must_use]
             pub fn as_str(self) -> &'static str {

@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 
 use crate::domain::audit;
+use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
+use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::migration::Migration;
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
+use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ServerName, Vhost};
 
@@ -192,11 +196,55 @@ pub trait Tx {
     /// Removes a route.
     fn delete_route(&mut self, id: RouteId) -> Result<(), StoreError>;
 
+    /// The disabled routes of a vhost, by id. Costs as much as there are of them, however many are enabled.
+    fn disabled_routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError>;
+
+    /// The S3 keys of a pool.
+    fn credential(&mut self, pool: PoolId) -> Result<Option<Credential>, StoreError>;
+    /// All S3 keys, by pool.
+    fn credentials(&mut self) -> Result<Vec<Credential>, StoreError>;
+    /// Inserts or replaces the S3 keys of a pool.
+    fn save_credential(&mut self, credential: &Credential) -> Result<(), StoreError>;
+    /// Removes the S3 keys of a pool.
+    fn delete_credential(&mut self, pool: PoolId) -> Result<(), StoreError>;
+
+    /// The buckets of a vhost by name.
+    fn buckets(&mut self, vhost: VhostId) -> Result<Vec<Bucket>, StoreError>;
+    /// The names of the buckets of a vhost that have this status, sorted.
+    fn buckets_with(&mut self, vhost: VhostId, status: BucketStatus) -> Result<Vec<BucketName>, StoreError>;
+    /// One bucket.
+    fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError>;
+    /// Inserts or replaces a bucket.
+    fn save_bucket(&mut self, bucket: &Bucket) -> Result<(), StoreError>;
+    /// Forgets a bucket.
+    fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError>;
+
+    /// All migrations, newest first.
+    fn migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
+    /// The migrations that are not at an end, oldest first.
+    fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
+    /// A migration because of which nothing may be rendered over the vhost's file.
+    fn migration_to_adopt(&mut self, vhost: VhostId) -> Result<Option<Migration>, StoreError>;
+    /// One migration.
+    fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError>;
+    /// Inserts or replaces the record of a migration.
+    fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError>;
+
+    /// The highest ids that were ever given.
+    fn highest_ids(&mut self) -> Result<HighestIds, StoreError>;
+    /// No id up to these will be given any more. Never lowers what it knows.
+    fn raise_ids(&mut self, highest: HighestIds) -> Result<(), StoreError>;
+    /// Removes pools, members, vhosts, routes, keys, buckets, migrations and the records of files. The audit log,
+    /// the ids that were given, facts and ended sessions stay.
+    fn clear_gateway(&mut self) -> Result<(), StoreError>;
+
     /// How large the gateway is: routes of its largest vhost, vhosts, characters of the longest server name.
     fn gateway_size(&mut self) -> Result<GatewaySize, StoreError>;
 
     /// Writes an audit entry.
     fn append_audit(&mut self, entry: &audit::NewEntry) -> Result<AuditId, StoreError>;
+    /// Removes at most `most` of the oldest audit entries made before a time; tells how many.
+    fn prune_audit(&mut self, before: Timestamp, most: u64) -> Result<u64, StoreError>;
     /// Reads audit entries, newest first.
     fn audit(&mut self, filter: &audit::Filter) -> Result<Vec<audit::Entry>, StoreError>;
 

@@ -11,6 +11,7 @@ mod journal;
 mod lists;
 mod pages;
 mod postgres_database;
+mod records;
 mod refusals;
 mod rollback;
 mod rows;
@@ -77,6 +78,13 @@ macro_rules! kept_by {
                 journal::a_file_record_is_replaced_and_forgotten,
                 journal::a_fact_is_replaced,
                 journal::an_ended_session_is_remembered_until_its_cookie_is_void,
+                records::the_disabled_routes_of_a_vhost_are_found,
+                records::a_credential_is_replaced_and_goes_with_its_pool,
+                records::buckets_come_by_name_and_by_status_and_follow_their_vhost,
+                records::every_field_of_a_migration_comes_back_and_outlives_what_it_was_about,
+                records::raised_ids_are_never_given_and_never_lowered,
+                records::clearing_the_gateway_keeps_the_audit_log_ids_and_facts,
+                records::old_audit_entries_are_pruned_in_steps,
             );
         }
     };

@@ -67,6 +67,19 @@ pub(super) fn append(db: &mut Db<'_>, entry: &NewEntry) -> Result<AuditId, Store
     Ok(AuditId(id))
 }
 
+pub(super) fn prune(db: &mut Db<'_>, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+    let old: Vec<i64> = on!(db, c => audit_log::table
+        .filter(audit_log::created_at.lt(before.naive()))
+        .order((audit_log::created_at, audit_log::id))
+        .limit(most(limit))
+        .select(audit_log::id)
+        .load(c))
+    .map_err(TABLE.fault())?;
+    on!(db, c => diesel::delete(audit_log::table.filter(audit_log::id.eq_any(&old))).execute(c))
+        .map_err(TABLE.fault())?;
+    Ok(old.len() as u64)
+}
+
 pub(super) fn read(db: &mut Db<'_>, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
     let rows: Vec<AuditRow> = on!(db, c => {
         let mut query = audit_log::table.select(AuditRow::as_select()).into_boxed();

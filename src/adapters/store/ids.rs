@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::result::Error;
 
 use crate::domain::ids::EntityKind;
+use crate::domain::sidecar::HighestIds;
 use crate::ports::store::StoreError;
 
 use super::error::Table;
@@ -45,6 +46,31 @@ pub(super) fn note(db: &mut Db<'_>, kind: EntityKind, id: i64) -> Result<(), Sto
     if *highest < id {
         *highest = id;
         db.counters.grown.insert(kind.noun());
+    }
+    Ok(())
+}
+
+/// The counters of everything that sidecars name.
+pub(super) fn highest(db: &mut Db<'_>) -> Result<HighestIds, StoreError> {
+    Ok(HighestIds {
+        pools: *counter(db, EntityKind::Pool)?,
+        members: *counter(db, EntityKind::Member)?,
+        vhosts: *counter(db, EntityKind::Vhost)?,
+        routes: *counter(db, EntityKind::Route)?,
+        migrations: *counter(db, EntityKind::Migration)?,
+    })
+}
+
+/// Takes note of ids that were given in an earlier life of the database.
+pub(super) fn raise(db: &mut Db<'_>, highest: HighestIds) -> Result<(), StoreError> {
+    for (kind, id) in [
+        (EntityKind::Pool, highest.pools),
+        (EntityKind::Member, highest.members),
+        (EntityKind::Vhost, highest.vhosts),
+        (EntityKind::Route, highest.routes),
+        (EntityKind::Migration, highest.migrations),
+    ] {
+        note(db, kind, id)?;
     }
     Ok(())
 }

@@ -4,12 +4,16 @@
 //! A query is written once, in `on!`, which compiles it for each kind of connection.
 
 mod audit;
+mod buckets;
+mod clear;
+mod credentials;
 mod decode;
 mod error;
 mod facts;
 mod files;
 mod ids;
 mod members;
+mod migrations;
 #[cfg(test)]
 mod plans;
 mod pools;

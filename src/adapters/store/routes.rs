@@ -148,6 +148,19 @@ fn shorter(vhost: i64, prefix_length: i32) -> _ {
         .order((length(routes::path_prefix).desc(), routes::id))
 }
 
+pub(super) fn disabled(db: &mut Db<'_>, vhost: VhostId) -> Result<Vec<Route>, StoreError> {
+    on!(db, c => routes::table
+        .filter(routes::vhost_id.eq(vhost.0))
+        .filter(routes::enabled.eq(false))
+        .order(routes::id)
+        .select(RouteRow::as_select())
+        .load(c))
+    .map_err(TABLE.fault())?
+    .into_iter()
+    .map(RouteRow::route)
+    .collect()
+}
+
 pub(super) fn get(db: &mut Db<'_>, id: RouteId) -> Result<Option<Route>, StoreError> {
     on!(db, c => routes::table.find(id.0).select(RouteRow::as_select()).first(c).optional())
         .map_err(TABLE.fault())?

@@ -112,6 +112,60 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    pool_credentials (pool_id) {
+        pool_id -> BigInt,
+        access_key_enc -> Text,
+        secret_key_enc -> Text,
+        endpoint_url -> Nullable<Text>,
+        region -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    bucket_sync (vhost_id, bucket) {
+        vhost_id -> BigInt,
+        bucket -> Text,
+        status -> Text,
+        routed_pool_id -> Nullable<BigInt>,
+        discovered_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    migrations (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        vhost_id -> BigInt,
+        vhost_name -> Text,
+        bucket -> Text,
+        src_pool_id -> BigInt,
+        src_pool_name -> Text,
+        dst_pool_id -> BigInt,
+        dst_pool_name -> Text,
+        mode -> Text,
+        phase -> Text,
+        route_id -> Nullable<BigInt>,
+        needs_adoption -> Bool,
+        objects_total -> BigInt,
+        objects_done -> BigInt,
+        bytes_total -> BigInt,
+        bytes_done -> BigInt,
+        error_msg -> Nullable<Text>,
+        started_at -> Nullable<Timestamp>,
+        finished_at -> Nullable<Timestamp>,
+        orphaned_source_pool_id -> Nullable<BigInt>,
+        orphaned_source_pool_name -> Nullable<Text>,
+        orphaned_source_prefix -> Nullable<Text>,
+        orphaned_at -> Nullable<Timestamp>,
+        swept_http_vhosts_json -> Text,
+        updated_http_vhosts_json -> Text,
+        created_at -> Timestamp,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(pools, pool_members, vhosts, routes);
 
 diesel::define_sql_function! {

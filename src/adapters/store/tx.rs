@@ -6,10 +6,14 @@ use diesel::connection::Connection;
 use diesel::result::Error;
 
 use crate::domain::audit;
+use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
+use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::migration::Migration;
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
+use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ServerName, Vhost};
 use crate::fault::point;
@@ -17,7 +21,9 @@ use crate::ports::store::{Access, Body, FileRecord, GatewaySize, StoreError, Tx}
 
 use super::error::fault;
 use super::ids::Counters;
-use super::{Db, Link, facts, files, ids, members, on, pools, routes, sessions, vhosts};
+use super::{
+    Db, Link, buckets, clear, credentials, facts, files, ids, members, migrations, on, pools, routes, sessions, vhosts,
+};
 
 /// An open transaction.
 pub(super) struct SqlTx<'c> {
@@ -197,12 +203,88 @@ impl Tx for SqlTx<'_> {
         routes::delete(self.writing()?, id)
     }
 
+    fn disabled_routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError> {
+        routes::disabled(&mut self.db, vhost)
+    }
+
+    fn credential(&mut self, pool: PoolId) -> Result<Option<Credential>, StoreError> {
+        credentials::of_pool(&mut self.db, pool)
+    }
+
+    fn credentials(&mut self) -> Result<Vec<Credential>, StoreError> {
+        credentials::all(&mut self.db)
+    }
+
+    fn save_credential(&mut self, credential: &Credential) -> Result<(), StoreError> {
+        credentials::save(self.writing()?, credential)
+    }
+
+    fn delete_credential(&mut self, pool: PoolId) -> Result<(), StoreError> {
+        credentials::delete(self.writing()?, pool)
+    }
+
+    fn buckets(&mut self, vhost: VhostId) -> Result<Vec<Bucket>, StoreError> {
+        buckets::of_vhost(&mut self.db, vhost)
+    }
+
+    fn buckets_with(&mut self, vhost: VhostId, status: BucketStatus) -> Result<Vec<BucketName>, StoreError> {
+        buckets::with_status(&mut self.db, vhost, status)
+    }
+
+    fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError> {
+        buckets::get(&mut self.db, vhost, name)
+    }
+
+    fn save_bucket(&mut self, bucket: &Bucket) -> Result<(), StoreError> {
+        buckets::save(self.writing()?, bucket)
+    }
+
+    fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError> {
+        buckets::delete(self.writing()?, vhost, name)
+    }
+
+    fn migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        migrations::all(&mut self.db)
+    }
+
+    fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        migrations::unfinished(&mut self.db)
+    }
+
+    fn migration_to_adopt(&mut self, vhost: VhostId) -> Result<Option<Migration>, StoreError> {
+        migrations::to_adopt(&mut self.db, vhost)
+    }
+
+    fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError> {
+        migrations::get(&mut self.db, id)
+    }
+
+    fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError> {
+        migrations::save(self.writing()?, migration)
+    }
+
+    fn highest_ids(&mut self) -> Result<HighestIds, StoreError> {
+        ids::highest(&mut self.db)
+    }
+
+    fn raise_ids(&mut self, highest: HighestIds) -> Result<(), StoreError> {
+        ids::raise(self.writing()?, highest)
+    }
+
+    fn clear_gateway(&mut self) -> Result<(), StoreError> {
+        clear::gateway(self.writing()?)
+    }
+
     fn gateway_size(&mut self) -> Result<GatewaySize, StoreError> {
         routes::gateway_size(&mut self.db)
     }
 
     fn append_audit(&mut self, entry: &audit::NewEntry) -> Result<AuditId, StoreError> {
         super::audit::append(self.writing()?, entry)
+    }
+
+    fn prune_audit(&mut self, before: Timestamp, most: u64) -> Result<u64, StoreError> {
+        super::audit::prune(self.writing()?, before, most)
     }
 
     fn audit(&mut self, filter: &audit::Filter) -> Result<Vec<audit::Entry>, StoreError> {

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::audit::Entry;
-use crate::domain::ids::{EntityKind, MemberId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::bucket::{Bucket, BucketName};
+use crate::domain::credential::Credential;
+use crate::domain::ids::{EntityKind, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::migration::Migration;
 use crate::domain::pool::{Member, Pool};
 use crate::domain::route::Route;
+use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::Vhost;
 use crate::ports::store::{FileRecord, StoreError};
@@ -20,6 +24,9 @@ pub(super) struct State {
     pub(super) routes: BTreeMap<RouteId, Route>,
     /// The unique index of the routes: vhost and canonical prefix.
     pub(super) prefixes: BTreeMap<(VhostId, String), RouteId>,
+    pub(super) credentials: BTreeMap<PoolId, Credential>,
+    pub(super) buckets: BTreeMap<(VhostId, BucketName), Bucket>,
+    pub(super) migrations: BTreeMap<MigrationId, Migration>,
     pub(super) audit: Vec<Entry>,
     pub(super) files: BTreeMap<String, FileRecord>,
     pub(super) facts: HashMap<String, String>,
@@ -70,6 +77,10 @@ impl State {
             pool.source_nanio_pool_id = None;
             pool.revision = pool.revision.next();
         }
+        for bucket in self.buckets.values_mut().filter(|bucket| bucket.routed_pool_id == Some(id)) {
+            bucket.routed_pool_id = None;
+        }
+        self.credentials.remove(&id);
         self.members.retain(|_, member| member.pool_id != id);
         self.pools.remove(&id);
         Ok(())
@@ -105,6 +116,7 @@ impl State {
     }
 
     pub(super) fn delete_vhost(&mut self, id: VhostId) {
+        self.buckets.retain(|(vhost, _), _| *vhost != id);
         self.routes.retain(|_, route| route.vhost_id != id);
         self.prefixes.retain(|(vhost, _), _| *vhost != id);
         self.vhosts.remove(&id);
@@ -131,6 +143,63 @@ impl State {
         if let Some(old) = self.routes.remove(&id) {
             self.prefixes.remove(&(old.vhost_id, old.path_prefix.canonical().to_owned()));
         }
+    }
+}
+
+impl State {
+    pub(super) fn save_credential(&mut self, credential: &Credential) -> Result<(), StoreError> {
+        if !self.pools.contains_key(&credential.pool_id) {
+            return Err(referenced());
+        }
+        self.credentials.insert(credential.pool_id, credential.clone());
+        Ok(())
+    }
+
+    pub(super) fn save_bucket(&mut self, bucket: &Bucket) -> Result<(), StoreError> {
+        let pool_is_there = bucket.routed_pool_id.is_none_or(|id| self.pools.contains_key(&id));
+        if !self.vhosts.contains_key(&bucket.vhost_id) || !pool_is_there {
+            return Err(referenced());
+        }
+        self.buckets.insert((bucket.vhost_id, bucket.name.clone()), bucket.clone());
+        Ok(())
+    }
+
+    pub(super) fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError> {
+        let saving = Saving {
+            kind: EntityKind::Migration,
+            id: migration.id.0,
+            known: migration.revision,
+            taken: false,
+            anchored: true,
+        };
+        let stored = self.migrations.get(&migration.id).map(|row| row.revision);
+        let revision = saving.check(&mut self.highest, stored)?;
+        let saved = Migration { revision, ..migration };
+        self.migrations.insert(saved.id, saved.clone());
+        Ok(saved)
+    }
+
+    pub(super) fn raise_ids(&mut self, highest: HighestIds) {
+        for (kind, id) in [
+            (EntityKind::Pool, highest.pools),
+            (EntityKind::Member, highest.members),
+            (EntityKind::Vhost, highest.vhosts),
+            (EntityKind::Route, highest.routes),
+            (EntityKind::Migration, highest.migrations),
+        ] {
+            let known = self.highest.entry(kind).or_default();
+            *known = id.max(*known);
+        }
+    }
+
+    pub(super) fn clear_gateway(&mut self) {
+        *self = Self {
+            highest: std::mem::take(&mut self.highest),
+            audit: std::mem::take(&mut self.audit),
+            facts: std::mem::take(&mut self.facts),
+            sessions: std::mem::take(&mut self.sessions),
+            ..Self::default()
+        };
     }
 }
 

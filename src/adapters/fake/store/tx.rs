@@ -5,10 +5,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::domain::audit;
+use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
+use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::migration::Migration;
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
+use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ServerName, Vhost};
 use crate::ports::store::{Access, FileRecord, GatewaySize, StoreError, Tx};
@@ -197,6 +201,92 @@ impl Tx for FakeTx {
         Ok(())
     }
 
+    fn disabled_routes(&mut self, vhost: VhostId) -> Result<Vec<Route>, StoreError> {
+        let wanted = |route: &&Route| route.vhost_id == vhost && !route.enabled;
+        Ok(self.state.routes.values().filter(wanted).cloned().collect())
+    }
+
+    fn credential(&mut self, pool: PoolId) -> Result<Option<Credential>, StoreError> {
+        Ok(self.state.credentials.get(&pool).cloned())
+    }
+
+    fn credentials(&mut self) -> Result<Vec<Credential>, StoreError> {
+        Ok(self.state.credentials.values().cloned().collect())
+    }
+
+    fn save_credential(&mut self, credential: &Credential) -> Result<(), StoreError> {
+        self.writing()?.save_credential(credential)
+    }
+
+    fn delete_credential(&mut self, pool: PoolId) -> Result<(), StoreError> {
+        self.writing()?.credentials.remove(&pool);
+        Ok(())
+    }
+
+    fn buckets(&mut self, vhost: VhostId) -> Result<Vec<Bucket>, StoreError> {
+        Ok(self.state.buckets.values().filter(|bucket| bucket.vhost_id == vhost).cloned().collect())
+    }
+
+    fn buckets_with(&mut self, vhost: VhostId, status: BucketStatus) -> Result<Vec<BucketName>, StoreError> {
+        let buckets = self.buckets(vhost)?.into_iter();
+        Ok(buckets.filter(|bucket| bucket.status == status).map(|bucket| bucket.name).collect())
+    }
+
+    fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError> {
+        Ok(self.state.buckets.get(&(vhost, name.clone())).cloned())
+    }
+
+    fn save_bucket(&mut self, bucket: &Bucket) -> Result<(), StoreError> {
+        self.writing()?.save_bucket(bucket)
+    }
+
+    fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError> {
+        self.writing()?.buckets.remove(&(vhost, name.clone()));
+        Ok(())
+    }
+
+    fn migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        Ok(self.state.migrations.values().rev().cloned().collect())
+    }
+
+    fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        Ok(self.state.migrations.values().filter(|migration| !migration.phase.is_final()).cloned().collect())
+    }
+
+    fn migration_to_adopt(&mut self, vhost: VhostId) -> Result<Option<Migration>, StoreError> {
+        let wanted = |migration: &&Migration| migration.vhost.id == vhost && migration.needs_adoption;
+        Ok(self.state.migrations.values().find(wanted).cloned())
+    }
+
+    fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError> {
+        Ok(self.state.migrations.get(&id).cloned())
+    }
+
+    fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError> {
+        self.writing()?.save_migration(migration)
+    }
+
+    fn highest_ids(&mut self) -> Result<HighestIds, StoreError> {
+        let highest = |kind| self.state.highest.get(&kind).copied().unwrap_or_default();
+        Ok(HighestIds {
+            pools: highest(EntityKind::Pool),
+            members: highest(EntityKind::Member),
+            vhosts: highest(EntityKind::Vhost),
+            routes: highest(EntityKind::Route),
+            migrations: highest(EntityKind::Migration),
+        })
+    }
+
+    fn raise_ids(&mut self, highest: HighestIds) -> Result<(), StoreError> {
+        self.writing()?.raise_ids(highest);
+        Ok(())
+    }
+
+    fn clear_gateway(&mut self) -> Result<(), StoreError> {
+        self.writing()?.clear_gateway();
+        Ok(())
+    }
+
     fn gateway_size(&mut self) -> Result<GatewaySize, StoreError> {
         let mut routes: HashMap<VhostId, u64> = HashMap::new();
         for route in self.state.routes.values() {
@@ -231,6 +321,17 @@ impl Tx for FakeTx {
             created_at: entry.at,
         });
         Ok(id)
+    }
+
+    fn prune_audit(&mut self, before: Timestamp, most: u64) -> Result<u64, StoreError> {
+        let state = self.writing()?;
+        let mut left = most;
+        state.audit.retain(|entry| {
+            let goes = entry.created_at < before && left > 0;
+            left -= u64::from(goes);
+            !goes
+        });
+        Ok(most - left)
     }
 
     fn audit(&mut self, filter: &audit::Filter) -> Result<Vec<audit::Entry>, StoreError> {
