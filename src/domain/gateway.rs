@@ -10,6 +10,7 @@ use super::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, Pool, PoolKind, PoolName, Role, Weight,
 };
 use super::route::{KeyPrefix, PathPrefix, Route};
+use super::sidecar::{HighestIds, PoolSidecar, VhostSidecar};
 use super::vhost::{ExtraBlock, IpRules, PemPath, Port, ServerName, Snippet, Vhost};
 
 /// The name of a managed file, without directory and extension.
@@ -21,6 +22,30 @@ pub enum FileName {
     Upstream(PoolName),
     /// The `server` of a vhost.
     Server(ServerName),
+    /// What a rebuild needs of a pool and nginx has no directive for.
+    PoolSidecar(PoolName),
+    /// What a rebuild needs of a vhost and nginx has no directive for.
+    VhostSidecar(ServerName),
+    /// How high the ids have risen.
+    Ids,
+}
+
+impl FileName {
+    /// Whether nginx reads the file. The others are for a rebuild only.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, FileName::Common | FileName::Upstream(_) | FileName::Server(_))
+    }
+
+    /// The file that stands beside this one and goes with it.
+    #[must_use]
+    pub fn sidecar(&self) -> Option<FileName> {
+        match self {
+            FileName::Upstream(pool) => Some(FileName::PoolSidecar(pool.clone())),
+            FileName::Server(server) => Some(FileName::VhostSidecar(server.clone())),
+            FileName::Common | FileName::PoolSidecar(_) | FileName::VhostSidecar(_) | FileName::Ids => None,
+        }
+    }
 }
 
 /// The content of a managed file.
@@ -32,6 +57,12 @@ pub enum ManagedFile {
     Upstream(Upstream),
     /// The `server` of a vhost. Shared, since it may hold tens of thousands of routes.
     Server(Arc<Server>),
+    /// What a rebuild needs of a pool beside its upstream.
+    PoolSidecar(Box<PoolSidecar>),
+    /// What a rebuild needs of a vhost beside its server block.
+    VhostSidecar(Box<VhostSidecar>),
+    /// How high the ids have risen.
+    Ids(HighestIds),
 }
 
 impl ManagedFile {
@@ -42,6 +73,9 @@ impl ManagedFile {
             ManagedFile::Common(_) => FileName::Common,
             ManagedFile::Upstream(upstream) => FileName::Upstream(upstream.name.clone()),
             ManagedFile::Server(server) => FileName::Server(server.server_name.clone()),
+            ManagedFile::PoolSidecar(sidecar) => FileName::PoolSidecar(sidecar.pool.name.clone()),
+            ManagedFile::VhostSidecar(sidecar) => FileName::VhostSidecar(sidecar.vhost.server_name.clone()),
+            ManagedFile::Ids(_) => FileName::Ids,
         }
     }
 }

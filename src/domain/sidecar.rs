@@ -12,6 +12,9 @@ use super::route::{KeyPrefix, PathPrefix, Route};
 use super::time::Timestamp;
 use super::vhost::{Snippet, Vhost};
 
+/// How the names of these files end. nginx's `include *.conf` does not see them.
+pub const SIDECAR_SUFFIX: &str = ".meta.json";
+
 /// `pools/<name>.meta.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolSidecar {
@@ -61,11 +64,21 @@ pub struct SidecarRoute {
     pub updated_at: Timestamp,
 }
 
-impl VhostSidecar {
-    /// Whether the sidecar of a vhost must hold a route, because its `.conf` file does not.
+impl SidecarRoute {
+    /// A route with the name of its pool.
     #[must_use]
-    pub fn holds(vhost: &Vhost, route: &Route) -> bool {
-        !(vhost.enabled && route.enabled)
+    pub fn of(route: Route, pool_name: PoolName) -> Self {
+        Self {
+            id: route.id,
+            path_prefix: route.path_prefix,
+            pool_id: route.pool_id,
+            pool_name,
+            key_prefix: route.key_prefix,
+            extra_directives: route.extra_directives,
+            enabled: route.enabled,
+            created_at: route.created_at,
+            updated_at: route.updated_at,
+        }
     }
 }
 

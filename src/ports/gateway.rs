@@ -97,7 +97,9 @@ pub struct Tested {
     pub written: Vec<(String, String)>,
     /// Paths that will be removed.
     pub removed: Vec<String>,
-    /// nginx's words; `None` if no file differs from what is live, so nothing was to be tested.
+    /// Whether any file differs from what is live, so that there is something to make live.
+    pub moves: bool,
+    /// nginx's words; `None` if it would see no difference, so nothing was to be tested.
     pub nginx: Option<NginxAnswer>,
 }
 
@@ -124,9 +126,9 @@ pub struct Reload {
 /// The managed directory and nginx, as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Lower-hex SHA-256 of every managed configuration file on disk, by path.
+    /// Lower-hex SHA-256 of every managed file on disk, sidecars included, by path.
     pub files: HashMap<String, String>,
-    /// The hash of each managed file that nginx runs, as far as a reload of ours proved it;
+    /// The hash of each configuration file that nginx runs, as far as a reload of ours proved it;
     /// `None` when that is not known (nginx was started or reloaded by someone else since).
     pub running: Option<HashMap<String, String>>,
     /// Whether an nginx master process is there.

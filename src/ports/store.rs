@@ -238,8 +238,11 @@ pub trait Tx {
     /// the ids that were given, facts and ended sessions stay.
     fn clear_gateway(&mut self) -> Result<(), StoreError>;
 
-    /// How large the gateway is: routes of its largest vhost, vhosts, characters of the longest server name.
-    fn gateway_size(&mut self) -> Result<GatewaySize, StoreError>;
+    /// How many routes nginx has of each vhost that has any: enabled ones of enabled vhosts, without `/`. A full
+    /// look at the routes.
+    fn route_counts(&mut self) -> Result<HashMap<VhostId, u64>, StoreError>;
+    /// How many vhosts there are, and how many characters the longest server name has.
+    fn server_names(&mut self) -> Result<ServerNames, StoreError>;
 
     /// Writes an audit entry.
     fn append_audit(&mut self, entry: &audit::NewEntry) -> Result<AuditId, StoreError>;
@@ -271,15 +274,13 @@ pub trait Tx {
     fn savepoint(&mut self, body: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<(), StoreError>;
 }
 
-/// Sizes that nginx's hash tables follow.
+/// What nginx's hash of server names must have room for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct GatewaySize {
-    /// Routes of the vhost that has most.
-    pub most_routes: u64,
+pub struct ServerNames {
     /// Vhosts.
-    pub vhosts: u64,
-    /// Characters of the longest server name.
-    pub longest_server_name: u64,
+    pub count: u64,
+    /// Characters of the longest name.
+    pub longest: u64,
 }
 
 /// A managed file as we last wrote it.

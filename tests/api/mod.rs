@@ -11,5 +11,6 @@ mod paging;
 mod refusals;
 mod resources;
 mod served;
+mod sidecars;
 mod vhosts;
 mod world;

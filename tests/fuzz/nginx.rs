@@ -171,7 +171,9 @@ fn check_parser(text: &str) -> Result<(), TestCaseError> {
 
 fn names(file: &ManagedFile) -> Vec<String> {
     match file {
-        ManagedFile::Common(_) => Vec::new(),
+        ManagedFile::Common(_) | ManagedFile::PoolSidecar(_) | ManagedFile::VhostSidecar(_) | ManagedFile::Ids(_) => {
+            Vec::new()
+        }
         ManagedFile::Upstream(upstream) => {
             let members = upstream.servers.iter().map(|server| server.address.to_string());
             members.chain([upstream.name.to_string()]).collect()

@@ -101,7 +101,7 @@ fn assert_agreed(gateway: &Gateway, path: &str, acknowledged: &[String]) {
     let files = snapshot(&gateway.nginx.managed());
     assert_eq!(files.len(), status["files"].as_array().unwrap().len(), "{:?}", files.keys());
     assert!(
-        files.keys().all(|path| path.extension().is_some_and(|extension| extension == "conf")),
+        files.keys().all(|path| path.extension().is_some_and(|extension| extension == "conf" || extension == "json")),
         "{:?}",
         files.keys()
     );

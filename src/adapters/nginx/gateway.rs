@@ -197,6 +197,11 @@ fn verdict(output: &std::process::Output, words: String) -> Result<NginxAnswer, 
     Ok(NginxAnswer { ok: true, output })
 }
 
+/// Whether nginx loads the file at this path.
+fn is_loaded(path: &str) -> bool {
+    !tree::is_sidecar(Path::new(path))
+}
+
 fn dry(what: &str) -> NginxAnswer {
     NginxAnswer { ok: true, output: format!("[DRY RUN] sudo nginx {what}") }
 }
@@ -224,6 +229,10 @@ impl Gateway for NginxGateway {
                 if candidate.moves.is_empty() {
                     return Ok((candidate, main));
                 }
+                if !candidate.moves.concern_nginx() {
+                    candidate.stage(&shared.tree)?;
+                    return Ok((candidate, main));
+                }
                 if let (Some(main), Some(nginx)) = (&main, &shared.nginx) {
                     main.expect_includes(nginx.command.conf(), &shared.tree)?;
                 }
@@ -234,14 +243,15 @@ impl Gateway for NginxGateway {
             .await?;
         let Candidate { moves, written, removed, .. } = candidate;
         if moves.is_empty() {
-            return Ok(Tested { written, removed, nginx: None });
+            return Ok(Tested { written, removed, moves: false, nginx: None });
         }
         let answer = match (&self.shared.nginx, main) {
-            (Some(nginx), Some(main)) => self.ask(nginx, main, &moves).await?,
-            _ => dry("-t"),
+            _ if !moves.concern_nginx() => None,
+            (Some(nginx), Some(main)) => Some(self.ask(nginx, main, &moves).await?),
+            _ => Some(dry("-t")),
         };
         *self.shared.staged.lock().unwrap_or_else(PoisonError::into_inner) = moves;
-        Ok(Tested { written, removed, nginx: Some(answer) })
+        Ok(Tested { written, removed, moves: true, nginx: answer })
     }
 
     async fn put_live(&self, change_id: &str) -> Result<(), GatewayError> {
@@ -257,7 +267,13 @@ impl Gateway for NginxGateway {
         self.blocking(|shared| {
             shared.tree.forget()?;
             let moves = std::mem::take(&mut *shared.staged.lock().unwrap_or_else(PoisonError::into_inner));
-            moves.put.iter().for_each(|relative| shared.tree.carry_over(relative));
+            for relative in &moves.put {
+                shared.tree.carry_over(relative);
+                if tree::is_sidecar(relative) {
+                    // It may hold encrypted keys.
+                    shared.tree.drop_staged(relative)?;
+                }
+            }
             Ok(())
         })
         .await
@@ -424,7 +440,7 @@ impl Shared {
         point("reload.new-workers");
         let after = self.hashes()?;
         let files: HashMap<String, String> =
-            before.into_iter().filter(|(path, hash)| after.get(path) == Some(hash)).collect();
+            before.into_iter().filter(|(path, hash)| is_loaded(path) && after.get(path) == Some(hash)).collect();
         let proof = Proof { master, files };
         let json = serde_json::to_vec(&proof)
             .map_err(|error| GatewayError::Fault(format!("could not note what nginx runs: {error}")))?;

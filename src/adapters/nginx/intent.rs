@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::tree::{self, KINDS, Tree, fault, link, remove, sync_dir, temporary, write_new};
+use super::tree::{self, IDS, KINDS, Tree, fault, link, remove, sync_dir, temporary, write_new};
+use crate::domain::sidecar::SIDECAR_SUFFIX;
 use crate::fault::point;
 use crate::ports::gateway::{GatewayError, Recovery};
 
@@ -28,6 +29,12 @@ impl Moves {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.put.is_empty() && self.remove.is_empty()
+    }
+
+    /// Whether nginx would see a difference.
+    #[must_use]
+    pub fn concern_nginx(&self) -> bool {
+        self.put.iter().chain(&self.remove).any(|path| !tree::is_sidecar(path))
     }
 }
 
@@ -116,11 +123,18 @@ impl Tree {
 
     /// Removes files that a crash stopped on their way: ours beside the live files, all in directories of ours.
     fn sweep(&self) -> Result<(), GatewayError> {
-        let live = KINDS.map(|kind| (self.root().join(kind), ".conf.tmp"));
-        let staged = KINDS.map(|kind| (self.staging().join(kind), ".tmp"));
-        for (dir, end) in live.into_iter().chain(staged).chain([(self.work(), ".tmp")]) {
+        let ours = [".conf.tmp", ".meta.json.tmp"].as_slice();
+        let kinds = KINDS.map(|kind| (self.root().join(kind), ours));
+        // A staged sidecar is of no use to the next change, and may hold encrypted keys.
+        let staged = KINDS.map(|kind| (self.staging().join(kind), [".tmp", SIDECAR_SUFFIX].as_slice()));
+        let others = [
+            (self.root().to_owned(), [".meta.json.tmp"].as_slice()),
+            (self.staging(), [".tmp", SIDECAR_SUFFIX].as_slice()),
+            (self.work(), [".tmp"].as_slice()),
+        ];
+        for (dir, ends) in kinds.into_iter().chain(staged).chain(others) {
             for path in entries(&dir)? {
-                if path.to_string_lossy().ends_with(end) {
+                if ends.iter().any(|end| path.to_string_lossy().ends_with(end)) {
                     remove(&path)?;
                 }
             }
@@ -192,6 +206,9 @@ impl Tree {
         }
         for kind in KINDS {
             sync_dir(&self.root().join(kind))?;
+        }
+        if intent.files.iter().any(|file| file.path == Path::new(IDS)) {
+            sync_dir(self.root())?;
         }
         point("move.done");
         Ok(())

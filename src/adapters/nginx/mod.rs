@@ -7,6 +7,7 @@ pub mod main_conf;
 pub mod parse;
 pub mod proof;
 pub mod render;
+pub mod sidecar;
 pub mod snippet;
 pub mod stage;
 pub mod text;

@@ -47,7 +47,10 @@ impl From<&ManagedFile> for Facts {
     fn from(file: &ManagedFile) -> Self {
         let mut facts = Self::default();
         match file {
-            ManagedFile::Common(_) => {}
+            ManagedFile::Common(_)
+            | ManagedFile::PoolSidecar(_)
+            | ManagedFile::VhostSidecar(_)
+            | ManagedFile::Ids(_) => {}
             ManagedFile::Upstream(upstream) => {
                 facts.defines.insert(upstream.name.as_str().to_ascii_lowercase());
             }

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value, context};
 
+use super::sidecar;
 use super::text::quote;
 use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, ServerRoute, Upstream};
 use crate::domain::pool::{LbMethod, PoolName, Role};
@@ -78,6 +79,9 @@ impl Renderer {
                 Protocol::S3 => ("s3", server_values(server, dialect)),
                 Protocol::Http => ("http", server_values(server, dialect)),
             },
+            ManagedFile::PoolSidecar(sidecar) => return sidecar::pool(sidecar),
+            ManagedFile::VhostSidecar(sidecar) => return sidecar::vhost(sidecar),
+            ManagedFile::Ids(highest) => return sidecar::ids(*highest),
         };
         let template = self.environment.get_template(template).expect("added in new()");
         template.render(values).expect("the built-in templates take every value: tests render them")

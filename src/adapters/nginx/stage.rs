@@ -46,7 +46,9 @@ impl Candidate {
             if same_as_disk || unchanged {
                 continue;
             }
-            if disk.as_ref() != recorded && !change.overwrite_drift {
+            // A sidecar that is gone holds no edit that could be lost.
+            let gone = disk.is_none() && tree::is_sidecar(&relative);
+            if disk.as_ref() != recorded && !gone && !change.overwrite_drift {
                 return Err(GatewayError::Drifted { path: shown });
             }
             candidate.moves.put.push(relative.clone());
@@ -93,7 +95,9 @@ impl Candidate {
     /// The disk does not let us.
     pub fn stage(&self, tree: &Tree) -> Result<(), GatewayError> {
         point("stage.begun");
-        tree.mirror()?;
+        if self.moves.concern_nginx() {
+            tree.mirror()?;
+        }
         point("stage.mirrored");
         for (relative, (text, content)) in &self.texts {
             let staged = tree.staging().join(relative);

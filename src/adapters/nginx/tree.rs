@@ -3,6 +3,8 @@
 //! ```text
 //! <dir>/pools/00-nanio.conf <pool>.conf      live, included by nginx.conf
 //! <dir>/vhosts/<server name>.conf            live, included by nginx.conf
+//! <dir>/{pools,vhosts}/<name>.meta.json      sidecars: what a rebuild needs and nginx has no directive for
+//! <dir>/ids.meta.json                        how high the ids have risen
 //! <dir>/.nanio/staging/{pools,vhosts}/       the same files as hard links, but for a candidate's
 //! <dir>/.nanio/{intent.json,old/,new/}       a change on its way (see `intent`)
 //! ```
@@ -10,7 +12,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,11 +21,15 @@ use sha2::{Digest as _, Sha256};
 use super::proof::Facts;
 use crate::domain::gateway::FileName;
 use crate::domain::pool::RESERVED_POOL_NAME;
+use crate::domain::sidecar::SIDECAR_SUFFIX;
 use crate::fault::point;
 use crate::ports::gateway::GatewayError;
 
 /// The first line of every file of ours.
 pub const MANAGED_LINE: &str = "# managed by nanio-orchestrator";
+
+/// The file of the highest ids.
+pub const IDS: &str = "ids.meta.json";
 
 /// The directories under the managed one, in the order in which nginx.conf includes them.
 pub const KINDS: [&str; 2] = ["pools", "vhosts"];
@@ -71,6 +77,12 @@ impl Content {
     pub fn of(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         Self { sha256: sha256(bytes), managed: text.lines().next() == Some(MANAGED_LINE), facts: Facts::of(&text) }
+    }
+
+    /// What there is to know of a sidecar: JSON has no first line to mark it, its place does.
+    #[must_use]
+    pub fn of_sidecar(bytes: &[u8]) -> Self {
+        Self { sha256: sha256(bytes), managed: true, facts: Facts::default() }
     }
 }
 
@@ -125,6 +137,9 @@ impl Tree {
             FileName::Common => Path::new("pools").join(format!("{RESERVED_POOL_NAME}.conf")),
             FileName::Upstream(pool) => Path::new("pools").join(format!("{pool}.conf")),
             FileName::Server(server) => Path::new("vhosts").join(format!("{server}.conf")),
+            FileName::PoolSidecar(pool) => Path::new("pools").join(format!("{pool}{SIDECAR_SUFFIX}")),
+            FileName::VhostSidecar(server) => Path::new("vhosts").join(format!("{server}{SIDECAR_SUFFIX}")),
+            FileName::Ids => Path::new(IDS).to_owned(),
         }
     }
 
@@ -134,12 +149,35 @@ impl Tree {
         self.root.join(relative).to_string_lossy().into_owned()
     }
 
-    /// Everything nginx would include, by place below the root.
+    /// Everything nginx would include, and the sidecars, by place below the root.
     ///
     /// # Errors
     /// A directory or file cannot be read.
     pub fn observe(&self) -> Result<BTreeMap<PathBuf, Arc<Content>>, GatewayError> {
-        self.observe_at(&self.root)
+        let mut files = self.observe_at(&self.root)?;
+        files.extend(self.observe_sidecars()?);
+        Ok(files)
+    }
+
+    /// The sidecars and the file of ids, by place below the root.
+    fn observe_sidecars(&self) -> Result<BTreeMap<PathBuf, Arc<Content>>, GatewayError> {
+        let mut files = BTreeMap::new();
+        let mut places = vec![PathBuf::from(IDS)];
+        for kind in KINDS {
+            let names = names_in(&self.root.join(kind), SIDECAR_SUFFIX)?;
+            places.extend(names.into_iter().map(|name| Path::new(kind).join(name)));
+        }
+        for relative in places {
+            if let Some(content) = self.content(&self.root.join(&relative))? {
+                files.insert(relative, content);
+            }
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|path, _| {
+            let here = is_sidecar(path) && path.starts_with(&self.root) && !path.starts_with(self.work());
+            !here || path.strip_prefix(&self.root).is_ok_and(|relative| files.contains_key(relative))
+        });
+        Ok(files)
     }
 
     /// As [`Tree::observe`], of a tree of the same form: the live one or the staging.
@@ -160,7 +198,7 @@ impl Tree {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let dirs = KINDS.map(|kind| base.join(kind));
         seen.retain(|path, _| {
-            let here = path.parent().is_some_and(|parent| dirs.iter().any(|dir| dir == parent));
+            let here = !is_sidecar(path) && path.parent().is_some_and(|parent| dirs.iter().any(|dir| dir == parent));
             !here || path.strip_prefix(base).is_ok_and(|relative| files.contains_key(relative))
         });
         Ok(files)
@@ -187,7 +225,7 @@ impl Tree {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fault("read", path, &error)),
         };
-        let content = Arc::new(Content::of(&bytes));
+        let content = Arc::new(if is_sidecar(path) { Content::of_sidecar(&bytes) } else { Content::of(&bytes) });
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(path.to_owned(), (stamp, content.clone()));
         Ok(Some(content))
@@ -214,6 +252,16 @@ impl Tree {
         }
     }
 
+    /// Drops a staged file that went live and is of no use to the next change.
+    ///
+    /// # Errors
+    /// It stays.
+    pub fn drop_staged(&self, relative: &Path) -> Result<(), GatewayError> {
+        let staged = self.staging().join(relative);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(&staged);
+        remove(&staged)
+    }
+
     /// Makes the staging hold the live files: hard links, so that what is unchanged costs nothing.
     ///
     /// # Errors
@@ -237,14 +285,25 @@ impl Tree {
     }
 }
 
+/// Whether a file is for a rebuild only, and not for nginx.
+#[must_use]
+pub fn is_sidecar(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(SIDECAR_SUFFIX.as_bytes())
+}
+
 /// The names that nginx's `include <dir>/*.conf` finds, sorted. A hidden file is not one of them.
 fn included(dir: &Path) -> Result<Vec<std::ffi::OsString>, GatewayError> {
+    names_in(dir, ".conf")
+}
+
+/// The names that end so, sorted, without hidden ones.
+fn names_in(dir: &Path, end: &str) -> Result<Vec<std::ffi::OsString>, GatewayError> {
     let entries = fs::read_dir(dir).map_err(|error| fault("list", dir, &error))?;
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(|error| fault("list", dir, &error))?.file_name();
         let text = name.to_string_lossy();
-        if text.ends_with(".conf") && !text.starts_with('.') {
+        if text.ends_with(end) && !text.starts_with('.') {
             names.push(name);
         }
     }
@@ -294,14 +353,15 @@ pub fn remove(path: &Path) -> Result<(), GatewayError> {
 }
 
 /// Writes a new file durably: a temporary one, fsync, rename. Never in place, since the old file may have
-/// other names.
+/// other names. A sidecar, which may hold encrypted keys, is readable by its owner only.
 ///
 /// # Errors
 /// The disk does not let us.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), GatewayError> {
     let temporary = temporary(path);
+    let mode = if is_sidecar(path) { 0o600 } else { 0o666 };
     let write = || -> io::Result<()> {
-        let mut file = fs::File::create(&temporary)?;
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
         point("write.created");
         file.write_all(bytes)?;
         point("write.written");

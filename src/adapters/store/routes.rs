@@ -1,16 +1,16 @@
 //! Routes of vhosts: the largest table, tens of thousands of rows in one vhost.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDateTime;
-use diesel::dsl::{count_star, exists, max};
+use diesel::dsl::{count_star, exists};
 use diesel::prelude::*;
 
 use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
 use crate::domain::route::{KeyPrefix, PathPrefix, Route};
 use crate::domain::vhost::Snippet;
-use crate::ports::store::{GatewaySize, StoreError};
+use crate::ports::store::StoreError;
 
 use super::decode::{Row, most};
 use super::error::Table;
@@ -206,20 +206,15 @@ pub(super) fn delete(db: &mut Db<'_>, id: RouteId) -> Result<(), StoreError> {
     on!(db, c => diesel::delete(routes::table.find(id.0)).execute(c)).map(drop).map_err(TABLE.fault())
 }
 
-pub(super) fn gateway_size(db: &mut Db<'_>) -> Result<GatewaySize, StoreError> {
-    let most_routes: Option<i64> = on!(db, c => routes::table
+pub(super) fn counts(db: &mut Db<'_>) -> Result<HashMap<VhostId, u64>, StoreError> {
+    let rows: Vec<(i64, i64)> = on!(db, c => routes::table
+        .inner_join(vhosts::table)
+        .filter(vhosts::enabled.eq(true))
+        .filter(routes::enabled.eq(true))
+        .filter(routes::canonical_prefix.ne(PathPrefix::root().as_str()))
         .group_by(routes::vhost_id)
-        .select(count_star())
-        .order(count_star().desc())
-        .first(c)
-        .optional())
+        .select((routes::vhost_id, count_star()))
+        .load(c))
     .map_err(TABLE.fault())?;
-    let (vhosts, longest): (i64, Option<i32>) =
-        on!(db, c => vhosts::table.select((count_star(), max(length(vhosts::server_name)))).first(c))
-            .map_err(TABLE.fault())?;
-    Ok(GatewaySize {
-        most_routes: most_routes.unwrap_or_default().unsigned_abs(),
-        vhosts: vhosts.unsigned_abs(),
-        longest_server_name: longest.unwrap_or_default().unsigned_abs().into(),
-    })
+    Ok(rows.into_iter().map(|(vhost, count)| (VhostId(vhost), count.unsigned_abs())).collect())
 }

@@ -166,6 +166,7 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(routes -> vhosts (vhost_id));
 diesel::allow_tables_to_appear_in_same_query!(pools, pool_members, vhosts, routes);
 
 diesel::define_sql_function! {

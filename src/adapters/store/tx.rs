@@ -17,7 +17,7 @@ use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ServerName, Vhost};
 use crate::fault::point;
-use crate::ports::store::{Access, Body, FileRecord, GatewaySize, StoreError, Tx};
+use crate::ports::store::{Access, Body, FileRecord, ServerNames, StoreError, Tx};
 
 use super::error::fault;
 use super::ids::Counters;
@@ -275,8 +275,12 @@ impl Tx for SqlTx<'_> {
         clear::gateway(self.writing()?)
     }
 
-    fn gateway_size(&mut self) -> Result<GatewaySize, StoreError> {
-        routes::gateway_size(&mut self.db)
+    fn route_counts(&mut self) -> Result<HashMap<VhostId, u64>, StoreError> {
+        routes::counts(&mut self.db)
+    }
+
+    fn server_names(&mut self) -> Result<ServerNames, StoreError> {
+        vhosts::server_names(&mut self.db)
     }
 
     fn append_audit(&mut self, entry: &audit::NewEntry) -> Result<AuditId, StoreError> {

@@ -1,19 +1,19 @@
 //! Vhosts.
 
 use chrono::NaiveDateTime;
-use diesel::dsl::exists;
+use diesel::dsl::{count_star, exists, max};
 use diesel::prelude::*;
 use serde::Deserialize;
 
 use crate::domain::ids::{EntityKind, PoolId, Revision, VhostId};
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Vhost, Zone};
-use crate::ports::store::StoreError;
+use crate::ports::store::{ServerNames, StoreError};
 
 use super::decode::{Row, most, to_json};
 use super::error::Table;
 use super::save::save;
-use super::schema::{routes, vhosts};
+use super::schema::{length, routes, vhosts};
 use super::{Db, on};
 
 const TABLE: Table = Table { name: "vhosts", kind: Some(EntityKind::Vhost) };
@@ -177,4 +177,11 @@ pub(super) fn save(db: &mut Db<'_>, vhost: Vhost) -> Result<Vhost, StoreError> {
 
 pub(super) fn delete(db: &mut Db<'_>, id: VhostId) -> Result<(), StoreError> {
     on!(db, c => diesel::delete(vhosts::table.find(id.0)).execute(c)).map(drop).map_err(TABLE.fault())
+}
+
+pub(super) fn server_names(db: &mut Db<'_>) -> Result<ServerNames, StoreError> {
+    let (count, longest): (i64, Option<i32>) =
+        on!(db, c => vhosts::table.select((count_star(), max(length(vhosts::server_name)))).first(c))
+            .map_err(TABLE.fault())?;
+    Ok(ServerNames { count: count.unsigned_abs(), longest: longest.unwrap_or_default().unsigned_abs().into() })
 }

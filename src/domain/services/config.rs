@@ -1,12 +1,13 @@
 //! The configuration as a whole: state, test, reload, rebuild, preview.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::publish::Change;
 use super::{Context, ServiceError, pools, vhosts};
 use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Subject};
 use crate::domain::gateway::{FileName, ManagedFile, Upstream};
 use crate::domain::ids::{PoolId, VhostId};
+use crate::domain::sidecar::SIDECAR_SUFFIX;
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{GatewayError, Observed, Rendered};
@@ -91,7 +92,7 @@ impl Config {
             files: compare(recorded, &observed),
             last_reload_ok: reload.map(|(ok, _)| ok),
             last_reload_at: reload.map(|(_, at)| at),
-            pending_reload: observed.running.as_ref().map(|running| *running != observed.files),
+            pending_reload: observed.running.as_ref().map(|running| runs_something_else(running, &observed)),
             nginx_up: observed.nginx_up,
             nginx_version: observed.nginx_version,
             check_mode: observed.check_mode,
@@ -202,6 +203,13 @@ fn read_reload(fact: &str) -> Option<(bool, Timestamp)> {
     let (word, seconds) = fact.split_once(' ')?;
     let at = chrono::DateTime::from_timestamp(seconds.parse().ok()?, 0)?;
     Some((word == "ok", Timestamp::of(at)))
+}
+
+/// Whether nginx runs something else than what is on disk. It loads no sidecars.
+fn runs_something_else(running: &HashMap<String, String>, observed: &Observed) -> bool {
+    let mut configuration = observed.files.iter().filter(|(path, _)| !path.ends_with(SIDECAR_SUFFIX));
+    let count = configuration.clone().count();
+    count != running.len() || configuration.any(|(path, hash)| running.get(path) != Some(hash))
 }
 
 /// Puts what we wrote beside what is there.

@@ -1,10 +1,10 @@
 //! From what a change touched to the files that nginx should see, and the rules that hold between them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::ServiceError;
-use super::known::KnownServers;
+use super::known::{KnownServers, RouteCounts};
 use super::publish::Touched;
+use super::{ServiceError, sidecars};
 use crate::domain::gateway::{Common, FileName, ManagedFile, PoolRef, Server, Upstream};
 use crate::domain::ids::PoolId;
 use crate::domain::pool::Pool;
@@ -12,6 +12,14 @@ use crate::domain::route::Route;
 use crate::domain::vhost::Vhost;
 use crate::ports::gateway::{FileChange, Gateway};
 use crate::ports::store::Tx;
+
+/// The files of a change, and what is known once it is committed.
+pub(super) struct Desired {
+    /// What to write and remove.
+    pub files: FileChange,
+    /// How many routes nginx then has of each vhost, if the change concerns vhosts.
+    pub counts: Option<RouteCounts>,
+}
 
 /// The files of everything that was touched, as the transaction now sees it.
 ///
@@ -22,51 +30,80 @@ pub(super) fn desired(
     gateway: &dyn Gateway,
     touched: &Touched,
     known: &mut KnownServers,
-) -> Result<FileChange, ServiceError> {
+) -> Result<Desired, ServiceError> {
     let mut change = FileChange { remove_unknown: touched.everything, ..FileChange::default() };
-    let (pools, vhosts) = if touched.everything {
-        (tx.pools()?, tx.vhosts()?)
-    } else {
-        let mut pools = Vec::new();
-        for id in &touched.pools {
-            pools.extend(tx.pool(*id)?);
-        }
-        let mut whole = touched.vhosts.clone();
-        for (id, routes) in touched.routes.iter().filter(|(id, _)| !touched.vhosts.contains(id)) {
-            match known.with_routes(tx, *id, routes)? {
-                Some(server) => change.put.push(ManagedFile::Server(server)),
-                None => {
-                    whole.insert(*id);
-                }
+    let (pools, vhosts) = if touched.everything { (tx.pools()?, tx.vhosts()?) } else { named(tx, touched)? };
+    let mut whole: Vec<Vhost> = Vec::new();
+    for vhost in vhosts {
+        let routes =
+            touched.routes.get(&vhost.id).filter(|_| !touched.everything && !touched.vhosts.contains(&vhost.id));
+        match routes.map(|routes| known.with_routes(tx, vhost.id, routes)).transpose()?.flatten() {
+            Some(server) => {
+                change.put.push(ManagedFile::Server(server));
+                change.put.push(sidecars::of_vhost(tx, vhost)?);
+            }
+            None => {
+                known.forget(vhost.id);
+                whole.push(vhost);
             }
         }
-        let mut vhosts = Vec::new();
-        for id in whole {
-            known.forget(id);
-            vhosts.extend(tx.vhost(id)?);
-        }
-        (pools, vhosts)
-    };
-    for pool in &pools {
-        put_upstream(tx, pool, &mut change)?;
     }
-    if !vhosts.is_empty() {
+    for pool in pools {
+        put_upstream(tx, &pool, &mut change)?;
+        change.put.push(sidecars::of_pool(tx, pool)?);
+    }
+    if !whole.is_empty() {
         let refs = tx.pool_refs()?;
         let serving = tx.serving_pools()?;
-        for vhost in &vhosts {
-            put_server(tx, vhost, &refs, &serving, &mut change)?;
+        for vhost in whole {
+            put_server(tx, &vhost, &refs, &serving, &mut change)?;
+            change.put.push(sidecars::of_vhost(tx, vhost)?);
         }
     }
-    if touched.everything || !touched.vhosts.is_empty() || !touched.routes.is_empty() {
-        let size = tx.gateway_size()?;
-        let common = Common::sized(size.most_routes, size.vhosts, size.longest_server_name);
-        change.put.push(ManagedFile::Common(common));
-    }
+    let concerns_vhosts = touched.everything || !touched.vhosts.is_empty() || !touched.routes.is_empty();
+    let counts = if concerns_vhosts { Some(counted(tx, touched, known, &mut change)?) } else { None };
+    change.put.push(ManagedFile::Ids(tx.highest_ids()?.rounded()));
     let put: HashSet<FileName> = change.put.iter().map(ManagedFile::name).collect();
-    change.remove.extend(touched.retired.iter().cloned());
+    for name in &touched.retired {
+        change.remove.extend(name.sidecar());
+        change.remove.push(name.clone());
+    }
     change.remove.retain(|name| !put.contains(name));
     record(tx, gateway, &mut change)?;
-    Ok(change)
+    Ok(Desired { files: change, counts })
+}
+
+/// The pools and vhosts that were touched and are there.
+fn named(tx: &mut dyn Tx, touched: &Touched) -> Result<(Vec<Pool>, Vec<Vhost>), ServiceError> {
+    let (mut pools, mut vhosts) = (Vec::new(), Vec::new());
+    for id in &touched.pools {
+        pools.extend(tx.pool(*id)?);
+    }
+    for id in touched.vhosts.iter().chain(touched.routes.keys()).collect::<BTreeSet<_>>() {
+        vhosts.extend(tx.vhost(*id)?);
+    }
+    Ok((pools, vhosts))
+}
+
+/// Adds the file whose sizes follow the number of routes and vhosts; gives the number of routes.
+fn counted(
+    tx: &mut dyn Tx,
+    touched: &Touched,
+    known: &mut KnownServers,
+    change: &mut FileChange,
+) -> Result<RouteCounts, ServiceError> {
+    let mut counts = if touched.everything { RouteCounts::default() } else { known.counts(tx)? };
+    for id in &touched.vhosts {
+        counts.remove(*id);
+    }
+    for file in &change.put {
+        if let ManagedFile::Server(server) = file {
+            counts.put(server);
+        }
+    }
+    let names = tx.server_names()?;
+    change.put.push(ManagedFile::Common(Common::sized(counts.most(), names.count, names.longest)));
+    Ok(counts)
 }
 
 /// Adds what we last wrote at the paths of this change (at every path, if unknown files go).

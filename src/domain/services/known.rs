@@ -14,10 +14,32 @@ use crate::ports::store::Tx;
 /// How many server blocks are kept: those of the vhosts that are being worked on.
 const KEPT: usize = 8;
 
-/// The server blocks.
+/// The server blocks, and how many routes each vhost has in nginx.
 #[derive(Default)]
 pub(super) struct KnownServers {
     servers: HashMap<VhostId, Arc<Server>>,
+    counts: Option<RouteCounts>,
+}
+
+/// How many routes nginx has of each vhost.
+#[derive(Clone, Default)]
+pub(super) struct RouteCounts(HashMap<VhostId, u64>);
+
+impl RouteCounts {
+    /// The vhost has these routes in nginx now.
+    pub fn put(&mut self, server: &Server) {
+        self.0.insert(server.id, server.routes.len() as u64);
+    }
+
+    /// nginx does not have the vhost any more.
+    pub fn remove(&mut self, vhost: VhostId) {
+        self.0.remove(&vhost);
+    }
+
+    /// Of the vhost that has most.
+    pub fn most(&self) -> u64 {
+        self.0.values().copied().max().unwrap_or_default()
+    }
 }
 
 impl KnownServers {
@@ -59,13 +81,23 @@ impl KnownServers {
         Ok(Some(server))
     }
 
+    /// The counts of what is committed. They are taken out: only [`KnownServers::keep`], after the commit, makes
+    /// the new ones known.
+    pub fn counts(&mut self, tx: &mut dyn Tx) -> Result<RouteCounts, ServiceError> {
+        match self.counts.take() {
+            Some(counts) => Ok(counts),
+            None => Ok(RouteCounts(tx.route_counts()?)),
+        }
+    }
+
     /// Nothing certain is known of this vhost any more.
     pub fn forget(&mut self, vhost: VhostId) {
         self.servers.remove(&vhost);
     }
 
-    /// These files are published and committed.
-    pub fn keep<'a>(&mut self, files: impl Iterator<Item = &'a ManagedFile>) {
+    /// These files are published and committed, and with them these counts, if any were changed.
+    pub fn keep<'a>(&mut self, files: impl Iterator<Item = &'a ManagedFile>, counts: Option<RouteCounts>) {
+        self.counts = counts.or(self.counts.take());
         for file in files {
             if let ManagedFile::Server(server) = file {
                 if self.servers.len() >= KEPT {

@@ -10,6 +10,7 @@ pub mod members;
 pub mod pools;
 pub mod publish;
 pub mod routes;
+mod sidecars;
 pub mod vhosts;
 
 use std::sync::Arc;

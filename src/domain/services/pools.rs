@@ -139,6 +139,10 @@ impl Pools {
             let saved = change.tx.save_pool(Pool { updated_at: change.now, ..after })?;
             if saved.name != before.name {
                 change.retire(FileName::Upstream(before.name.clone()));
+                // Their sidecars name it.
+                for backed in change.tx.pools_backed_by(id)? {
+                    change.touch_pool(backed.id);
+                }
             }
             change.touch_pool(id);
             for vhost in users {
@@ -164,6 +168,7 @@ impl Pools {
             for backed in change.tx.pools_backed_by(id)? {
                 let cleared = Pool { source_nanio_pool_id: None, updated_at: change.now, ..backed.clone() };
                 let cleared = change.tx.save_pool(cleared)?;
+                change.touch_pool(cleared.id);
                 let (old, new) = (Snapshot::Pool(backed), Snapshot::Pool(cleared.clone()));
                 change.audit(Action::Update, subject(cleared.id), Some(old), Some(new))?;
             }

@@ -16,7 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ServiceError;
 use super::files;
-use super::known::KnownServers;
+use super::files::Desired;
+use super::known::{KnownServers, RouteCounts};
 use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Snapshot, Subject};
 use crate::domain::gateway::FileName;
 use crate::domain::ids::{PoolId, RouteId, VhostId};
@@ -233,6 +234,7 @@ type SharedBatch = Arc<Mutex<Batch>>;
 /// What the rolled-back run found out.
 struct Plan {
     files: FileChange,
+    counts: Option<RouteCounts>,
     /// Which changes of the batch succeeded; the second run must agree.
     kept: Vec<bool>,
     change_id: String,
@@ -296,7 +298,7 @@ impl PublishLoop {
             Ok(None) => return (take(&shared), Ok(Published::default())),
             Err(error) => return (take(&shared), Err(error)),
         };
-        let published = plan.files.put.clone();
+        let (published, counts) = (plan.files.put.clone(), plan.counts);
         let tested = match self.gateway.test(plan.files).await {
             Ok(tested) => tested,
             Err(error) => {
@@ -306,7 +308,7 @@ impl PublishLoop {
                 return (take(&shared), Err(ServiceError::from(error)));
             }
         };
-        let live = tested.nginx.is_some();
+        let live = tested.moves;
         if live && let Err(error) = self.gateway.put_live(&plan.change_id).await {
             return (take(&shared), Err(ServiceError::from(error)));
         }
@@ -322,7 +324,7 @@ impl PublishLoop {
             tracing::error!(%error, "the intent record could not be cleared");
         }
         if committed.is_ok() {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(published.iter());
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(published.iter(), counts);
         }
         (take(&shared), committed.map(|()| Published { tested }))
     }
@@ -338,13 +340,13 @@ impl PublishLoop {
             if !kept.contains(&true) {
                 return Err(Planned::Nothing);
             }
-            let mut files = {
+            let Desired { mut files, counts } = {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 files::desired(tx, gateway.as_ref(), &touched, &mut known)?
             };
             files.overwrite_drift = overwrite_drift;
             let change_id = next_change(tx.fact(LAST_CHANGE)?.as_deref());
-            Err(Planned::Files(Box::new(Plan { files, kept, change_id, now })))
+            Err(Planned::Files(Box::new(Plan { files, counts, kept, change_id, now })))
         });
         match planned.await {
             Ok(()) | Err(Planned::Nothing) => Ok(None),

@@ -1,11 +1,13 @@
 //! What is found, and in which order.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use nanio_orchestrator::domain::audit::Filter;
 use nanio_orchestrator::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use nanio_orchestrator::domain::pool::PoolKind;
-use nanio_orchestrator::ports::store::{GatewaySize, Store};
+use nanio_orchestrator::domain::route::Route;
+use nanio_orchestrator::domain::vhost::Vhost;
+use nanio_orchestrator::ports::store::{ServerNames, Store};
 
 use super::adapters::{
     a_member, a_pool, a_route, a_vhost, add_member, add_pool, add_route, add_vhost, at, read, write,
@@ -195,7 +197,7 @@ pub async fn route_pool_ids_leave_the_automatic_route_out(store: &Store) {
 }
 
 pub async fn the_size_of_the_gateway_follows_its_rows(store: &Store) {
-    assert_eq!(read(store, |tx| tx.gateway_size()).await, GatewaySize::default());
+    assert_eq!(read(store, |tx| tx.server_names()).await, ServerNames::default());
     write(store, |tx| {
         let pool = add_pool(tx, "p")?;
         add_member(tx, pool.id)?;
@@ -206,13 +208,16 @@ pub async fn the_size_of_the_gateway_follows_its_rows(store: &Store) {
         for prefix in ["/", "/a/", "/b/"] {
             add_route(tx, many.id, prefix, pool.id)?;
         }
+        // What nginx does not have is not counted.
+        tx.save_route(Route { enabled: false, ..a_route(90, many.id, "/c/", pool.id) })?;
+        let disabled = tx.save_vhost(Vhost { enabled: false, ..a_vhost(90, "disabled.test") })?;
+        add_route(tx, disabled.id, "/a/", pool.id)?;
         Ok(())
     })
     .await;
-    assert_eq!(
-        read(store, |tx| tx.gateway_size()).await,
-        GatewaySize { most_routes: 3, vhosts: 3, longest_server_name: 21 }
-    );
+    let counts = read(store, |tx| tx.route_counts()).await;
+    assert_eq!(counts, HashMap::from([(VhostId(1), 1), (VhostId(2), 2)]));
+    assert_eq!(read(store, |tx| tx.server_names()).await, ServerNames { count: 4, longest: 21 });
 }
 
 pub async fn what_is_not_there_is_none_and_empty(store: &Store) {

@@ -15,7 +15,7 @@ use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ServerName, Vhost};
-use crate::ports::store::{Access, FileRecord, GatewaySize, StoreError, Tx};
+use crate::ports::store::{Access, FileRecord, ServerNames, StoreError, Tx};
 
 use super::state::State;
 
@@ -287,17 +287,20 @@ impl Tx for FakeTx {
         Ok(())
     }
 
-    fn gateway_size(&mut self) -> Result<GatewaySize, StoreError> {
-        let mut routes: HashMap<VhostId, u64> = HashMap::new();
-        for route in self.state.routes.values() {
-            *routes.entry(route.vhost_id).or_default() += 1;
+    fn route_counts(&mut self) -> Result<HashMap<VhostId, u64>, StoreError> {
+        let mut counts: HashMap<VhostId, u64> = HashMap::new();
+        let serves = |id: &VhostId| self.state.vhosts.get(id).is_some_and(|vhost| vhost.enabled);
+        for route in self.state.routes.values().filter(|route| serves(&route.vhost_id)) {
+            if route.enabled && !route.path_prefix.is_root() {
+                *counts.entry(route.vhost_id).or_default() += 1;
+            }
         }
+        Ok(counts)
+    }
+
+    fn server_names(&mut self) -> Result<ServerNames, StoreError> {
         let names = self.state.vhosts.values().map(|vhost| vhost.server_name.as_str().chars().count() as u64);
-        Ok(GatewaySize {
-            most_routes: routes.into_values().max().unwrap_or_default(),
-            vhosts: self.state.vhosts.len() as u64,
-            longest_server_name: names.max().unwrap_or_default(),
-        })
+        Ok(ServerNames { count: self.state.vhosts.len() as u64, longest: names.max().unwrap_or_default() })
     }
 
     fn append_audit(&mut self, entry: &audit::NewEntry) -> Result<AuditId, StoreError> {

@@ -1,0 +1,65 @@
+//! From rows to the files that a rebuild reads beside nginx's.
+
+use std::collections::HashMap;
+
+use super::ServiceError;
+use crate::domain::bucket::BucketStatus;
+use crate::domain::gateway::ManagedFile;
+use crate::domain::ids::PoolId;
+use crate::domain::pool::{Pool, PoolName};
+use crate::domain::route::Route;
+use crate::domain::sidecar::{PoolSidecar, SidecarRoute, VhostSidecar};
+use crate::domain::vhost::Vhost;
+use crate::ports::store::Tx;
+
+/// The sidecar of a pool.
+///
+/// # Errors
+/// The store's.
+pub(super) fn of_pool(tx: &mut dyn Tx, pool: Pool) -> Result<ManagedFile, ServiceError> {
+    let source_nanio_pool_name = match pool.source_nanio_pool_id {
+        Some(id) => tx.pool(id)?.map(|source| source.name),
+        None => None,
+    };
+    let credential = tx.credential(pool.id)?;
+    let members = tx.members(pool.id)?;
+    Ok(ManagedFile::PoolSidecar(Box::new(PoolSidecar { pool, source_nanio_pool_name, credential, members })))
+}
+
+/// The sidecar of a vhost. Of its routes it holds those that the `.conf` file does not: few, unless the vhost is
+/// disabled.
+///
+/// # Errors
+/// The store's.
+pub(super) fn of_vhost(tx: &mut dyn Tx, vhost: Vhost) -> Result<ManagedFile, ServiceError> {
+    let mut names = Names::default();
+    let default_pool_name = match vhost.default_pool_id {
+        Some(id) => names.of(tx, id)?,
+        None => None,
+    };
+    let mut held = if vhost.enabled { tx.disabled_routes(vhost.id)? } else { tx.routes(vhost.id)? };
+    held.sort_by_key(|route: &Route| route.id);
+    let mut routes = Vec::with_capacity(held.len());
+    for route in held {
+        if let Some(pool_name) = names.of(tx, route.pool_id)? {
+            routes.push(SidecarRoute::of(route, pool_name));
+        }
+    }
+    let ignored_buckets = tx.buckets_with(vhost.id, BucketStatus::Ignored)?;
+    Ok(ManagedFile::VhostSidecar(Box::new(VhostSidecar { vhost, default_pool_name, routes, ignored_buckets })))
+}
+
+/// Names of pools, each asked for once.
+#[derive(Default)]
+struct Names(HashMap<PoolId, Option<PoolName>>);
+
+impl Names {
+    fn of(&mut self, tx: &mut dyn Tx, id: PoolId) -> Result<Option<PoolName>, ServiceError> {
+        if let Some(known) = self.0.get(&id) {
+            return Ok(known.clone());
+        }
+        let name = tx.pool(id)?.map(|pool| pool.name);
+        self.0.insert(id, name.clone());
+        Ok(name)
+    }
+}
