@@ -163,14 +163,21 @@ pub struct DiskRoute {
     pub extra_directives: Option<Snippet>,
 }
 
+impl DiskRoute {
+    /// The order of [`ServerRoute::order`](super::gateway::ServerRoute::order).
+    #[must_use]
+    pub fn order(a: &Self, b: &Self) -> std::cmp::Ordering {
+        let length = |route: &Self| route.path_prefix.canonical().len();
+        length(b).cmp(&length(a)).then_with(|| a.path_prefix.cmp(&b.path_prefix))
+    }
+}
+
 /// A bucket whose reads and writes 0.4.x sends to two pools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
-    /// The migration, from the name of its named location.
-    pub migration: Option<MigrationId>,
     /// The requests that are split.
     pub path_prefix: PathPrefix,
-    /// Who is read first.
+    /// Who is read first: the pool of the route.
     pub source: PoolName,
     /// Who takes the writes.
     pub destination: Option<PoolName>,

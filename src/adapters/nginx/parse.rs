@@ -10,6 +10,7 @@ use std::hash::Hash;
 use super::render::{Dialect, Renderer};
 use super::snippet;
 use super::text::{self, Directive, Node, TextError};
+use crate::domain::disk::{DiskDefaultRoute, DiskMember, DiskRoute, DiskServer, DiskUpstream, Remains, Writer};
 use crate::domain::gateway::{
     Common, DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer,
 };
@@ -40,21 +41,110 @@ fn missing(what: &str) -> ParseError {
     ParseError::Unexpected(format!("{what} is missing"))
 }
 
-/// Reads a managed file of any kind.
+/// A file in our form as it reads, perhaps after an operator's edit: ids may be missing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// What may stand once.
+    Common(Common),
+    /// An `upstream`.
+    Upstream(DiskUpstream),
+    /// A `server`.
+    Server(Box<DiskServer>),
+}
+
+/// Reads a managed file of any kind in our form, whoever edited it. Directives that no value can say are not
+/// looked for here, but for an upstream's: the caller compares with what the value would be rendered to.
 ///
 /// # Errors
 /// What is missing or wrong; never a guess.
-pub fn parse(source: &str) -> Result<ManagedFile, ParseError> {
+pub fn read(source: &str) -> Result<Reading, ParseError> {
     let own = OwnText::take(source)?;
     let nodes = text::read(&own.rest)?;
     let top = |name: &str| directives(&nodes).find(|directive| directive.name() == name);
     if let Some(server) = top("server") {
-        parse_server(&nodes, server, own).map(|server| ManagedFile::Server(server.into()))
+        read_server(&nodes, server, own).map(|server| Reading::Server(Box::new(server)))
     } else if let Some(upstream) = top("upstream") {
-        parse_upstream(&nodes, upstream).map(ManagedFile::Upstream)
+        read_upstream(&nodes, upstream).map(Reading::Upstream)
     } else {
-        parse_common(&nodes).map(ManagedFile::Common)
+        parse_common(&nodes).map(Reading::Common)
     }
+}
+
+/// Reads a managed file of any kind that holds every id, as we wrote it.
+///
+/// # Errors
+/// What is missing or wrong; never a guess.
+pub fn parse(source: &str) -> Result<ManagedFile, ParseError> {
+    match read(source)? {
+        Reading::Common(common) => Ok(ManagedFile::Common(common)),
+        Reading::Upstream(upstream) => strict_upstream(upstream).map(ManagedFile::Upstream),
+        Reading::Server(server) => strict_server(*server).map(|server| ManagedFile::Server(server.into())),
+    }
+}
+
+/// The upstream, if nothing is missing.
+///
+/// # Errors
+/// What is missing, or what it holds besides.
+pub fn strict_upstream(read: DiskUpstream) -> Result<Upstream, ParseError> {
+    if let Some(first) = read.remains.directives.first() {
+        return Err(ParseError::Unexpected(first.clone()));
+    }
+    let kind = read.kind.ok_or_else(|| missing("the pool's type"))?;
+    let servers = read.servers.into_iter().map(|server| {
+        Ok(UpstreamServer {
+            id: server.id.ok_or_else(|| missing("the comment with member_id"))?,
+            address: server.address,
+            role: match kind {
+                _ if server.backup => Role::Replica,
+                PoolKind::Http => Role::Primary,
+                PoolKind::Nanio => Role::Active,
+            },
+            weight: server.weight,
+            max_fails: server.max_fails,
+            fail_timeout_s: server.fail_timeout_s,
+        })
+    });
+    Ok(Upstream {
+        id: read.id.ok_or_else(|| missing("the comment with pool_id"))?,
+        name: read.name,
+        kind,
+        lb_method: read.lb_method,
+        keepalive: read.keepalive,
+        servers: servers.collect::<Result<_, ParseError>>()?,
+    })
+}
+
+/// The server block, if nothing is missing.
+///
+/// # Errors
+/// What is missing.
+pub fn strict_server(read: DiskServer) -> Result<Server, ParseError> {
+    let route_id = |id: Option<RouteId>| id.ok_or_else(|| missing("the comment with route_id"));
+    let routes = read.routes.into_iter().map(|route| {
+        Ok(ServerRoute {
+            id: route_id(route.id)?,
+            path_prefix: route.path_prefix,
+            pool: route.pool,
+            key_prefix: route.key_prefix,
+            extra_directives: route.extra_directives,
+        })
+    });
+    let routes = routes.collect::<Result<_, ParseError>>()?;
+    let default =
+        read.default.map(|default| Ok::<_, ParseError>(DefaultRoute { id: route_id(default.id)?, pool: default.pool }));
+    Ok(Server {
+        id: read.id.ok_or_else(|| missing("the comment with vhost_id"))?,
+        server_name: read.server_name,
+        listen_port: read.listen_port,
+        tls: read.tls,
+        protocol: read.protocol.ok_or_else(|| missing("the routing map"))?,
+        ip_rules: read.ip_rules,
+        extra_directives: read.extra_directives,
+        extra_blocks: read.extra_blocks,
+        default: default.transpose()?,
+        routes,
+    })
 }
 
 /// Whether `source` holds exactly what its parsed value says, and nothing else.
@@ -63,30 +153,30 @@ pub fn is_understood(source: &str, renderer: &Renderer, dialect: Dialect) -> boo
     parse(source).is_ok_and(|file| renderer.render(&file, dialect) == source)
 }
 
-fn directives(nodes: &[Node]) -> impl Iterator<Item = &Directive> {
+pub(super) fn directives(nodes: &[Node]) -> impl Iterator<Item = &Directive> {
     nodes.iter().filter_map(|node| match node {
         Node::Directive(directive) => Some(directive),
         Node::Comment { .. } => None,
     })
 }
 
-fn inside(directive: &Directive) -> &[Node] {
+pub(super) fn inside(directive: &Directive) -> &[Node] {
     directive.block.as_deref().unwrap_or_default()
 }
 
-fn only_argument(directive: &Directive) -> Result<&str, ParseError> {
+pub(super) fn only_argument(directive: &Directive) -> Result<&str, ParseError> {
     directive.argument().ok_or_else(|| {
         ParseError::Unexpected(format!("line {}: {} must have one argument", directive.line, directive.name()))
     })
 }
 
 /// `key:value` pairs of a comment such as `pool_id:3 name:web-a type:http`.
-fn facts(comment: &str) -> HashMap<&str, &str> {
+pub(super) fn facts(comment: &str) -> HashMap<&str, &str> {
     comment.split(' ').filter_map(|pair| pair.split_once(':')).collect()
 }
 
 /// Refuses what stands twice and can be there once: the second would be another entity, or the first one lost.
-fn once<T: Eq + Hash + Display>(what: &str, all: impl Iterator<Item = T>) -> Result<(), ParseError> {
+pub(super) fn once<T: Eq + Hash + Display>(what: &str, all: impl Iterator<Item = T>) -> Result<(), ParseError> {
     let mut seen = HashSet::new();
     for one in all {
         if let Some(twice) = seen.replace(one) {
@@ -96,12 +186,12 @@ fn once<T: Eq + Hash + Display>(what: &str, all: impl Iterator<Item = T>) -> Res
     Ok(())
 }
 
-fn number(text: &str, what: &str) -> Result<i64, ParseError> {
+pub(super) fn number(text: &str, what: &str) -> Result<i64, ParseError> {
     text.parse().map_err(|_| ParseError::Unexpected(format!("{what} is not a number: {text:?}")))
 }
 
 /// The first comment at this level that says `key:…`.
-fn headline<'a>(nodes: &'a [Node], key: &str) -> Option<HashMap<&'a str, &'a str>> {
+pub(super) fn headline<'a>(nodes: &'a [Node], key: &str) -> Option<HashMap<&'a str, &'a str>> {
     nodes.iter().find_map(|node| match node {
         Node::Comment { text, .. } => Some(facts(text)).filter(|facts| facts.contains_key(key)),
         Node::Directive(_) => None,
@@ -133,44 +223,50 @@ fn parse_common(nodes: &[Node]) -> Result<Common, ParseError> {
     })
 }
 
-fn parse_upstream(nodes: &[Node], upstream: &Directive) -> Result<Upstream, ParseError> {
+fn read_upstream(nodes: &[Node], upstream: &Directive) -> Result<DiskUpstream, ParseError> {
     let head = headline(nodes, "pool_id").ok_or_else(|| missing("the comment with pool_id"))?;
     let kind = PoolKind::parse(head.get("type").ok_or_else(|| missing("the pool's type"))?)?;
-    let body = inside(upstream);
-    let comments = trailing_facts(body);
-    let mut parsed = Upstream {
-        id: PoolId(number(head["pool_id"], "pool_id")?),
+    let mut read = DiskUpstream {
+        writer: Writer::Ours,
+        id: Some(PoolId(number(head["pool_id"], "pool_id")?)),
         name: PoolName::parse(only_argument(upstream)?)?,
-        kind,
+        kind: Some(kind),
         lb_method: LbMethod::RoundRobin,
         keepalive: Keepalive::default(),
         servers: Vec::new(),
+        remains: Remains::default(),
     };
+    read_upstream_body(inside(upstream), &mut read)?;
+    Ok(read)
+}
+
+/// Reads what is inside of an upstream's braces, in our form or that of 0.4.x.
+pub(super) fn read_upstream_body(body: &[Node], read: &mut DiskUpstream) -> Result<(), ParseError> {
+    let comments = trailing_facts(body);
     for directive in directives(body) {
         match directive.name() {
-            "least_conn" => parsed.lb_method = LbMethod::LeastConn,
-            "ip_hash" => parsed.lb_method = LbMethod::IpHash,
-            "keepalive" => parsed.keepalive = Keepalive::new(number(only_argument(directive)?, "keepalive")?)?,
+            "least_conn" => read.lb_method = LbMethod::LeastConn,
+            "ip_hash" => read.lb_method = LbMethod::IpHash,
+            "keepalive" => read.keepalive = Keepalive::new(number(only_argument(directive)?, "keepalive")?)?,
             // Always the same: the template says why.
             "keepalive_timeout" => {}
             "server" => {
                 let id = comments.get(&directive.line).and_then(|facts| facts.get("member_id"));
-                let id = number(id.ok_or_else(|| missing("the comment with member_id"))?, "member_id")?;
-                parsed.servers.push(parse_member(directive, MemberId(id), kind)?);
+                let id = id.map(|id| number(id, "member_id").map(MemberId)).transpose()?;
+                read.servers.push(read_member(directive, id, &mut read.remains)?);
             }
-            other => return Err(ParseError::Unexpected(format!("line {}: unknown {other}", directive.line))),
+            other => read.remains.directives.push(format!("line {}: unknown {other}", directive.line)),
         }
     }
-    once("member_id", parsed.servers.iter().map(|server| server.id))?;
-    Ok(parsed)
+    once("member_id", read.servers.iter().filter_map(|server| server.id))
 }
 
-fn parse_member(directive: &Directive, id: MemberId, kind: PoolKind) -> Result<UpstreamServer, ParseError> {
+fn read_member(directive: &Directive, id: Option<MemberId>, remains: &mut Remains) -> Result<DiskMember, ParseError> {
     let (address, parameters) = directive.arguments().split_first().ok_or_else(|| missing("a member's address"))?;
-    let mut member = UpstreamServer {
+    let mut member = DiskMember {
         id,
         address: Address::parse(address)?,
-        role: if kind == PoolKind::Http { Role::Primary } else { Role::Active },
+        backup: false,
         weight: Weight::default(),
         max_fails: MaxFails::default(),
         fail_timeout_s: FailTimeout::default(),
@@ -183,8 +279,8 @@ fn parse_member(directive: &Directive, id: MemberId, kind: PoolKind) -> Result<U
                 let seconds = value.strip_suffix('s').unwrap_or(value);
                 member.fail_timeout_s = FailTimeout::new(number(seconds, "fail_timeout")?)?;
             }
-            None if parameter == "backup" => member.role = Role::Replica,
-            _ => return Err(ParseError::Unexpected(format!("line {}: unknown {parameter}", directive.line))),
+            None if parameter == "backup" => member.backup = true,
+            _ => remains.directives.push(format!("line {}: unknown {parameter}", directive.line)),
         }
     }
     Ok(member)
@@ -251,24 +347,28 @@ impl OwnText {
     }
 }
 
-fn parse_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<Server, ParseError> {
+fn read_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<DiskServer, ParseError> {
     let head = headline(nodes, "vhost_id").ok_or_else(|| missing("the comment with vhost_id"))?;
     let id = number(head["vhost_id"], "vhost_id")?;
     let pool_map = directives(nodes).find(|directive| {
         directive.name() == "map" && directive.words.get(2).is_some_and(|word| *word == format!("$nanio_v{id}_pool"))
     });
     let body = inside(server);
-    let mut parsed = Server {
-        id: VhostId(id),
+    let mut parsed = DiskServer {
+        writer: Writer::Ours,
+        id: Some(VhostId(id)),
         server_name: ServerName::parse(find_argument(body, "server_name")?)?,
         listen_port: Port::default(),
         tls: None,
-        protocol: if pool_map.is_some() { Protocol::S3 } else { Protocol::Http },
+        protocol: Some(if pool_map.is_some() { Protocol::S3 } else { Protocol::Http }),
         ip_rules: parse_ip_rules(body)?,
         extra_directives: own.directives.take(),
         extra_blocks: own.extra_blocks(),
+        unmarked: Vec::new(),
         default: None,
         routes: Vec::new(),
+        splits: Vec::new(),
+        remains: Remains::default(),
     };
     let listen = directives(body).find(|directive| directive.name() == "listen").ok_or_else(|| missing("listen"))?;
     let port = listen.arguments().first().ok_or_else(|| missing("the port"))?;
@@ -283,19 +383,19 @@ fn parse_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<
         parse_pool_map(inside(map), &mut parsed)?;
     }
     parse_locations(body, &mut parsed, &own.routes)?;
-    parsed.routes.sort_by(ServerRoute::order);
-    let default = parsed.default.iter().map(|route| route.id);
-    once("route_id", default.chain(parsed.routes.iter().map(|route| route.id)))?;
+    parsed.routes.sort_by(DiskRoute::order);
+    let default = parsed.default.iter().filter_map(|route| route.id);
+    once("route_id", default.chain(parsed.routes.iter().filter_map(|route| route.id)))?;
     once("the prefix", parsed.routes.iter().map(|route| route.path_prefix.canonical()))?;
     Ok(parsed)
 }
 
-fn find_argument<'a>(nodes: &'a [Node], name: &str) -> Result<&'a str, ParseError> {
+pub(super) fn find_argument<'a>(nodes: &'a [Node], name: &str) -> Result<&'a str, ParseError> {
     let found = directives(nodes).find(|directive| directive.name() == name).ok_or_else(|| missing(name))?;
     only_argument(found)
 }
 
-fn parse_ip_rules(body: &[Node]) -> Result<Option<IpRules>, ParseError> {
+pub(super) fn parse_ip_rules(body: &[Node]) -> Result<Option<IpRules>, ParseError> {
     let mut rules: Option<(IpRuleMode, Vec<IpRange>)> = None;
     for directive in directives(body) {
         let Ok(mode) = IpRuleMode::parse(directive.name()) else { continue };
@@ -312,7 +412,7 @@ fn parse_ip_rules(body: &[Node]) -> Result<Option<IpRules>, ParseError> {
     rules.map(|(mode, ranges)| IpRules::new(mode, ranges)).transpose().map_err(ParseError::from)
 }
 
-fn parse_pool_map(entries: &[Node], server: &mut Server) -> Result<(), ParseError> {
+fn parse_pool_map(entries: &[Node], server: &mut DiskServer) -> Result<(), ParseError> {
     let comments = trailing_facts(entries);
     for entry in directives(entries) {
         let Some(pool) = entry.argument() else { continue };
@@ -321,22 +421,22 @@ fn parse_pool_map(entries: &[Node], server: &mut Server) -> Result<(), ParseErro
         }
         let known = comments.get(&entry.line);
         let id = known.and_then(|facts| facts.get("route_id"));
-        let id = RouteId(number(id.ok_or_else(|| missing("the comment with route_id"))?, "route_id")?);
+        let id = id.map(|id| number(id, "route_id").map(RouteId)).transpose()?;
         let pool = PoolName::parse(pool)?;
         if entry.name() == "default" {
-            server.default = Some(DefaultRoute { id, pool });
+            server.default = Some(DiskDefaultRoute { id, pool });
             continue;
         }
         let bucket = entry.name().strip_prefix('\\').unwrap_or(entry.name());
         let prefix = known.and_then(|facts| facts.get("prefix").copied());
         let path_prefix = PathPrefix::parse(&prefix.map_or_else(|| format!("/{bucket}/"), str::to_owned))?;
-        server.routes.push(ServerRoute { id, path_prefix, pool, key_prefix: None, extra_directives: None });
+        server.routes.push(DiskRoute { id, path_prefix, pool, key_prefix: None, extra_directives: None });
     }
     Ok(())
 }
 
 /// Locations of routes follow a comment with their id and prefix.
-fn parse_locations(body: &[Node], server: &mut Server, own: &HashMap<i64, Snippet>) -> Result<(), ParseError> {
+fn parse_locations(body: &[Node], server: &mut DiskServer, own: &HashMap<i64, Snippet>) -> Result<(), ParseError> {
     let mut announced: Option<(RouteId, &str)> = None;
     for node in body {
         match node {
@@ -350,9 +450,9 @@ fn parse_locations(body: &[Node], server: &mut Server, own: &HashMap<i64, Snippe
                 let Some((id, prefix)) = announced.take() else { continue };
                 let route = parse_location(directive, id, prefix, own.get(&id.0))?;
                 if route.path_prefix.is_root() {
-                    server.default = Some(DefaultRoute { id, pool: route.pool });
+                    server.default = Some(DiskDefaultRoute { id: Some(id), pool: route.pool });
                 } else {
-                    server.routes.retain(|known| known.id != id);
+                    server.routes.retain(|known| known.id != Some(id));
                     server.routes.push(route);
                 }
             }
@@ -367,7 +467,7 @@ fn parse_location(
     id: RouteId,
     prefix: &str,
     own: Option<&Snippet>,
-) -> Result<ServerRoute, ParseError> {
+) -> Result<DiskRoute, ParseError> {
     let body = inside(location);
     let target = find_argument(body, "proxy_pass")?;
     let pool = target.strip_prefix("http://").ok_or_else(|| missing("http:// of proxy_pass"))?;
@@ -377,8 +477,8 @@ fn parse_location(
         .and_then(|to| to.strip_prefix('/')?.strip_suffix("$1"))
         .map(KeyPrefix::parse)
         .transpose()?;
-    Ok(ServerRoute {
-        id,
+    Ok(DiskRoute {
+        id: Some(id),
         path_prefix: PathPrefix::stored(prefix)?,
         pool: PoolName::parse(pool)?,
         key_prefix,
