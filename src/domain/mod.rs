@@ -13,6 +13,7 @@ pub mod invalid;
 pub mod migration;
 pub mod page;
 pub mod pool;
+pub mod restore;
 pub mod route;
 pub mod services;
 pub mod sidecar;

@@ -240,6 +240,15 @@ pub struct Member {
 }
 
 impl Role {
+    /// The role of a member of which nothing else is said.
+    #[must_use]
+    pub fn usual(kind: PoolKind) -> Self {
+        match kind {
+            PoolKind::Nanio => Role::Active,
+            PoolKind::Http => Role::Primary,
+        }
+    }
+
     /// Whether a member with this role can be in a pool of `kind`.
     #[must_use]
     pub fn fits(self, kind: PoolKind) -> bool {

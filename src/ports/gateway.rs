@@ -1,6 +1,6 @@
 //! nginx on this machine: its managed files, its opinion of them, its processes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 
@@ -72,6 +72,8 @@ pub struct Rendered {
     pub path: String,
     /// Its whole text.
     pub content: String,
+    /// Lower-hex SHA-256 of the text.
+    pub sha256: String,
 }
 
 /// Files to write and remove in one change.
@@ -83,10 +85,36 @@ pub struct FileChange {
     pub remove: Vec<FileName>,
     /// Remove also managed files that are neither put nor recorded (rebuild).
     pub remove_unknown: bool,
+    /// Files that stay as they are, whatever else is said.
+    pub keep: Vec<FileName>,
     /// What we last wrote, by path: lower-hex SHA-256. A file that is touched and differs is drift.
     pub recorded: HashMap<String, String>,
-    /// Replace drifted files too (rebuild).
-    pub overwrite_drift: bool,
+    /// Drifted files that are replaced all the same.
+    pub overwrite: Overwrite,
+}
+
+/// Which files may be written over or removed although they were edited outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    /// None.
+    #[default]
+    Nothing,
+    /// These.
+    These(HashSet<FileName>),
+    /// Every file of the change.
+    Everything,
+}
+
+impl Overwrite {
+    /// Whether the file of this name may be written over.
+    #[must_use]
+    pub fn covers(&self, name: &FileName) -> bool {
+        match self {
+            Overwrite::Nothing => false,
+            Overwrite::These(names) => names.contains(name),
+            Overwrite::Everything => true,
+        }
+    }
 }
 
 /// A change that nginx accepted and that waits to be made live.

@@ -7,7 +7,7 @@ use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
 use nanio_orchestrator::domain::gateway::{Common, FileName, ManagedFile, Server, Upstream};
 use nanio_orchestrator::domain::pool::PoolName;
 use nanio_orchestrator::domain::vhost::ServerName;
-use nanio_orchestrator::ports::gateway::{FileChange, Gateway, GatewayError, Recovery};
+use nanio_orchestrator::ports::gateway::{FileChange, Gateway, GatewayError, Overwrite, Recovery};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, TestRunner};
 
@@ -136,7 +136,7 @@ async fn an_edit_from_outside_is_not_written_over() {
         let refused = gateway.test(remove.clone()).await;
         assert!(matches!(refused, Err(GatewayError::Drifted { .. })), "{adapter}: {refused:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\n", "{adapter}");
-        gateway.test(FileChange { overwrite_drift: true, ..remove }).await.unwrap();
+        gateway.test(FileChange { overwrite: Overwrite::Everything, ..remove }).await.unwrap();
     }
 }
 
@@ -293,7 +293,7 @@ async fn nginx_accepts_what_the_renderer_makes() {
             .map(ManagedFile::Upstream)
             .chain([ManagedFile::Server(server.into()), ManagedFile::Common(Common::sized(10, 2, 253))])
             .collect();
-        let change = FileChange { remove_unknown: true, overwrite_drift: true, ..put(files.clone()) };
+        let change = FileChange { remove_unknown: true, overwrite: Overwrite::Everything, ..put(files.clone()) };
         if let Err(error) = gateway.test(change).await {
             let texts: Vec<String> = files.iter().map(|file| gateway.render(file).content).collect();
             panic!("round {round}: {error}\n{}", texts.join("\n"));

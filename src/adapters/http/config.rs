@@ -131,7 +131,7 @@ impl From<Rebuilt> for RebuiltView {
 }
 
 impl From<Rendered> for PreviewView {
-    fn from(Rendered { path, content }: Rendered) -> Self {
+    fn from(Rendered { path, content, .. }: Rendered) -> Self {
         Self { filepath: path, content: Some(content) }
     }
 }

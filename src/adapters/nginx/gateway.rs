@@ -210,7 +210,7 @@ fn dry(what: &str) -> NginxAnswer {
 impl Gateway for NginxGateway {
     fn render(&self, file: &ManagedFile) -> Rendered {
         let content = self.shared.renderer.render(file, self.shared.dialect());
-        Rendered { path: self.path(&file.name()), content }
+        Rendered { path: self.path(&file.name()), sha256: tree::sha256(content.as_bytes()), content }
     }
 
     fn path(&self, name: &FileName) -> String {

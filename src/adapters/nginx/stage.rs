@@ -1,6 +1,6 @@
 //! From a wanted change to a staged candidate: what differs, whether it may be replaced, what nginx will see.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use super::intent::Moves;
 use super::proof::{self, Facts};
 use super::render::{Dialect, Renderer};
 use super::tree::{self, Content, KINDS, Tree, remove, sync_dir, write_new};
+use crate::domain::gateway::ManagedFile;
 use crate::fault::point;
 use crate::ports::gateway::{FileChange, GatewayError};
 
@@ -33,7 +34,8 @@ impl Candidate {
     pub fn of(change: &FileChange, tree: &Tree, renderer: &Renderer, dialect: Dialect) -> Result<Self, GatewayError> {
         let mut candidate = Self::default();
         for file in &change.put {
-            let relative = Tree::relative(&file.name());
+            let name = file.name();
+            let (relative, overwrite) = (Tree::relative(&name), change.overwrite.covers(&name));
             let text = renderer.render(file, dialect);
             let sha256 = tree::sha256(text.as_bytes());
             let shown = tree.shown(&relative);
@@ -42,13 +44,13 @@ impl Candidate {
             candidate.written.push((shown.clone(), sha256.clone()));
             let same_as_disk = disk.as_ref() == Some(&sha256);
             // A file that this change leaves as we wrote it is not touched, drifted or not.
-            let unchanged = recorded == Some(&sha256) && !change.overwrite_drift;
+            let unchanged = recorded == Some(&sha256) && !overwrite;
             if same_as_disk || unchanged {
                 continue;
             }
             // A sidecar that is gone holds no edit that could be lost.
             let gone = disk.is_none() && tree::is_sidecar(&relative);
-            if disk.as_ref() != recorded && !gone && !change.overwrite_drift {
+            if disk.as_ref() != recorded && !gone && !overwrite {
                 return Err(GatewayError::Drifted { path: shown });
             }
             candidate.moves.put.push(relative.clone());
@@ -61,10 +63,10 @@ impl Candidate {
 
     fn note_removals(&mut self, change: &FileChange, tree: &Tree) -> Result<(), GatewayError> {
         let named: Vec<PathBuf> = change.remove.iter().map(Tree::relative).collect();
-        for relative in &named {
+        for (relative, name) in named.iter().zip(&change.remove) {
             let shown = tree.shown(relative);
             if let Some(content) = tree.content(&tree.root().join(relative))? {
-                if Some(&content.sha256) != change.recorded.get(&shown) && !change.overwrite_drift {
+                if Some(&content.sha256) != change.recorded.get(&shown) && !change.overwrite.covers(name) {
                     return Err(GatewayError::Drifted { path: shown });
                 }
                 self.moves.remove.push(relative.clone());
@@ -72,7 +74,9 @@ impl Candidate {
             self.removed.push(shown);
         }
         if change.remove_unknown {
-            let kept: Vec<PathBuf> = change.put.iter().map(|file| Tree::relative(&file.name())).collect();
+            let put = change.put.iter().map(ManagedFile::name);
+            let kept: HashSet<PathBuf> =
+                put.chain(change.keep.iter().cloned()).map(|name| Tree::relative(&name)).collect();
             let ours = |content: &Content, shown: &String| content.managed || change.recorded.contains_key(shown);
             for (relative, content) in tree.observe()? {
                 let shown = tree.shown(&relative);
@@ -81,8 +85,8 @@ impl Candidate {
                     self.moves.remove.push(relative);
                 }
             }
-            let known: Vec<String> = kept.iter().map(|relative| tree.shown(relative)).collect();
-            let gone = change.recorded.keys().filter(|path| !known.contains(path) && !self.removed.contains(path));
+            let known: HashSet<String> = kept.iter().map(|relative| tree.shown(relative)).collect();
+            let gone = change.recorded.keys().filter(|path| !known.contains(*path) && !self.removed.contains(path));
             let gone: Vec<String> = gone.cloned().collect();
             self.removed.extend(gone);
         }

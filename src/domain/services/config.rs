@@ -125,7 +125,7 @@ impl Config {
             change.audit(Action::Rebuild, Subject::Config, None, None)?;
             Ok(())
         };
-        let published = match self.context.publisher.overwrite(actor, everything).await {
+        let published = match self.context.publisher.alone(actor, everything).await {
             Ok(((), published)) => published.tested,
             Err(ServiceError::Refused(output) | ServiceError::Gateway(GatewayError::Refused(output))) => {
                 let errors = vec![output.clone()];

@@ -31,8 +31,14 @@ pub(super) fn desired(
     touched: &Touched,
     known: &mut KnownServers,
 ) -> Result<Desired, ServiceError> {
-    let mut change = FileChange { remove_unknown: touched.everything, ..FileChange::default() };
+    let overwrite = touched.overwrite.clone();
+    let mut change = FileChange { remove_unknown: touched.everything, overwrite, ..FileChange::default() };
+    if touched.sidecars {
+        known.forget_all();
+        put_sidecars(tx, &mut change)?;
+    }
     let (pools, vhosts) = if touched.everything { (tx.pools()?, tx.vhosts()?) } else { named(tx, touched)? };
+    let vhosts = without_splits(tx, vhosts, touched.everything, &mut change)?;
     let mut whole: Vec<Vhost> = Vec::new();
     for vhost in vhosts {
         let routes =
@@ -71,6 +77,48 @@ pub(super) fn desired(
     change.remove.retain(|name| !put.contains(name));
     record(tx, gateway, &mut change)?;
     Ok(Desired { files: change, counts })
+}
+
+/// Takes out the vhosts that 0.4.x was splitting: their files stay as they are until an operator has decided.
+fn without_splits(
+    tx: &mut dyn Tx,
+    vhosts: Vec<Vhost>,
+    everything: bool,
+    change: &mut FileChange,
+) -> Result<Vec<Vhost>, ServiceError> {
+    let mut rest = Vec::with_capacity(vhosts.len());
+    for vhost in vhosts {
+        match tx.migration_to_adopt(vhost.id)? {
+            None => rest.push(vhost),
+            Some(_) if everything => {
+                change.keep.push(FileName::Server(vhost.server_name.clone()));
+                change.put.push(sidecars::of_vhost(tx, vhost)?);
+            }
+            Some(migration) => {
+                return Err(ServiceError::Conflict(format!(
+                    "vhost {} cannot be changed: 0.4.x left bucket {} split between pools {} and {} (migration {}), and \
+                     new objects would be lost. Finish or cancel that migration under 0.4.x, or adopt it, first",
+                    vhost.server_name,
+                    migration.bucket,
+                    migration.source.name,
+                    migration.destination.name,
+                    migration.id
+                )));
+            }
+        }
+    }
+    Ok(rest)
+}
+
+/// The sidecars of everything.
+fn put_sidecars(tx: &mut dyn Tx, change: &mut FileChange) -> Result<(), ServiceError> {
+    for pool in tx.pools()? {
+        change.put.push(sidecars::of_pool(tx, pool)?);
+    }
+    for vhost in tx.vhosts()? {
+        change.put.push(sidecars::of_vhost(tx, vhost)?);
+    }
+    Ok(())
 }
 
 /// The pools and vhosts that were touched and are there.

@@ -95,6 +95,11 @@ impl KnownServers {
         self.servers.remove(&vhost);
     }
 
+    /// Nothing certain is known any more.
+    pub fn forget_all(&mut self) {
+        *self = Self::default();
+    }
+
     /// These files are published and committed, and with them these counts, if any were changed.
     pub fn keep<'a>(&mut self, files: impl Iterator<Item = &'a ManagedFile>, counts: Option<RouteCounts>) {
         self.counts = counts.or(self.counts.take());

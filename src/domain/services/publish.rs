@@ -9,7 +9,7 @@
 //! Changes are taken one batch at a time: those that wait at the same moment share one test. If the
 //! batch is refused, each is tried alone, so that a bad one cannot take good ones with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +23,7 @@ use crate::domain::gateway::FileName;
 use crate::domain::ids::{PoolId, RouteId, VhostId};
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
-use crate::ports::gateway::{FileChange, Gateway, Recovery, Tested};
+use crate::ports::gateway::{FileChange, Gateway, Overwrite, Recovery, Tested};
 use crate::ports::store::{FileRecord, Store, StoreError, Tx};
 
 /// How many changes may share one test. More would make a refused batch slow to take apart.
@@ -41,6 +41,29 @@ pub(super) struct Touched {
     pub routes: BTreeMap<VhostId, BTreeSet<RouteId>>,
     pub retired: BTreeSet<FileName>,
     pub everything: bool,
+    pub sidecars: bool,
+    pub overwrite: Overwrite,
+}
+
+impl Touched {
+    fn add(&mut self, other: Touched) {
+        self.pools.extend(other.pools);
+        self.vhosts.extend(other.vhosts);
+        for (vhost, routes) in other.routes {
+            self.routes.entry(vhost).or_default().extend(routes);
+        }
+        self.retired.extend(other.retired);
+        self.everything |= other.everything;
+        self.sidecars |= other.sidecars;
+        self.overwrite = match (std::mem::take(&mut self.overwrite), other.overwrite) {
+            (Overwrite::Everything, _) | (_, Overwrite::Everything) => Overwrite::Everything,
+            (Overwrite::Nothing, one) | (one, Overwrite::Nothing) => one,
+            (Overwrite::These(mut all), Overwrite::These(more)) => {
+                all.extend(more);
+                Overwrite::These(all)
+            }
+        };
+    }
 }
 
 /// A change at work inside its transaction.
@@ -75,9 +98,27 @@ impl Change<'_> {
         self.touched.retired.insert(name);
     }
 
-    /// Every file is to be written anew, and what is not ours to keep removed.
+    /// Every file is to be written anew, over what was edited outside, and what is not ours to keep removed.
     pub fn touch_everything(&mut self) {
         self.touched.everything = true;
+        self.touched.overwrite = Overwrite::Everything;
+    }
+
+    /// Every sidecar is to say what the database says, whatever was there. nginx sees nothing of it.
+    pub fn touch_all_sidecars(&mut self) {
+        self.touched.sidecars = true;
+        self.touched.overwrite = Overwrite::Everything;
+    }
+
+    /// The file of this name may be written over although it was edited outside.
+    pub fn overwrite(&mut self, name: FileName) {
+        match &mut self.touched.overwrite {
+            Overwrite::Everything => {}
+            Overwrite::These(names) => {
+                names.insert(name);
+            }
+            none => *none = Overwrite::These(HashSet::from([name])),
+        }
     }
 
     /// Writes down what was done, with nginx's answer to it.
@@ -139,11 +180,11 @@ impl Publisher {
         self.publish(actor, false, body).await.map(|(value, _)| value)
     }
 
-    /// As [`Publisher::change`], but files that were edited outside are written over, and it tells what was written.
+    /// As [`Publisher::change`], but it shares its test with no other change, and it tells what was written.
     ///
     /// # Errors
     /// As [`Publisher::change`].
-    pub async fn overwrite<T: Send + 'static>(
+    pub async fn alone<T: Send + 'static>(
         &self,
         actor: Actor,
         body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
@@ -199,13 +240,7 @@ where
         let outcome = (self.body)(&mut change);
         let succeeded = outcome.is_ok();
         if succeeded {
-            touched.pools.extend(own.pools);
-            touched.vhosts.extend(own.vhosts);
-            for (vhost, routes) in own.routes {
-                touched.routes.entry(vhost).or_default().extend(routes);
-            }
-            touched.retired.extend(own.retired);
-            touched.everything |= own.everything;
+            touched.add(own);
         }
         self.outcome = Some(outcome);
         succeeded
@@ -290,9 +325,8 @@ impl PublishLoop {
 
     /// Takes one batch through all steps. Changes whose body failed are answered on the way; the rest comes back.
     async fn publish(&self, batch: Batch, several: bool) -> (Batch, Result<Published, ServiceError>) {
-        let alone = batch.iter().any(|pending| pending.alone());
         let shared: SharedBatch = Arc::new(Mutex::new(batch));
-        let planned = self.plan(&shared, alone).await;
+        let planned = self.plan(&shared).await;
         let plan = match planned {
             Ok(Some(plan)) => plan,
             Ok(None) => return (take(&shared), Ok(Published::default())),
@@ -330,7 +364,7 @@ impl PublishLoop {
     }
 
     /// Runs the batch in a transaction that is rolled back. `None`: no change of the batch succeeded.
-    async fn plan(&self, batch: &SharedBatch, overwrite_drift: bool) -> Result<Option<Plan>, ServiceError> {
+    async fn plan(&self, batch: &SharedBatch) -> Result<Option<Plan>, ServiceError> {
         let (batch, now) = (batch.clone(), self.clock.now());
         let (gateway, known) = (self.gateway.clone(), self.known.clone());
         let planned = self.store.write(move |tx| -> Result<(), Planned> {
@@ -340,11 +374,10 @@ impl PublishLoop {
             if !kept.contains(&true) {
                 return Err(Planned::Nothing);
             }
-            let Desired { mut files, counts } = {
+            let Desired { files, counts } = {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 files::desired(tx, gateway.as_ref(), &touched, &mut known)?
             };
-            files.overwrite_drift = overwrite_drift;
             let change_id = next_change(tx.fact(LAST_CHANGE)?.as_deref());
             Err(Planned::Files(Box::new(Plan { files, counts, kept, change_id, now })))
         });
