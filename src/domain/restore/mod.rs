@@ -10,6 +10,7 @@ mod import;
 mod migrations;
 mod pools;
 mod records;
+mod told;
 mod vhosts;
 
 pub use import::{Disk, Former, Import, ImportedPool, ImportedVhost, import};
