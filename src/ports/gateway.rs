@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 
 use crate::domain::audit::NginxAnswer;
+use crate::domain::disk::DiskFile;
 use crate::domain::gateway::{FileName, ManagedFile};
 
 /// Owns the managed files and speaks to nginx.
@@ -63,6 +64,30 @@ pub trait Gateway: Send + Sync {
 
     /// The managed files as they are on disk now, ours and unknown ones, and the state of nginx.
     async fn observe(&self) -> Result<Observed, GatewayError>;
+
+    /// What every file of the managed directory says, in order of path: each `*.conf` and sidecar, whoever wrote
+    /// it. One that cannot be understood is listed as such; hidden files and other names are left out.
+    ///
+    /// # Errors
+    /// A fault of the machine: the list would not be whole.
+    async fn read_all(&self) -> Result<Vec<DiskFile>, GatewayError>;
+
+    /// What one managed file says, by the path that operators know. Nothing else is opened, whatever the path is.
+    ///
+    /// # Errors
+    /// A fault of the machine.
+    async fn read_file(&self, path: &str) -> Result<FileAt, GatewayError>;
+}
+
+/// What is at a path that an operator named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileAt {
+    /// No managed file can be there, in a sentence that begins with the path. Its content was not looked at.
+    NotManaged(String),
+    /// A managed file can be there, and none is.
+    Missing,
+    /// A file, and its text.
+    Present(Box<DiskFile>, String),
 }
 
 /// A file as text.

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
 use nanio_orchestrator::domain::audit::NginxAnswer;
+use nanio_orchestrator::domain::disk::DiskFile;
 use nanio_orchestrator::domain::gateway::{FileName, ManagedFile};
 use nanio_orchestrator::ports::gateway::{
-    FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested,
+    FileAt, FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested,
 };
 
 use crate::support::nginx::snapshot;
@@ -139,5 +140,13 @@ impl Gateway for ScriptedGateway {
 
     async fn observe(&self) -> Result<Observed, GatewayError> {
         self.dry_run.observe().await
+    }
+
+    async fn read_all(&self) -> Result<Vec<DiskFile>, GatewayError> {
+        self.dry_run.read_all().await
+    }
+
+    async fn read_file(&self, path: &str) -> Result<FileAt, GatewayError> {
+        self.dry_run.read_file(path).await
     }
 }

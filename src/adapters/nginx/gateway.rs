@@ -16,11 +16,12 @@ use super::render::{Dialect, Renderer};
 use super::stage::{Candidate, prove_pools, tail};
 use super::tree::{Tree, write_new};
 use super::workers::{self, Process};
-use super::{snippet, tree};
+use super::{disk, snippet, tree};
 use crate::domain::audit::NginxAnswer;
+use crate::domain::disk::DiskFile;
 use crate::domain::gateway::{FileName, ManagedFile};
 use crate::fault::point;
-use crate::ports::gateway::{FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested};
+use crate::ports::gateway::{FileAt, FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested};
 
 /// How long new workers may take to appear after a reload.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -112,6 +113,10 @@ impl NginxGateway {
 impl Shared {
     fn dialect(&self) -> Dialect {
         *self.dialect.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reader(&self) -> disk::Reader<'_> {
+        disk::Reader { tree: &self.tree, renderer: &self.renderer, dialect: self.dialect() }
     }
 
     /// Reads nginx.conf and learns from it what our files may say.
@@ -335,6 +340,15 @@ impl Gateway for NginxGateway {
             })
         })
         .await
+    }
+
+    async fn read_all(&self) -> Result<Vec<DiskFile>, GatewayError> {
+        self.blocking(|shared| shared.reader().all()).await
+    }
+
+    async fn read_file(&self, path: &str) -> Result<FileAt, GatewayError> {
+        let path = path.to_owned();
+        self.blocking(move |shared| shared.reader().at(&path)).await
     }
 }
 

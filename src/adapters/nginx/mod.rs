@@ -1,6 +1,7 @@
 //! nginx: files rendered and parsed, candidates tested, reloads proven.
 
 pub mod command;
+pub mod disk;
 pub mod gateway;
 pub mod intent;
 pub mod main_conf;

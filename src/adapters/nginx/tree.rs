@@ -180,6 +180,20 @@ impl Tree {
         Ok(files)
     }
 
+    /// Where managed files are, below the root, in order.
+    ///
+    /// # Errors
+    /// A directory cannot be listed.
+    pub fn places(&self) -> Result<Vec<PathBuf>, GatewayError> {
+        let mut places = vec![PathBuf::from(IDS)];
+        for kind in KINDS {
+            let names = names_in(&self.root.join(kind), ".conf")?;
+            places.extend(names.into_iter().map(|name| Path::new(kind).join(name)));
+        }
+        places.sort();
+        Ok(places)
+    }
+
     /// As [`Tree::observe`], of a tree of the same form: the live one or the staging.
     ///
     /// # Errors
@@ -289,6 +303,12 @@ impl Tree {
 #[must_use]
 pub fn is_sidecar(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(SIDECAR_SUFFIX.as_bytes())
+}
+
+/// Whether a file of this name in one of [`KINDS`] is for us to read.
+#[must_use]
+pub fn is_managed_name(name: &str) -> bool {
+    !name.starts_with('.') && name.ends_with(".conf") && !name.contains('\0')
 }
 
 /// The names that nginx's `include <dir>/*.conf` finds, sorted. A hidden file is not one of them.

@@ -1,0 +1,184 @@
+//! The managed directory back to values: each file is read once, by its place and by what it says.
+//!
+//! Nothing outside of the managed directory is ever opened: not over `..`, not over a symbolic link; and nothing
+//! that is no ordinary file, or larger than any of ours.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use super::parse::{self, Reading};
+use super::render::{Dialect, Renderer};
+use super::tree::{self, IDS, KINDS, MANAGED_LINE, Tree, fault};
+use crate::domain::disk::{DiskContent, DiskFile};
+use crate::domain::gateway::FileName;
+use crate::domain::pool::{PoolName, RESERVED_POOL_NAME};
+use crate::domain::vhost::ServerName;
+use crate::ports::gateway::{FileAt, GatewayError};
+
+/// No managed file is larger: 20,000 routes take less than 2 MiB.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Reads managed files.
+pub struct Reader<'a> {
+    /// Where they are.
+    pub tree: &'a Tree,
+    /// What a file of ours is compared with.
+    pub renderer: &'a Renderer,
+    /// How this machine's nginx is spoken to.
+    pub dialect: Dialect,
+}
+
+/// What is found at a place.
+enum Opened {
+    File(fs::File),
+    Missing,
+    /// Not a file that we read; what it is instead.
+    Other(String),
+}
+
+impl Reader<'_> {
+    /// Every file of the managed directory, in order of path.
+    ///
+    /// # Errors
+    /// A directory cannot be listed, or a file in it cannot be read.
+    pub fn all(&self) -> Result<Vec<DiskFile>, GatewayError> {
+        let mut files = Vec::new();
+        for relative in self.tree.places()? {
+            if let Some((file, _)) = self.read(&relative)? {
+                files.push(file);
+            }
+        }
+        Ok(files)
+    }
+
+    /// The file at a path that an operator named.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn at(&self, path: &str) -> Result<FileAt, GatewayError> {
+        let Some(relative) = place(self.tree.root(), path) else {
+            return Ok(FileAt::NotManaged(format!(
+                "{path} is not the path of a managed file; those are {}/pools/*.conf, vhosts/*.conf and the \
+                 .meta.json files beside them",
+                self.tree.root().display()
+            )));
+        };
+        match self.open(&relative)? {
+            Opened::Missing => Ok(FileAt::Missing),
+            Opened::Other(what) => Ok(FileAt::NotManaged(format!("{path} {what}"))),
+            Opened::File(file) => {
+                let (file, text) = self.understand(&relative, &bytes_of(file, &relative)?);
+                Ok(FileAt::Present(Box::new(file), text))
+            }
+        }
+    }
+
+    fn read(&self, relative: &Path) -> Result<Option<(DiskFile, String)>, GatewayError> {
+        match self.open(relative)? {
+            Opened::Missing => Ok(None),
+            Opened::File(file) => Ok(Some(self.understand(relative, &bytes_of(file, relative)?))),
+            Opened::Other(what) => {
+                let file = DiskFile {
+                    path: self.tree.shown(relative),
+                    name: name_at(relative),
+                    sha256: String::new(),
+                    content: DiskContent::Unreadable(format!("it {what}")),
+                };
+                Ok(Some((file, String::new())))
+            }
+        }
+    }
+
+    /// Opens a file if it is an ordinary one inside of the managed directory.
+    fn open(&self, relative: &Path) -> Result<Opened, GatewayError> {
+        let root = self.tree.root();
+        let root = fs::canonicalize(root).map_err(|error| fault("find", root, &error))?;
+        let path = root.join(relative);
+        let path = match fs::canonicalize(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Missing),
+            found => found.map_err(|error| fault("look at", &path, &error))?,
+        };
+        if !path.starts_with(&root) {
+            return Ok(Opened::Other("is a symbolic link that leads out of the managed directory".to_owned()));
+        }
+        let seen = fs::symlink_metadata(&path).map_err(|error| fault("look at", &path, &error))?;
+        if !seen.is_file() {
+            return Ok(Opened::Other("is not an ordinary file".to_owned()));
+        }
+        if seen.len() > MAX_BYTES {
+            return Ok(Opened::Other(format!("is larger than {} MiB, which no managed file is", MAX_BYTES >> 20)));
+        }
+        let file = fs::File::open(&path).map_err(|error| fault("read", &path, &error))?;
+        let opened = file.metadata().map_err(|error| fault("look at", &path, &error))?;
+        // Whoever can write here could have put a link to another file in its place meanwhile.
+        if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
+            return Err(GatewayError::Fault(format!("{} was replaced while it was read; try again", path.display())));
+        }
+        Ok(Opened::File(file))
+    }
+
+    fn understand(&self, relative: &Path, bytes: &[u8]) -> (DiskFile, String) {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let content = match std::str::from_utf8(bytes) {
+            Ok(text) => self.content(text),
+            Err(_) => DiskContent::Unreadable("it is not UTF-8 text".to_owned()),
+        };
+        let file =
+            DiskFile { path: self.tree.shown(relative), name: name_at(relative), sha256: tree::sha256(bytes), content };
+        (file, text)
+    }
+
+    fn content(&self, text: &str) -> DiskContent {
+        if text.lines().next() != Some(MANAGED_LINE) {
+            return DiskContent::Foreign;
+        }
+        match parse::read(text) {
+            Ok(Reading::Common(_)) => DiskContent::Common,
+            Ok(Reading::Upstream(upstream)) => DiskContent::Upstream(upstream),
+            Ok(Reading::Server(server)) => DiskContent::Server(server),
+            Err(error) => DiskContent::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// At most [`MAX_BYTES`]: a file may grow after it was measured.
+fn bytes_of(file: fs::File, relative: &Path) -> Result<Vec<u8>, GatewayError> {
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| fault("read", relative, &error))?;
+    Ok(bytes)
+}
+
+/// The place below the root that a path means, if a managed file can be there.
+fn place(root: &Path, path: &str) -> Option<PathBuf> {
+    let relative = Path::new(path).strip_prefix(root).ok()?;
+    let mut parts = Vec::new();
+    for component in relative.components() {
+        let Component::Normal(part) = component else { return None };
+        parts.push(part.to_str()?);
+    }
+    let managed = match parts[..] {
+        [name] => name == IDS,
+        [kind, name] => KINDS.contains(&kind) && tree::is_managed_name(name),
+        _ => false,
+    };
+    (managed && !path.ends_with('/')).then(|| relative.to_owned())
+}
+
+/// The managed file that belongs at a place.
+fn name_at(relative: &Path) -> Option<FileName> {
+    if relative == Path::new(IDS) {
+        return Some(FileName::Ids);
+    }
+    let file = relative.file_name()?.to_str()?;
+    let pools = relative.starts_with(KINDS[0]);
+    let name = match file.strip_suffix(".conf") {
+        Some(RESERVED_POOL_NAME) if pools => FileName::Common,
+        Some(stem) if pools => FileName::Upstream(PoolName::parse(stem).ok()?),
+        Some(stem) => FileName::Server(ServerName::parse(stem).ok()?),
+        None => return None,
+    };
+    // Names that are written otherwise, such as in capitals, have another place.
+    (Tree::relative(&name) == relative).then_some(name)
+}
