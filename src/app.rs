@@ -1,4 +1,4 @@
-//! The composition root: settings in, a running server out.
+//! The composition root: settings in, a running server or the use cases of one command out.
 
 use std::future::Future;
 use std::io;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use poem::listener::{Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, HttpOptions};
@@ -22,9 +23,9 @@ use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::object_storage::StorageError;
 use crate::ports::store::Store;
 
-/// Why the server did not run.
+/// Why the use cases could not be brought up. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub enum StartError {
     /// Another process works on the same data, or the data directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -40,6 +41,14 @@ pub enum ServeError {
     /// What a crash interrupted cannot be made good.
     #[error("an interrupted change could not be completed: {0}")]
     Recovery(#[source] ServiceError),
+}
+
+/// Why the server did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The use cases could not be brought up.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The address cannot be listened on.
     #[error(
         "cannot listen on {address}: {source}; change NANIO_ORCHESTRATOR_HOST or NANIO_ORCHESTRATOR_PORT, or end what uses it"
@@ -75,34 +84,76 @@ pub async fn serve_until(
     settings: Settings,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let clock = Arc::new(SystemClock);
     let address = settings.listen_address();
-    let _lock = ProcessLock::take(&settings.db_path, &format!("serves {address}"), clock.now())?;
+    let Running { services, changes, store, clock, lock: _lock } =
+        start(&settings, &format!("serves {address}")).await?;
+    let listener = TcpListener::bind(&address).into_acceptor().await;
+    let listener = listener.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
+    crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
+
+    let app = http::app(Arc::new(services), http_options(&settings, clock, store));
+    let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
+    // The application is gone, and with it every publisher.
+    last_changes(changes).await;
+    served
+}
+
+/// Does `work` with the use cases and without a server: for a command, while no server runs on the same data.
+/// `purpose` is what others are told who find the data in use.
+///
+/// As at the start of a server, what a crash interrupted is made good first. When this returns, every change that
+/// `work` asked for has been made or refused, and the data is free again.
+///
+/// # Errors
+/// [`StartError::Lock`] with [`LockError::Busy`] when a server or another command has the data; or the use cases
+/// could not be brought up. `work` was not called.
+pub async fn offline<T>(
+    settings: &Settings,
+    purpose: &str,
+    work: impl AsyncFnOnce(&Services) -> T,
+) -> Result<T, StartError> {
+    let Running { services, changes, lock: _lock, .. } = start(settings, purpose).await?;
+    let done = work(&services).await;
+    drop(services);
+    last_changes(changes).await;
+    Ok(done)
+}
+
+/// The use cases at work, and the lock that makes them the only ones on their data.
+struct Running {
+    services: Services,
+    /// Makes the changes; ends when the last publisher is gone.
+    changes: JoinHandle<()>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    lock: ProcessLock,
+}
+
+/// Takes the lock, opens what the settings name, and makes good what a crash interrupted.
+async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let lock = ProcessLock::take(&settings.db_path, purpose, clock.now())?;
     point("start.locked");
-    let store = store(&settings).await?;
+    let store = store(settings).await?;
     point("start.database");
-    let gateway = gateway(&settings).await?;
+    let gateway = gateway(settings).await?;
     point("start.gateway");
-    let storage = Arc::new(NodeStorage::new(global_keys(&settings))?);
+    let storage = Arc::new(NodeStorage::new(global_keys(settings))?);
     let (services, changes) = Services::new(store.clone(), gateway, storage, clock.clone());
-    match changes.recover().await.map_err(ServeError::Recovery)? {
+    match changes.recover().await.map_err(StartError::Recovery)? {
         Recovery::Clean => {}
         Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),
         Recovery::RolledBack => tracing::warn!("a change that was interrupted before its commit was taken back"),
     }
     point("start.recovered");
-    let listener = TcpListener::bind(&address).into_acceptor().await;
-    let listener = listener.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
-    crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
+    Ok(Running { services, changes: tokio::spawn(changes.run()), store, clock, lock })
+}
 
-    let changes = tokio::spawn(changes.run());
-    let app = http::app(Arc::new(services), http_options(&settings, clock, store));
-    let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
-    // The application is gone, and with it every publisher: the loop ends when the last change is done.
+/// Waits until the last change is made.
+async fn last_changes(changes: JoinHandle<()>) {
     if let Err(error) = changes.await {
         tracing::error!(%error, "the last changes were cut short; the next start completes or reverts them");
     }
-    served
 }
 
 /// The database that the settings name. Opened under the process lock, so that nobody else is at work on it.
@@ -159,3 +210,6 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,9 @@ use serde::{Serialize, Serializer};
 pub struct Timestamp(NaiveDateTime);
 
 impl Timestamp {
+    /// What stands where a record does not say when: 1970-01-01T00:00:00Z.
+    pub const UNKNOWN: Timestamp = Timestamp(DateTime::UNIX_EPOCH.naive_utc());
+
     /// The second that contains `time`.
     #[must_use]
     pub fn of(time: DateTime<Utc>) -> Self {
@@ -21,6 +24,13 @@ impl Timestamp {
     #[must_use]
     pub fn of_naive(time: NaiveDateTime) -> Self {
         Self(time.with_nanosecond(0).unwrap_or(time))
+    }
+
+    /// The time that `text` says in one of the two wire forms.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let forms = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S"];
+        forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).map(Self::of_naive)
     }
 
     /// The time as chrono knows it, in UTC.

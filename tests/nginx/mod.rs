@@ -3,3 +3,4 @@
 mod gateway;
 mod inverse;
 mod reading;
+mod sidecars;

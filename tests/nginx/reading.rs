@@ -114,3 +114,27 @@ async fn f35_nothing_but_a_managed_file_is_opened() {
     let strange = disk.all().await.into_iter().filter(|file| matches!(file.content, DiskContent::Unreadable(_)));
     assert_eq!(strange.count(), 5);
 }
+
+#[tokio::test]
+async fn a_sidecar_is_about_what_its_name_field_says_wherever_it_lies() {
+    let disk = Disk::new();
+    disk.write("pools/new.meta.json", "{\"name\": \"old\", \"pool_id\": 1}");
+    disk.write("pools/p.meta.json", "{\"name\": \"p\"}");
+    disk.write("vhosts/A.example.meta.json", "{\"server_name\": \"a.example\"}");
+    disk.write("vhosts/p.meta.json", "{\"name\": \"p\"}");
+    disk.write(
+        "ids.meta.json",
+        "{\"highest_ids\": {\"pools\": 100, \"members\": 0, \"vhosts\": 0, \"routes\": 0, \"migrations\": 0}}",
+    );
+    let all = disk.all().await;
+    assert!(matches!(&all[0].content, DiskContent::Ids(highest) if highest.pools == 100));
+    let DiskContent::PoolSidecar(renamed) = &all[1].content else { panic!("{:?}", all[1]) };
+    assert_eq!(renamed.name.as_str(), "old");
+    assert_eq!(renamed.remains, ["it says that its name is old; that counts, not the name of the file"]);
+    assert!(matches!(&all[2].content, DiskContent::PoolSidecar(sidecar) if sidecar.remains.is_empty()));
+    assert_eq!(all[3].name, None, "no vhost of ours keeps its sidecar there");
+    assert!(
+        matches!(&all[3].content, DiskContent::VhostSidecar(sidecar) if sidecar.server_name.as_str() == "a.example")
+    );
+    assert_eq!(all[4].content, DiskContent::Unreadable("its server_name is missing".to_owned()));
+}

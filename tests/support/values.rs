@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use nanio_orchestrator::domain::bucket::BucketName;
+use nanio_orchestrator::domain::credential::{Credential, FernetToken};
 use nanio_orchestrator::domain::gateway::{DefaultRoute, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer};
-use nanio_orchestrator::domain::ids::{MemberId, PoolId, RouteId, VhostId};
+use nanio_orchestrator::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
 use nanio_orchestrator::domain::pool::{
-    Address, FailTimeout, Keepalive, LbMethod, MaxFails, PoolKind, PoolName, Role, Weight,
+    Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, Pool, PoolKind, PoolName, Role, Weight,
 };
 use nanio_orchestrator::domain::route::{KeyPrefix, PathPrefix};
+use nanio_orchestrator::domain::sidecar::{PoolSidecar, SidecarRoute, VhostSidecar};
+use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::domain::vhost::{
-    ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Zone,
+    ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Vhost, Zone,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -145,4 +149,142 @@ pub fn tls_paths() -> Tls {
         certificate: PemPath::parse("/etc/ssl/a dir/\"cert\".pem").unwrap(),
         key: PemPath::parse("/etc/ssl/a;dir/{key}.pem").unwrap(),
     }
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    (0i64..4_000_000_000).prop_map(|unix| Timestamp::of(chrono::DateTime::from_timestamp(unix, 0).unwrap()))
+}
+
+fn token() -> impl Strategy<Value = FernetToken> {
+    "[A-Za-z0-9_=-]{1,60}".prop_map(|text| FernetToken::parse(&text).unwrap())
+}
+
+fn bucket() -> impl Strategy<Value = BucketName> {
+    "[A-Za-z0-9._@-]{3,20}".prop_filter_map("not a bucket", |text| BucketName::parse(&text).ok())
+}
+
+/// A word of a closed list.
+fn word<T: std::fmt::Debug + Copy + 'static>(all: &'static [T]) -> impl Strategy<Value = T> {
+    select(all)
+}
+
+fn member(id: i64, pool_id: PoolId) -> impl Strategy<Value = Member> {
+    let numbers = (1i64..=100, 0i64..=100, 0i64..=600);
+    (address(), word(Role::ALL), numbers, any::<bool>(), time(), time()).prop_map(
+        move |(address, role, (weight, fails, timeout), enabled, created_at, updated_at)| Member {
+            id: MemberId(id),
+            revision: Revision::NEW,
+            pool_id,
+            address,
+            role,
+            weight: Weight::new(weight).unwrap(),
+            max_fails: MaxFails::new(fails).unwrap(),
+            fail_timeout_s: FailTimeout::new(timeout).unwrap(),
+            enabled,
+            created_at,
+            updated_at,
+        },
+    )
+}
+
+fn credential(pool_id: PoolId) -> impl Strategy<Value = Credential> {
+    let endpoint = option::of("https?://[a-z0-9.é-]{1,20}(:[0-9]{2,4})?");
+    (token(), token(), endpoint, "[a-z0-9-]{1,12}", time(), time()).prop_map(
+        move |(access_key_enc, secret_key_enc, endpoint_url, region, created_at, updated_at)| Credential {
+            pool_id,
+            access_key_enc,
+            secret_key_enc,
+            endpoint_url,
+            region,
+            created_at,
+            updated_at,
+        },
+    )
+}
+
+/// A sidecar of a pool; whether its parts fit each other is nothing to a file.
+pub fn pool_sidecar() -> impl Strategy<Value = PoolSidecar> {
+    let head = (1i64.., pool_name(), option::of("(?s).{0,30}"), word(PoolKind::ALL), word(LbMethod::ALL), 0i64..=1024);
+    let tail = (option::of((1i64.., option::of(pool_name()))), time(), time());
+    (head, tail).prop_flat_map(
+        |((id, name, description, kind, lb_method, keepalive), (source, created_at, updated_at))| {
+            let pool = Pool {
+                id: PoolId(id),
+                revision: Revision::NEW,
+                name,
+                description,
+                kind,
+                lb_method,
+                keepalive: Keepalive::new(keepalive).unwrap(),
+                source_nanio_pool_id: source.as_ref().map(|(id, _)| PoolId(*id)),
+                created_at,
+                updated_at,
+            };
+            let members = (0usize..4).prop_flat_map(move |count| {
+                (1..=count as i64).map(|member_id| member(member_id, PoolId(id))).collect::<Vec<_>>()
+            });
+            (option::of(credential(PoolId(id))), members).prop_map(move |(credential, members)| PoolSidecar {
+                pool: pool.clone(),
+                source_nanio_pool_name: source.clone().and_then(|(_, name)| name),
+                credential,
+                members,
+            })
+        },
+    )
+}
+
+fn sidecar_route(id: i64) -> impl Strategy<Value = SidecarRoute> {
+    let target = (prefix(), 1i64.., pool_name());
+    let rest = (option::of(key_prefix()), option::of(snippet()), any::<bool>(), time(), time());
+    (target, rest).prop_map(
+        move |((path_prefix, pool_id, pool_name), (key_prefix, extra_directives, enabled, created_at, updated_at))| {
+            SidecarRoute {
+                id: RouteId(id),
+                path_prefix,
+                pool_id: PoolId(pool_id),
+                pool_name,
+                key_prefix,
+                extra_directives,
+                enabled,
+                created_at,
+                updated_at,
+            }
+        },
+    )
+}
+
+/// A sidecar of a vhost; whether its parts fit each other is nothing to a file.
+pub fn vhost_sidecar() -> impl Strategy<Value = VhostSidecar> {
+    let path = || option::of("/[a-z \"é/]{0,12}[a-z]".prop_map(|path| PemPath::parse(&path).unwrap()));
+    let head = (1i64.., server_name(), 1i64..=65535, any::<bool>(), path(), path());
+    let own = (option::of(snippet()), blocks(), option::of(ip_rules()));
+    let default = option::of((1i64.., option::of(pool_name())));
+    let tail = (any::<bool>(), default, time(), time());
+    let routes = (0usize..4).prop_flat_map(|count| (1..=count as i64).map(sidecar_route).collect::<Vec<_>>());
+    let rest = (routes, prop::collection::vec(bucket(), 0..4));
+    (head, own, tail, rest).prop_map(|(head, own, (enabled, default, created_at, updated_at), (routes, ignored))| {
+        let (id, server_name, port, ssl, ssl_certificate, ssl_certificate_key) = head;
+        let (extra_directives, extra_blocks, ip_rules) = own;
+        VhostSidecar {
+            vhost: Vhost {
+                id: VhostId(id),
+                revision: Revision::NEW,
+                server_name,
+                listen_port: Port::new(port).unwrap(),
+                ssl,
+                ssl_certificate,
+                ssl_certificate_key,
+                extra_directives,
+                extra_blocks,
+                enabled,
+                default_pool_id: default.as_ref().map(|(id, _)| PoolId(*id)),
+                ip_rules,
+                created_at,
+                updated_at,
+            },
+            default_pool_name: default.and_then(|(_, name)| name),
+            routes,
+            ignored_buckets: ignored,
+        }
+    })
 }

@@ -10,10 +10,12 @@ use std::path::{Component, Path, PathBuf};
 
 use super::parse::{self, Reading};
 use super::render::{Dialect, Renderer};
+use super::sidecar::read;
 use super::tree::{self, IDS, KINDS, MANAGED_LINE, Tree, fault};
 use crate::domain::disk::{DiskContent, DiskFile};
 use crate::domain::gateway::FileName;
 use crate::domain::pool::{PoolName, RESERVED_POOL_NAME};
+use crate::domain::sidecar::SIDECAR_SUFFIX;
 use crate::domain::vhost::ServerName;
 use crate::ports::gateway::{FileAt, GatewayError};
 
@@ -122,7 +124,7 @@ impl Reader<'_> {
     fn understand(&self, relative: &Path, bytes: &[u8]) -> (DiskFile, String) {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let content = match std::str::from_utf8(bytes) {
-            Ok(text) => self.content(text),
+            Ok(text) => self.content(relative, text),
             Err(_) => DiskContent::Unreadable("it is not UTF-8 text".to_owned()),
         };
         let file =
@@ -130,7 +132,10 @@ impl Reader<'_> {
         (file, text)
     }
 
-    fn content(&self, text: &str) -> DiskContent {
+    fn content(&self, relative: &Path, text: &str) -> DiskContent {
+        if tree::is_sidecar(relative) {
+            return sidecar_content(relative, text).unwrap_or_else(DiskContent::Unreadable);
+        }
         if text.lines().next() != Some(MANAGED_LINE) {
             return DiskContent::Foreign;
         }
@@ -141,6 +146,25 @@ impl Reader<'_> {
             Err(error) => DiskContent::Unreadable(error.to_string()),
         }
     }
+}
+
+/// A sidecar is told by its place, what it is about by its name field.
+fn sidecar_content(relative: &Path, text: &str) -> Result<DiskContent, String> {
+    if relative == Path::new(IDS) {
+        return Ok(DiskContent::Ids(read::ids(text)?));
+    }
+    let elsewhere = |name: &str| {
+        let here = relative.file_name().and_then(|file| file.to_str()?.strip_suffix(SIDECAR_SUFFIX)) == Some(name);
+        (!here).then(|| format!("it says that its name is {name}; that counts, not the name of the file"))
+    };
+    if relative.starts_with(KINDS[0]) {
+        let mut pool = read::pool(text)?;
+        pool.remains.extend(elsewhere(pool.name.as_str()));
+        return Ok(DiskContent::PoolSidecar(Box::new(pool)));
+    }
+    let mut vhost = read::vhost(text)?;
+    vhost.remains.extend(elsewhere(vhost.server_name.as_str()));
+    Ok(DiskContent::VhostSidecar(Box::new(vhost)))
 }
 
 /// At most [`MAX_BYTES`]: a file may grow after it was measured.
@@ -173,11 +197,13 @@ fn name_at(relative: &Path) -> Option<FileName> {
     }
     let file = relative.file_name()?.to_str()?;
     let pools = relative.starts_with(KINDS[0]);
-    let name = match file.strip_suffix(".conf") {
-        Some(RESERVED_POOL_NAME) if pools => FileName::Common,
-        Some(stem) if pools => FileName::Upstream(PoolName::parse(stem).ok()?),
-        Some(stem) => FileName::Server(ServerName::parse(stem).ok()?),
-        None => return None,
+    let name = match (file.strip_suffix(".conf"), file.strip_suffix(SIDECAR_SUFFIX)) {
+        (Some(RESERVED_POOL_NAME), _) if pools => FileName::Common,
+        (Some(stem), _) if pools => FileName::Upstream(PoolName::parse(stem).ok()?),
+        (Some(stem), _) => FileName::Server(ServerName::parse(stem).ok()?),
+        (None, Some(stem)) if pools => FileName::PoolSidecar(PoolName::parse(stem).ok()?),
+        (None, Some(stem)) => FileName::VhostSidecar(ServerName::parse(stem).ok()?),
+        (None, None) => return None,
     };
     // Names that are written otherwise, such as in capitals, have another place.
     (Tree::relative(&name) == relative).then_some(name)

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value, context};
 
-use super::sidecar;
+use super::sidecar::write as sidecar;
 use super::text::quote;
 use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, ServerRoute, Upstream};
 use crate::domain::pool::{LbMethod, PoolName, Role};

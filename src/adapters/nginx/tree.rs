@@ -187,8 +187,10 @@ impl Tree {
     pub fn places(&self) -> Result<Vec<PathBuf>, GatewayError> {
         let mut places = vec![PathBuf::from(IDS)];
         for kind in KINDS {
-            let names = names_in(&self.root.join(kind), ".conf")?;
-            places.extend(names.into_iter().map(|name| Path::new(kind).join(name)));
+            for end in [".conf", SIDECAR_SUFFIX] {
+                let names = names_in(&self.root.join(kind), end)?;
+                places.extend(names.into_iter().map(|name| Path::new(kind).join(name)));
+            }
         }
         places.sort();
         Ok(places)
@@ -308,7 +310,8 @@ pub fn is_sidecar(path: &Path) -> bool {
 /// Whether a file of this name in one of [`KINDS`] is for us to read.
 #[must_use]
 pub fn is_managed_name(name: &str) -> bool {
-    !name.starts_with('.') && name.ends_with(".conf") && !name.contains('\0')
+    let ours = name.ends_with(".conf") || name.ends_with(SIDECAR_SUFFIX);
+    ours && !name.starts_with('.') && !name.contains('\0')
 }
 
 /// The names that nginx's `include <dir>/*.conf` finds, sorted. A hidden file is not one of them.

@@ -4,13 +4,10 @@
 
 use serde::Serialize;
 
+use super::FORMAT;
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::pool::{LbMethod, Member, PoolKind, Role};
 use crate::domain::sidecar::{HighestIds, PoolSidecar, SidecarRoute, VhostSidecar};
-use crate::domain::time::Timestamp;
-
-/// The form that this program writes. A later one that cannot be read by this program gets another number.
-pub const FORMAT: u32 = 1;
 
 #[derive(Serialize)]
 struct PoolText<'a> {
@@ -221,13 +218,4 @@ fn ascii(json: &str) -> String {
         }
     }
     text
-}
-
-/// A time of a sidecar: the ISO form, or the SQL form that 0.4.x used in places.
-#[must_use]
-pub fn read_time(text: &str) -> Option<Timestamp> {
-    let time = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S"]
-        .iter()
-        .find_map(|form| chrono::NaiveDateTime::parse_from_str(text, form).ok())?;
-    Some(Timestamp::of_naive(time))
 }
