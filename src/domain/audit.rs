@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::ids::{AuditId, EntityKind};
 use super::invalid::words;
 use super::pool::{Member, Pool};
+use super::restore::Import;
 use super::route::Route;
 use super::time::Timestamp;
 use super::vhost::Vhost;
@@ -36,6 +37,14 @@ words!(
         ManualReload = "manual_reload",
         /// Every file was written anew from the database.
         Rebuild = "rebuild",
+        /// The database was made again from the files.
+        RebuildFromDisk = "rebuild_from_disk",
+        /// Every edit made on disk was taken over.
+        SyncFromDisk = "sync_from_disk",
+        /// One file's edit was taken over.
+        AbsorbDrift = "absorb_drift",
+        /// One file was written anew from the database.
+        RewriteFile = "rewrite_file",
     }
 );
 
@@ -51,6 +60,94 @@ pub enum Snapshot {
     Vhost(Vhost),
     /// A route.
     Route(Route),
+    /// What was read back from disk.
+    Restored(Restored),
+    /// What was taken over from disk.
+    Absorbed(Absorbed),
+    /// A managed file.
+    File(FileSnapshot),
+}
+
+/// A managed file, as the audit log names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileSnapshot {
+    /// Where.
+    pub path: String,
+}
+
+/// What a rebuild from disk put into the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// Pools.
+    pub pools_imported: u64,
+    /// Their members.
+    pub members_imported: u64,
+    /// Vhosts.
+    pub vhosts_imported: u64,
+    /// Their routes, `/` included.
+    pub routes_imported: u64,
+    /// Migrations that have not ended.
+    pub migrations_imported: u64,
+    /// Migrations that have.
+    pub completed_migrations_imported: u64,
+    /// Pools whose S3 keys are back.
+    pub credentials_recovered: u64,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+impl Restored {
+    /// Counts the rows.
+    #[must_use]
+    pub fn of(import: &Import) -> Self {
+        let (done, going): (Vec<_>, Vec<_>) = import.migrations.iter().partition(|one| one.phase.is_final());
+        let count = |number: usize| number as u64;
+        Self {
+            pools_imported: count(import.pools.len()),
+            members_imported: count(import.pools.iter().map(|row| row.members.len()).sum()),
+            vhosts_imported: count(import.vhosts.len()),
+            routes_imported: count(import.vhosts.iter().map(|row| row.routes.len()).sum()),
+            migrations_imported: count(going.len()),
+            completed_migrations_imported: count(done.len()),
+            credentials_recovered: count(import.pools.iter().filter(|row| row.credential.is_some()).count()),
+            warnings: import.warnings.clone(),
+        }
+    }
+}
+
+/// What edits on disk put into the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Absorbed {
+    /// Pools that were not known.
+    pub pools_new: u64,
+    /// Pools that were.
+    pub pools_updated: u64,
+    /// Members that were not known.
+    pub members_new: u64,
+    /// Vhosts that were not known.
+    pub vhosts_new: u64,
+    /// Vhosts that were.
+    pub vhosts_updated: u64,
+    /// Routes made, changed or removed.
+    pub routes_synced: u64,
+    /// The files.
+    pub files: Vec<String>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+impl Absorbed {
+    /// Counts what was taken over from these files, too.
+    pub fn add(&mut self, other: Self, files: Vec<String>) {
+        self.pools_new += other.pools_new;
+        self.pools_updated += other.pools_updated;
+        self.members_new += other.members_new;
+        self.vhosts_new += other.vhosts_new;
+        self.vhosts_updated += other.vhosts_updated;
+        self.routes_synced += other.routes_synced;
+        self.files.extend(files);
+        self.warnings.extend(other.warnings);
+    }
 }
 
 /// What nginx answered.

@@ -52,10 +52,23 @@ impl Revision {
     /// The revision of an entity that was never saved.
     pub const NEW: Revision = Revision(0);
 
+    /// The revision of an entity that was never saved, and whose first save gives `number` (at least 1). Entities
+    /// of a database that was made again begin above all that their clients may know from its earlier life.
+    #[must_use]
+    pub fn first(number: i64) -> Revision {
+        Revision(-number.max(1))
+    }
+
+    /// Whether the entity was never saved.
+    #[must_use]
+    pub fn is_new(self) -> bool {
+        self.0 <= 0
+    }
+
     /// The revision that the next save gives.
     #[must_use]
     pub fn next(self) -> Revision {
-        Revision(self.0 + 1)
+        if self.0 < 0 { Revision(-self.0) } else { Revision(self.0 + 1) }
     }
 }
 

@@ -26,6 +26,9 @@ pub trait Gateway: Send + Sync {
     /// The path at which a file of this name is kept, as the operator configured the directory.
     fn path(&self, name: &FileName) -> String;
 
+    /// The managed file that is kept at a path, as operators know it: the inverse of [`Gateway::path`].
+    fn name(&self, path: &str) -> Option<FileName>;
+
     /// Whether `text` may be inserted into a server block or location: balanced, every directive
     /// ended, and (unless the operator allowed raw directives) nothing that gives away the machine.
     ///

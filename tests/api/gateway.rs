@@ -93,6 +93,10 @@ impl Gateway for ScriptedGateway {
         self.dry_run.path(name)
     }
 
+    fn name(&self, path: &str) -> Option<FileName> {
+        self.dry_run.name(path)
+    }
+
     fn check_snippet(&self, text: &str) -> Result<(), String> {
         self.dry_run.check_snippet(text)
     }

@@ -1,5 +1,6 @@
 //! The HTTP API as clients see it: the whole application over the in-memory store and a scripted nginx.
 
+mod absorb;
 mod bodies;
 mod conditional;
 mod config;
@@ -10,6 +11,7 @@ mod login;
 mod paging;
 mod refusals;
 mod resources;
+mod restore;
 mod served;
 mod sidecars;
 mod vhosts;

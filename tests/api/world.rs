@@ -115,10 +115,20 @@ impl World {
         Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key)
     }
 
+    /// The same gateway after the database was lost.
+    pub fn without_database(&self) -> Self {
+        Self::over(Store::new(Arc::new(FakeStore::new())), self.gateway.again(), self.clock.clone(), KEY)
+    }
+
+    /// The database, for rows that no request makes.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     fn over(store: Store, gateway: ScriptedGateway, clock: Arc<TestClock>, key: &str) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
-        let (services, publish_loop) = Services::new(store.clone(), gateway.clone(), buckets.clone(), clock.clone());
+        let (services, publish_loop) = Services::new(store.clone(), gateway.clone(), buckets.clone(), Arc::new(nanio_orchestrator::adapters::fake::migration_files::NoMigrations), clock.clone());
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
             api_key: key.to_owned(),

@@ -72,6 +72,7 @@ macro_rules! kept_by {
                 rows::every_field_of_a_vhost_comes_back,
                 rows::every_field_of_a_route_comes_back,
                 rows::any_description_comes_back,
+                rows::an_entity_of_another_life_begins_at_a_revision_of_its_own,
                 journal::an_audit_entry_comes_back_as_it_was_written,
                 journal::audit_entries_come_newest_first_in_pages,
                 journal::audit_entries_are_filtered_by_subject_and_time,

@@ -2,3 +2,4 @@
 
 pub mod object_storage;
 pub mod store;
+pub mod migration_files;

@@ -6,6 +6,7 @@ use poem_openapi::Tags;
 
 use super::audit::AuditApi;
 use super::config::ConfigApi;
+use super::disk::DiskApi;
 use super::health::HealthApi;
 use super::members::MembersApi;
 use super::pools::PoolsApi;
@@ -14,7 +15,7 @@ use super::vhosts::VhostsApi;
 use crate::domain::services::Services;
 
 /// Every operation of the API.
-pub type Api = (PoolsApi, MembersApi, VhostsApi, RoutesApi, ConfigApi, AuditApi, HealthApi);
+pub type Api = (PoolsApi, MembersApi, VhostsApi, RoutesApi, ConfigApi, DiskApi, AuditApi, HealthApi);
 
 /// What `/api/health` tells of the process.
 #[derive(Debug, Clone)]
@@ -55,6 +56,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
         ConfigApi(services.clone()),
+        DiskApi(services.clone()),
         AuditApi(services.clone()),
         HealthApi(services.clone(), facts),
     )

@@ -6,8 +6,9 @@ use poem_openapi::OpenApi;
 
 use super::api::Group;
 use super::auth::Caller;
-use super::error::{Acting, Failure, Finding, Reading};
-use super::params::Path;
+use super::diff::unified;
+use super::error::{Acting, ApiError, Failure, Finding, Searching};
+use super::params::{Path, Query};
 use super::reply::Shown;
 use super::schema::view;
 use crate::domain::audit::NginxAnswer;
@@ -32,6 +33,8 @@ view! {
         drifted: bool,
         /// When the orchestrator last wrote it, UTC, `YYYY-MM-DDTHH:MM:SSZ`.
         last_synced_at: Option<String>,
+        /// On request, of a drifted file: a unified diff from what the database says to what is on disk.
+        diff: Option<String>,
     }
 }
 
@@ -100,6 +103,7 @@ impl From<FileStatus> for FileView {
             sha256_running: file.sha256_running,
             drifted: file.drifted,
             last_synced_at: file.last_synced_at.map(Timestamp::iso),
+            diff: None,
         }
     }
 }
@@ -145,8 +149,20 @@ impl ConfigApi {
     ///
     /// Every managed file with what should be in it, what is on disk, and what nginx runs.
     #[oai(path = "/config/status", method = "get", operation_id = "config_status")]
-    async fn status(&self, _caller: Caller) -> Result<Shown<StatusView>, Failure<Reading>> {
-        Ok(Shown(self.0.config.status().await?.into()))
+    async fn status(
+        &self,
+        _caller: Caller,
+        /// With a diff of each drifted file.
+        diff: Query<bool>,
+    ) -> Result<Shown<StatusView>, Failure<Searching>> {
+        let wanted = diff.alone().map_err(ApiError::faults)?.unwrap_or(false);
+        let mut status = StatusView::from(self.0.config.status().await?);
+        if wanted {
+            for file in status.files.iter_mut().filter(|file| file.drifted) {
+                file.diff = Some(unified(&file.path, &self.0.drift.texts(&file.path).await?));
+            }
+        }
+        Ok(Shown(status))
     }
 
     /// Test the configuration

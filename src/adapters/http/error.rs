@@ -158,7 +158,7 @@ impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
         let told = error.to_string();
         match error {
-            ServiceError::NotFound(_) => Self::text(StatusCode::NOT_FOUND, told),
+            ServiceError::NotFound(_) | ServiceError::Missing(_) => Self::text(StatusCode::NOT_FOUND, told),
             ServiceError::Rejected(_) => Self::text(StatusCode::BAD_REQUEST, told),
             ServiceError::Conflict(_) => Self::text(StatusCode::CONFLICT, told),
             ServiceError::Refused(_) => Self::text(StatusCode::UNPROCESSABLE_ENTITY, told),
@@ -221,8 +221,6 @@ macro_rules! failures {
     };
 }
 failures! {
-    /// Reading something that is always there.
-    Reading = [401, 500, 503];
     /// Reading something that a path or query names.
     Finding = [401, 404, 422, 500, 503];
     /// Searching by query.

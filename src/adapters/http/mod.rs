@@ -10,6 +10,8 @@ mod audit;
 mod auth;
 mod body;
 mod config;
+mod diff;
+mod disk;
 mod docs;
 mod error;
 mod fault;

@@ -190,6 +190,12 @@ fn place(root: &Path, path: &str) -> Option<PathBuf> {
     (managed && !path.ends_with('/')).then(|| relative.to_owned())
 }
 
+/// The managed file that belongs at a path that an operator named.
+#[must_use]
+pub fn name_of(root: &Path, path: &str) -> Option<FileName> {
+    name_at(&place(root, path)?)
+}
+
 /// The managed file that belongs at a place.
 fn name_at(relative: &Path) -> Option<FileName> {
     if relative == Path::new(IDS) {

@@ -222,6 +222,10 @@ impl Gateway for NginxGateway {
         self.shared.tree.shown(&Tree::relative(name))
     }
 
+    fn name(&self, path: &str) -> Option<FileName> {
+        disk::name_of(self.shared.tree.root(), path)
+    }
+
     fn check_snippet(&self, text: &str) -> Result<(), String> {
         snippet::check(text, self.shared.allow_raw)
     }

@@ -11,7 +11,7 @@ macro_rules! save {
 
         let (db, row, known): (&mut $crate::adapters::store::Db<'_>, _, Revision) = ($db, &$row, $known);
         let id = row.id;
-        if known == Revision::NEW {
+        if known.is_new() {
             $crate::adapters::store::ids::note(db, $kind, id)?;
             let inserted = $crate::adapters::store::on!(db, c => diesel::insert_into($table::table)
                 .values(row)

@@ -1,7 +1,9 @@
 //! Use cases. Each takes domain values, depends on ports only, and says in domain words what went wrong.
 
+pub mod absorb;
 pub mod audit_log;
 pub mod config;
+pub mod drift;
 mod files;
 mod guard;
 pub mod health;
@@ -9,6 +11,7 @@ mod known;
 pub mod members;
 pub mod pools;
 pub mod publish;
+pub mod restore;
 pub mod routes;
 mod sidecars;
 pub mod vhosts;
@@ -20,15 +23,19 @@ use crate::domain::invalid::Invalid;
 use crate::domain::vhost::Snippet;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
+use crate::ports::migration_files::MigrationFiles;
 use crate::ports::object_storage::ObjectStorage;
 use crate::ports::store::{Store, StoreError};
 
 use audit_log::AuditLog;
+use absorb::Absorb;
 use config::Config;
+use drift::Drift;
 use health::Health;
 use members::Members;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
+use restore::Restore;
 use routes::Routes;
 use vhosts::Vhosts;
 
@@ -38,6 +45,9 @@ pub enum ServiceError {
     /// The thing that is addressed does not exist; the noun, as in `Pool`.
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// What is addressed by something else than an id is not there, in a sentence.
+    #[error("{0}")]
+    Missing(String),
     /// The request contradicts what is there, such as a pool that does not exist.
     #[error("{0}")]
     Rejected(String),
@@ -89,6 +99,12 @@ pub struct Services {
     pub routes: Routes,
     /// The configuration as a whole.
     pub config: Config,
+    /// Single managed files.
+    pub drift: Drift,
+    /// Edits on disk that become the database's.
+    pub absorb: Absorb,
+    /// A lost database, made again from the disk.
+    pub restore: Restore,
     /// The audit log.
     pub audit: AuditLog,
     /// Whether the program is well.
@@ -102,16 +118,21 @@ impl Services {
         store: Store,
         gateway: Arc<dyn Gateway>,
         storage: Arc<dyn ObjectStorage>,
+        migrations: Arc<dyn MigrationFiles>,
         clock: Arc<dyn Clock>,
     ) -> (Self, PublishLoop) {
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, publisher };
+        let config = Config::new(context.clone(), clock.clone());
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
-            config: Config::new(context.clone(), clock.clone()),
+            drift: Drift::new(context.clone(), config.clone()),
+            absorb: Absorb::new(context.clone()),
+            restore: Restore::new(context.clone(), clock.clone(), migrations),
+            config,
             audit: AuditLog::new(store),
             health: Health::new(context, clock),
         };

@@ -210,7 +210,7 @@ fn source_needs_http() -> ServiceError {
 }
 
 /// Checks a changed pool against all that refers to it; returns the vhosts whose files it changes.
-fn checked_users(tx: &mut dyn Tx, before: &Pool, after: &Pool) -> Result<Vec<Vhost>, ServiceError> {
+pub(super) fn checked_users(tx: &mut dyn Tx, before: &Pool, after: &Pool) -> Result<Vec<Vhost>, ServiceError> {
     if after.name != before.name {
         expect_free_name(tx, after.name.as_str(), Some(before.id))?;
     }
@@ -234,7 +234,7 @@ fn expect_free_name(tx: &mut dyn Tx, name: &str, own: Option<PoolId>) -> Result<
     }
 }
 
-fn expect_usable_source(tx: &mut dyn Tx, kind: PoolKind, source: Option<PoolId>) -> Result<(), ServiceError> {
+pub(super) fn expect_usable_source(tx: &mut dyn Tx, kind: PoolKind, source: Option<PoolId>) -> Result<(), ServiceError> {
     let Some(source) = source else { return Ok(()) };
     if kind != PoolKind::Http {
         return Err(source_needs_http());

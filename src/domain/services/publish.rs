@@ -42,6 +42,7 @@ pub(super) struct Touched {
     pub retired: BTreeSet<FileName>,
     pub everything: bool,
     pub sidecars: bool,
+    pub common: bool,
     pub overwrite: Overwrite,
 }
 
@@ -55,6 +56,7 @@ impl Touched {
         self.retired.extend(other.retired);
         self.everything |= other.everything;
         self.sidecars |= other.sidecars;
+        self.common |= other.common;
         self.overwrite = match (std::mem::take(&mut self.overwrite), other.overwrite) {
             (Overwrite::Everything, _) | (_, Overwrite::Everything) => Overwrite::Everything,
             (Overwrite::Nothing, one) | (one, Overwrite::Nothing) => one,
@@ -98,6 +100,11 @@ impl Change<'_> {
         self.touched.retired.insert(name);
     }
 
+    /// The file whose sizes follow the number of routes and vhosts may have to change.
+    pub fn touch_common(&mut self) {
+        self.touched.common = true;
+    }
+
     /// Every file is to be written anew, over what was edited outside, and what is not ours to keep removed.
     pub fn touch_everything(&mut self) {
         self.touched.everything = true;
@@ -119,6 +126,31 @@ impl Change<'_> {
             }
             none => *none = Overwrite::These(HashSet::from([name])),
         }
+    }
+
+    /// Does a part of the change that may fail alone: what it wrote and touched is then as if it had not been.
+    ///
+    /// # Errors
+    /// The store's; the part's own error is the inner result.
+    pub fn attempt<T>(
+        &mut self,
+        part: impl FnOnce(&mut Change<'_>) -> Result<T, ServiceError>,
+    ) -> Result<Result<T, ServiceError>, StoreError> {
+        let (now, actor, nginx) = (self.now, self.actor, self.nginx.clone());
+        let mut own = Touched::default();
+        let mut part = Some(part);
+        let mut outcome = None;
+        self.tx.savepoint(&mut |tx| {
+            let mut change = Change { tx, now, actor, nginx: nginx.clone(), touched: &mut own };
+            outcome = part.take().map(|part| part(&mut change));
+            outcome.as_ref().is_some_and(Result::is_ok)
+        })?;
+        let outcome = outcome
+            .ok_or_else(|| StoreError::Unavailable("a part of the change was not run; try again".to_owned()))?;
+        if outcome.is_ok() {
+            self.touched.add(own);
+        }
+        Ok(outcome)
     }
 
     /// Writes down what was done, with nginx's answer to it.
@@ -458,6 +490,12 @@ impl From<ServiceError> for Planned {
     fn from(error: ServiceError) -> Self {
         Planned::Failed(error)
     }
+}
+
+/// The number of the last change that was committed together with files: whoever sees the same number twice has
+/// seen one state of rows and files between.
+pub(super) fn last_change(tx: &mut dyn Tx) -> Result<Option<String>, ServiceError> {
+    Ok(tx.fact(LAST_CHANGE)?)
 }
 
 /// The number after the last committed change.

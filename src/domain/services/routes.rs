@@ -359,7 +359,7 @@ fn patched(
 }
 
 /// The rules between a route, its vhost and its pool.
-fn check(tx: &mut dyn Tx, vhost: &Vhost, route: &Route) -> Result<Pool, ServiceError> {
+pub(super) fn check(tx: &mut dyn Tx, vhost: &Vhost, route: &Route) -> Result<Pool, ServiceError> {
     let Some(pool) = tx.pool(route.pool_id)? else {
         return Err(ServiceError::Rejected(format!("pool_id: pool {} does not exist", route.pool_id)));
     };

@@ -17,13 +17,21 @@ use crate::ports::store::Tx;
 /// # Errors
 /// The store's.
 pub(super) fn of_pool(tx: &mut dyn Tx, pool: Pool) -> Result<ManagedFile, ServiceError> {
+    Ok(ManagedFile::PoolSidecar(Box::new(pool_values(tx, pool)?)))
+}
+
+/// What the sidecar of a pool says.
+///
+/// # Errors
+/// The store's.
+pub(super) fn pool_values(tx: &mut dyn Tx, pool: Pool) -> Result<PoolSidecar, ServiceError> {
     let source_nanio_pool_name = match pool.source_nanio_pool_id {
         Some(id) => tx.pool(id)?.map(|source| source.name),
         None => None,
     };
     let credential = tx.credential(pool.id)?;
     let members = tx.members(pool.id)?;
-    Ok(ManagedFile::PoolSidecar(Box::new(PoolSidecar { pool, source_nanio_pool_name, credential, members })))
+    Ok(PoolSidecar { pool, source_nanio_pool_name, credential, members })
 }
 
 /// The sidecar of a vhost. Of its routes it holds those that the `.conf` file does not: few, unless the vhost is
@@ -32,12 +40,24 @@ pub(super) fn of_pool(tx: &mut dyn Tx, pool: Pool) -> Result<ManagedFile, Servic
 /// # Errors
 /// The store's.
 pub(super) fn of_vhost(tx: &mut dyn Tx, vhost: Vhost) -> Result<ManagedFile, ServiceError> {
+    let held = if vhost.enabled { tx.disabled_routes(vhost.id)? } else { tx.routes(vhost.id)? };
+    Ok(ManagedFile::VhostSidecar(Box::new(vhost_values(tx, vhost, held)?)))
+}
+
+/// What the sidecar of a vhost says, if it holds these of its routes.
+///
+/// # Errors
+/// The store's.
+pub(super) fn vhost_values(
+    tx: &mut dyn Tx,
+    vhost: Vhost,
+    mut held: Vec<Route>,
+) -> Result<VhostSidecar, ServiceError> {
     let mut names = Names::default();
     let default_pool_name = match vhost.default_pool_id {
         Some(id) => names.of(tx, id)?,
         None => None,
     };
-    let mut held = if vhost.enabled { tx.disabled_routes(vhost.id)? } else { tx.routes(vhost.id)? };
     held.sort_by_key(|route: &Route| route.id);
     let mut routes = Vec::with_capacity(held.len());
     for route in held {
@@ -46,7 +66,7 @@ pub(super) fn of_vhost(tx: &mut dyn Tx, vhost: Vhost) -> Result<ManagedFile, Ser
         }
     }
     let ignored_buckets = tx.buckets_with(vhost.id, BucketStatus::Ignored)?;
-    Ok(ManagedFile::VhostSidecar(Box::new(VhostSidecar { vhost, default_pool_name, routes, ignored_buckets })))
+    Ok(VhostSidecar { vhost, default_pool_name, routes, ignored_buckets })
 }
 
 /// Names of pools, each asked for once.

@@ -348,7 +348,7 @@ fn default_pool(tx: &mut dyn Tx, id: PoolId) -> Result<Pool, ServiceError> {
     }
 }
 
-fn expect_same_kind(tx: &mut dyn Tx, vhost: VhostId, default: &Pool) -> Result<(), ServiceError> {
+pub(super) fn expect_same_kind(tx: &mut dyn Tx, vhost: VhostId, default: &Pool) -> Result<(), ServiceError> {
     let refs = tx.pool_refs()?;
     let other = tx.route_pool_ids(vhost)?.into_iter().filter_map(|id| refs.get(&id)).find(|p| p.kind != default.kind);
     match other {
@@ -364,7 +364,7 @@ fn expect_same_kind(tx: &mut dyn Tx, vhost: VhostId, default: &Pool) -> Result<(
 }
 
 /// Makes the route `/` say what `default_pool_id` says.
-fn set_default_route(change: &mut Change<'_>, vhost: &Vhost) -> Result<(), ServiceError> {
+pub(super) fn set_default_route(change: &mut Change<'_>, vhost: &Vhost) -> Result<(), ServiceError> {
     let present = change.tx.route_at(vhost.id, "/")?;
     let route_subject = |id: RouteId| Subject::Entity(EntityKind::Route, id.0);
     match (present, vhost.default_pool_id) {

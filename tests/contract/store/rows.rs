@@ -1,6 +1,6 @@
 //! Nothing is lost or changed on the way to the database and back.
 
-use nanio_orchestrator::domain::ids::{MemberId, PoolId, RouteId, VhostId};
+use nanio_orchestrator::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
 use nanio_orchestrator::domain::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Pool, PoolKind, PoolName, Role, Weight,
 };
@@ -177,4 +177,14 @@ pub async fn every_field_of_a_route_comes_back(store: &Store) {
     route.extra_directives = None;
     let route = write(store, move |tx| tx.save_route(route)).await;
     assert_eq!(read(store, |tx| tx.route(RouteId(1))).await, Some(route));
+}
+
+pub async fn an_entity_of_another_life_begins_at_a_revision_of_its_own(store: &Store) {
+    let first = Revision::first(1_700_000_000);
+    let pool = write(store, move |tx| tx.save_pool(Pool { revision: first, ..a_pool(1, "old") })).await;
+    assert_eq!(pool.revision, Revision(1_700_000_000));
+    let again = pool_comes_back(store, pool.clone()).await;
+    assert_eq!(again.revision, pool.revision.next());
+    let second = store.write(move |tx| tx.save_pool(Pool { revision: first, ..a_pool(1, "old") })).await;
+    assert!(second.is_err(), "{second:?}");
 }

@@ -206,7 +206,7 @@ impl State {
 impl Saving {
     /// The revision that the save gives, unless it is refused. `stored` is the revision of the row, if there is one.
     fn check(&self, highest: &mut HashMap<EntityKind, i64>, stored: Option<Revision>) -> Result<Revision, StoreError> {
-        let fits = if self.known == Revision::NEW {
+        let fits = if self.known.is_new() {
             let highest = highest.entry(self.kind).or_default();
             *highest = self.id.max(*highest);
             stored.is_none()

@@ -1,0 +1,151 @@
+//! Drift of single files: what should be in them, what is, and writing them anew.
+
+use super::config::Config;
+use super::publish::Change;
+use super::{Context, ServiceError, sidecars};
+use crate::domain::audit::{Action, Actor, FileSnapshot, Snapshot, Subject};
+use crate::domain::gateway::{Common, FileName, ManagedFile, Server, Upstream};
+use crate::domain::ids::{PoolId, VhostId};
+use crate::ports::gateway::{FileAt, GatewayError};
+use crate::ports::store::Tx;
+
+/// Use cases about single managed files.
+#[derive(Clone)]
+pub struct Drift {
+    context: Context,
+    config: Config,
+}
+
+/// A file as it should be and as it is; `None`: no file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// What the database says.
+    pub desired: Option<String>,
+    /// What is on disk.
+    pub on_disk: Option<String>,
+}
+
+/// What came of writing one file anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Whether the file is as it should be, and nginx runs it.
+    pub ok: bool,
+    /// Where.
+    pub path: String,
+    /// nginx's words to the test and the reload.
+    pub output: String,
+    /// Why there is no such file now, if there should be none.
+    pub removed: Option<String>,
+}
+
+/// Who a managed file belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Pool(PoolId),
+    Vhost(VhostId),
+    Everybody,
+}
+
+impl Drift {
+    pub(super) fn new(context: Context, config: Config) -> Self {
+        Self { context, config }
+    }
+
+    /// What should be in a file, and what is.
+    ///
+    /// # Errors
+    /// Database or disk cannot be read.
+    pub async fn texts(&self, path: &str) -> Result<Texts, ServiceError> {
+        let on_disk = match self.context.gateway.read_file(path).await? {
+            FileAt::Present(_, text) => Some(text),
+            FileAt::Missing | FileAt::NotManaged(_) => None,
+        };
+        let Some(name) = self.context.gateway.name(path) else { return Ok(Texts { desired: None, on_disk }) };
+        let desired = self.context.store.read(move |tx| desired(tx, &name)).await?;
+        Ok(Texts { desired: desired.map(|file| self.context.gateway.render(&file).content), on_disk })
+    }
+
+    /// Writes one file anew from the database, over what is there, and has nginx load it.
+    ///
+    /// # Errors
+    /// [`ServiceError::Missing`] if no pool or vhost has such a file; a fault of database or machine. A refusal by
+    /// nginx is in the answer, and changes nothing.
+    pub async fn rewrite(&self, actor: Actor, path: &str) -> Result<Rewritten, ServiceError> {
+        let Some(name) = self.context.gateway.name(path) else {
+            return Err(ServiceError::Missing(format!("{path} is not the path of a managed file")));
+        };
+        let shown = path.to_owned();
+        let write = move |change: &mut Change<'_>| {
+            match owner(change.tx, &name)? {
+                Some(Owner::Pool(id)) => change.touch_pool(id),
+                Some(Owner::Vhost(id)) => change.touch_vhost(id),
+                Some(Owner::Everybody) => change.touch_common(),
+                None => {
+                    return Err(ServiceError::Missing(format!(
+                        "no pool or vhost has the file {shown}; POST /api/config/absorb-file takes it over, POST \
+                         /api/config/rebuild removes it"
+                    )));
+                }
+            }
+            change.overwrite(name.clone());
+            let file = Snapshot::File(FileSnapshot { path: shown.clone() });
+            change.audit(Action::RewriteFile, Subject::Config, None, Some(file))?;
+            Ok(desired(change.tx, &name)?.is_none())
+        };
+        let (gone, published) = match self.context.publisher.alone(actor, write).await {
+            Ok(done) => done,
+            Err(ServiceError::Refused(output) | ServiceError::Gateway(GatewayError::Refused(output))) => {
+                return Ok(Rewritten { ok: false, path: path.to_owned(), output, removed: None });
+            }
+            Err(error) => return Err(error),
+        };
+        let reload = self.config.reload(actor).await?;
+        let tested = published.tested.nginx.map(|answer| answer.output).unwrap_or_default();
+        let output = [tested, reload.output].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+        let removed = gone.then(|| "nginx needs no such file: its pool has no enabled member, or its vhost is off".to_owned());
+        Ok(Rewritten { ok: reload.ok, path: path.to_owned(), output, removed })
+    }
+}
+
+fn owner(tx: &mut dyn Tx, name: &FileName) -> Result<Option<Owner>, ServiceError> {
+    Ok(match name {
+        FileName::Upstream(pool) | FileName::PoolSidecar(pool) => {
+            tx.pool_named(pool.as_str())?.filter(|found| found.name == *pool).map(|pool| Owner::Pool(pool.id))
+        }
+        FileName::Server(server) | FileName::VhostSidecar(server) => {
+            tx.vhost_named(server.as_str())?.map(|vhost| Owner::Vhost(vhost.id))
+        }
+        FileName::Common | FileName::Ids => Some(Owner::Everybody),
+    })
+}
+
+/// The file of this name as the database says it; `None` if there is to be none.
+fn desired(tx: &mut dyn Tx, name: &FileName) -> Result<Option<ManagedFile>, ServiceError> {
+    let file = match (name, owner(tx, name)?) {
+        (FileName::Upstream(_), Some(Owner::Pool(id))) => {
+            let members = tx.members(id)?;
+            tx.pool(id)?.and_then(|pool| Upstream::of(&pool, &members)).map(ManagedFile::Upstream)
+        }
+        (FileName::PoolSidecar(_), Some(Owner::Pool(id))) => {
+            tx.pool(id)?.map(|pool| sidecars::of_pool(tx, pool)).transpose()?
+        }
+        (FileName::Server(_), Some(Owner::Vhost(id))) => {
+            let (routes, refs) = (tx.routes(id)?, tx.pool_refs()?);
+            let vhost = tx.vhost(id)?;
+            vhost
+                .and_then(|vhost| Server::of(&vhost, &routes, |pool| refs.get(&pool)))
+                .map(|server| ManagedFile::Server(server.into()))
+        }
+        (FileName::VhostSidecar(_), Some(Owner::Vhost(id))) => {
+            tx.vhost(id)?.map(|vhost| sidecars::of_vhost(tx, vhost)).transpose()?
+        }
+        (FileName::Common, _) => {
+            let most = tx.route_counts()?.into_values().max().unwrap_or_default();
+            let names = tx.server_names()?;
+            Some(ManagedFile::Common(Common::sized(most, names.count, names.longest)))
+        }
+        (FileName::Ids, _) => Some(ManagedFile::Ids(tx.highest_ids()?.rounded())),
+        _ => None,
+    };
+    Ok(file)
+}
