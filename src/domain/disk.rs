@@ -22,7 +22,7 @@ pub struct DiskFile {
     pub path: String,
     /// The managed file that belongs at this place, if the place is one of ours.
     pub name: Option<FileName>,
-    /// Lower-hex SHA-256 of its bytes.
+    /// Lower-hex SHA-256 of its bytes. Empty for what is there and was not read, such as a directory.
     pub sha256: String,
     /// What it says.
     pub content: DiskContent,
@@ -127,7 +127,8 @@ pub struct DiskServer {
     /// Raw directives by zone, between our markers.
     pub extra_blocks: Vec<ExtraBlock>,
     /// Raw directives of the server block that 0.4.x wrote without markers, in their order: those that its
-    /// sidecar lists as `extra_blocks`, and the rest, which was `extra_directives`.
+    /// sidecar lists as `extra_blocks`, and the rest, which was `extra_directives`. One directive, block or comment
+    /// each, as it stands in the file: lines after the first are indented by four more blanks than in the sidecar.
     pub unmarked: Vec<String>,
     /// The automatic route `/`.
     pub default: Option<DiskDefaultRoute>,

@@ -18,6 +18,16 @@ words!(
     }
 );
 
+impl PoolKind {
+    /// Takes over what 0.4.x kept: `cold` is what its first versions called `http`.
+    ///
+    /// # Errors
+    /// As [`PoolKind::parse`].
+    pub fn stored(word: &str) -> Result<Self, Invalid> {
+        if word == "cold" { Ok(PoolKind::Http) } else { Self::parse(word) }
+    }
+}
+
 words!(
     /// How nginx chooses a member.
     LbMethod {

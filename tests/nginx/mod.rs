@@ -4,3 +4,4 @@ mod gateway;
 mod inverse;
 mod reading;
 mod sidecars;
+mod v0_4;

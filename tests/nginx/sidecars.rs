@@ -107,7 +107,7 @@ fn a_file_that_is_nothing_of_ours_is_refused_with_the_reason() {
 #[test]
 fn a_field_that_is_not_as_it_must_be_is_told_and_left_out_and_the_others_are_kept() {
     let read = pool(&json!({
-        "name": "a", "pool_id": "7", "type": "cold", "keepalive": 5000, "lb_method": 3, "description": "kept",
+        "name": "a", "pool_id": "7", "type": "tape", "keepalive": 5000, "lb_method": 3, "description": "kept",
         "created_at": "yesterday", "updated_at": "2026-11-24 06:38:44", "colour": "red", "source_nanio_pool_name": "b",
         "members": [
             {"id": 1, "address": "10.0.0.1:9000", "weight": 0},
@@ -179,6 +179,7 @@ fn the_role_of_a_member_that_lacks_one_follows_the_pool_s_type() {
         let read = pool(&json!({"name": "a", "type": kind, "members": members})).unwrap();
         (read.kind, read.members.unwrap()[0].role)
     };
+    assert_eq!(role("cold"), (Some(PoolKind::Http), Role::Primary));
     assert_eq!(role("http"), (Some(PoolKind::Http), Role::Primary));
     assert_eq!(role("nanio"), (Some(PoolKind::Nanio), Role::Active));
 }

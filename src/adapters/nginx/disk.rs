@@ -8,11 +8,12 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::parse::{self, Reading};
+use super::parse::{self, ParseError, Reading};
 use super::render::{Dialect, Renderer};
 use super::sidecar::read;
 use super::tree::{self, IDS, KINDS, MANAGED_LINE, Tree, fault};
-use crate::domain::disk::{DiskContent, DiskFile};
+use super::{parse_v04, text};
+use crate::domain::disk::{DiskContent, DiskFile, Writer};
 use crate::domain::gateway::FileName;
 use crate::domain::pool::{PoolName, RESERVED_POOL_NAME};
 use crate::domain::sidecar::SIDECAR_SUFFIX;
@@ -139,12 +140,22 @@ impl Reader<'_> {
         if text.lines().next() != Some(MANAGED_LINE) {
             return DiskContent::Foreign;
         }
-        match parse::read(text) {
-            Ok(Reading::Common(_)) => DiskContent::Common,
+        match read_any(text) {
+            Ok(Reading::Common(_)) if name_at(relative) == Some(FileName::Common) => DiskContent::Common,
+            Ok(Reading::Common(_)) => DiskContent::Unreadable("it holds neither an upstream nor a server".to_owned()),
             Ok(Reading::Upstream(upstream)) => DiskContent::Upstream(upstream),
             Ok(Reading::Server(server)) => DiskContent::Server(server),
             Err(error) => DiskContent::Unreadable(error.to_string()),
         }
+    }
+}
+
+/// A configuration file of ours, or of 0.4.x.
+fn read_any(source: &str) -> Result<Reading, ParseError> {
+    let nodes = text::read(source)?;
+    match parse_v04::writer(&nodes) {
+        Writer::Ours => parse::read(source),
+        Writer::Version04 => parse_v04::read(source, &nodes),
     }
 }
 

@@ -10,6 +10,7 @@ use std::hash::Hash;
 use super::render::{Dialect, Renderer};
 use super::snippet;
 use super::text::{self, Directive, Node, TextError};
+use super::unkept::{Place, shown, unkept};
 use crate::domain::disk::{DiskDefaultRoute, DiskMember, DiskRoute, DiskServer, DiskUpstream, Remains, Writer};
 use crate::domain::gateway::{
     Common, DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer,
@@ -203,7 +204,7 @@ fn trailing_facts(nodes: &[Node]) -> HashMap<usize, HashMap<&str, &str>> {
     nodes
         .iter()
         .filter_map(|node| match node {
-            Node::Comment { text, line } => Some((*line, facts(text))),
+            Node::Comment { text, line, .. } => Some((*line, facts(text))),
             Node::Directive(_) => None,
         })
         .collect()
@@ -240,25 +241,35 @@ fn read_upstream(nodes: &[Node], upstream: &Directive) -> Result<DiskUpstream, P
     Ok(read)
 }
 
-/// Reads what is inside of an upstream's braces, in our form or that of 0.4.x.
-pub(super) fn read_upstream_body(body: &[Node], read: &mut DiskUpstream) -> Result<(), ParseError> {
+/// Reads what is inside of an upstream's braces.
+fn read_upstream_body(body: &[Node], read: &mut DiskUpstream) -> Result<(), ParseError> {
     let comments = trailing_facts(body);
     for directive in directives(body) {
-        match directive.name() {
-            "least_conn" => read.lb_method = LbMethod::LeastConn,
-            "ip_hash" => read.lb_method = LbMethod::IpHash,
-            "keepalive" => read.keepalive = Keepalive::new(number(only_argument(directive)?, "keepalive")?)?,
-            // Always the same: the template says why.
-            "keepalive_timeout" => {}
-            "server" => {
-                let id = comments.get(&directive.line).and_then(|facts| facts.get("member_id"));
-                let id = id.map(|id| number(id, "member_id").map(MemberId)).transpose()?;
-                read.servers.push(read_member(directive, id, &mut read.remains)?);
-            }
-            other => read.remains.directives.push(format!("line {}: unknown {other}", directive.line)),
+        // Always the same: the template says why.
+        if directive.name() == "keepalive_timeout" {
+            continue;
         }
+        let id = comments.get(&directive.line).and_then(|facts| facts.get("member_id"));
+        let id = id.map(|id| number(id, "member_id").map(MemberId)).transpose()?;
+        read_upstream_directive(directive, id, read)?;
     }
     once("member_id", read.servers.iter().filter_map(|server| server.id))
+}
+
+/// Reads one directive of an upstream, in our form or that of 0.4.x.
+pub(super) fn read_upstream_directive(
+    directive: &Directive,
+    id: Option<MemberId>,
+    read: &mut DiskUpstream,
+) -> Result<(), ParseError> {
+    match directive.name() {
+        "least_conn" => read.lb_method = LbMethod::LeastConn,
+        "ip_hash" => read.lb_method = LbMethod::IpHash,
+        "keepalive" => read.keepalive = Keepalive::new(number(only_argument(directive)?, "keepalive")?)?,
+        "server" => read.servers.push(read_member(directive, id, &mut read.remains)?),
+        _ => read.remains.directives.push(unkept(directive, Place::Upstream)),
+    }
+    Ok(())
 }
 
 fn read_member(directive: &Directive, id: Option<MemberId>, remains: &mut Remains) -> Result<DiskMember, ParseError> {
@@ -276,14 +287,28 @@ fn read_member(directive: &Directive, id: Option<MemberId>, remains: &mut Remain
             Some(("weight", value)) => member.weight = Weight::new(number(value, "weight")?)?,
             Some(("max_fails", value)) => member.max_fails = MaxFails::new(number(value, "max_fails")?)?,
             Some(("fail_timeout", value)) => {
-                let seconds = value.strip_suffix('s').unwrap_or(value);
-                member.fail_timeout_s = FailTimeout::new(number(seconds, "fail_timeout")?)?;
+                member.fail_timeout_s = FailTimeout::new(seconds(value)?)?;
             }
             None if parameter == "backup" => member.backup = true,
-            _ => remains.directives.push(format!("line {}: unknown {parameter}", directive.line)),
+            _ => remains.directives.push(format!(
+                "line {}: the parameter {parameter} of `{}` is nothing that the orchestrator can keep; remove it, or \
+                 move the upstream to a file of your own",
+                directive.line,
+                shown(directive)
+            )),
         }
     }
     Ok(member)
+}
+
+/// A time as nginx writes it, if it is one of whole seconds and of one unit.
+fn seconds(text: &str) -> Result<i64, ParseError> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b's') => (&text[..text.len() - 1], 1),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        _ => (text, 1),
+    };
+    Ok(number(digits, "fail_timeout")?.saturating_mul(unit))
 }
 
 /// An operator's own text, found between markers, and the file without it.

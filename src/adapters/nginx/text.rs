@@ -17,6 +17,8 @@ pub enum Node {
         text: String,
         /// The line it is on, from 1.
         line: usize,
+        /// Where it is in the text: byte offsets of its `#` and behind its end.
+        span: (usize, usize),
     },
 }
 
@@ -29,6 +31,8 @@ pub struct Directive {
     pub line: usize,
     /// Where its words are in the text: byte offset of the first word and behind the last one.
     pub span: (usize, usize),
+    /// The byte offset behind its `;` or its block.
+    pub end: usize,
     /// What is inside its braces, if it has any.
     pub block: Option<Vec<Node>>,
 }
@@ -183,7 +187,8 @@ impl Reader<'_> {
         while self.peek().is_some_and(|b| b != b'\n') {
             self.at += 1;
         }
-        Node::Comment { text: self.text[start..self.at].trim().to_owned(), line }
+        let text = self.text[start..self.at].trim();
+        Node::Comment { text: text.to_owned(), line, span: (start - 1, self.at) }
     }
 
     fn directive(&mut self, depth: usize, before: &mut Vec<Node>) -> Result<Directive, TextError> {
@@ -210,7 +215,7 @@ impl Reader<'_> {
             End::Semicolon => None,
             End::Brace => Some(self.block(depth + 1)?),
         };
-        Ok(Directive { words, line, span: (start, end_of_words), block })
+        Ok(Directive { words, line, span: (start, end_of_words), end: self.at, block })
     }
 
     fn word(&mut self) -> Result<String, TextError> {
@@ -342,6 +347,20 @@ mod tests {
         for bad in ["a", "a {", "}", "a; }", ";", "{", "a \"x", "a \"x\"y;", "a { b }"] {
             assert!(read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn everything_knows_where_it_stands() {
+        let text = "a 'b' ;  # one \nserver {\n  x\n y; }\r\n# two";
+        let spans: Vec<_> = read(text)
+            .unwrap()
+            .iter()
+            .map(|node| match node {
+                Node::Comment { span: (start, end), .. } => &text[*start..*end],
+                Node::Directive(directive) => &text[directive.span.0..directive.end],
+            })
+            .collect();
+        assert_eq!(spans, ["a 'b' ;", "# one ", "server {\n  x\n y; }", "# two"]);
     }
 
     #[test]

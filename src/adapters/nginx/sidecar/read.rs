@@ -24,7 +24,7 @@ pub fn pool(source: &str) -> Result<DiskPoolSidecar, String> {
     let mut fields = object(source)?;
     let name = fields.required("name", checked(PoolName::parse))?;
     let id = fields.optional("pool_id", id(PoolId));
-    let kind = fields.optional("type", checked(PoolKind::parse));
+    let kind = fields.optional("type", checked(PoolKind::stored));
     let (created_at, updated_at) = times(&mut fields);
     let source = named_pool(&mut fields, "source_nanio_pool_id", "source_nanio_pool_name");
     let default_role = if kind == Some(PoolKind::Http) { Role::Primary } else { Role::Active };
