@@ -139,7 +139,13 @@ async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError
     let gateway = gateway(settings).await?;
     point("start.gateway");
     let storage = Arc::new(NodeStorage::new(global_keys(settings))?);
-    let (services, changes) = Services::new(store.clone(), gateway, storage, Arc::new(crate::adapters::fake::migration_files::NoMigrations), clock.clone());
+    let (services, changes) = Services::new(
+        store.clone(),
+        gateway,
+        storage,
+        Arc::new(crate::adapters::fake::migration_files::NoMigrations),
+        clock.clone(),
+    );
     match changes.recover().await.map_err(StartError::Recovery)? {
         Recovery::Clean => {}
         Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),

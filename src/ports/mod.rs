@@ -2,6 +2,5 @@
 
 pub mod clock;
 pub mod gateway;
-pub mod migration_files;
 pub mod object_storage;
 pub mod store;

@@ -42,7 +42,8 @@ async fn f31_an_edited_pool_becomes_the_database_s_and_no_later_change_takes_it_
     let pool = world.get("/api/pools/1").await.expect(200);
     assert_eq!((&pool["lb_method"], &pool["keepalive"]), (&json!("ip_hash"), &json!(64)));
     let members = world.get("/api/pools/1/members").await.expect(200);
-    let seen: Vec<_> = members.as_array().unwrap().iter().map(|m| (m["address"].clone(), m["weight"].clone())).collect();
+    let seen: Vec<_> =
+        members.as_array().unwrap().iter().map(|m| (m["address"].clone(), m["weight"].clone())).collect();
     assert_eq!(seen, [(json!("10.0.0.1:9000"), json!(7)), (json!("10.0.0.9:9000"), json!(2))]);
     world.put("/api/pools/1", json!({"keepalive": 65})).await.expect(200);
     let text = world.gateway.live()["pools/one.conf"].clone();
@@ -56,7 +57,8 @@ async fn a_member_whose_line_was_removed_is_kept_as_disabled() {
     let world = world().await;
     world.post("/api/pools/1/members", json!({"address": "10.0.0.2:9000"})).await.expect(201);
     let text = world.gateway.live()["pools/one.conf"].clone();
-    let without: String = text.lines().filter(|line| !line.contains("10.0.0.2")).map(|line| format!("{line}\n")).collect();
+    let without: String =
+        text.lines().filter(|line| !line.contains("10.0.0.2")).map(|line| format!("{line}\n")).collect();
     world.gateway.edit("pools/one.conf", &without);
     let done = absorb(&world, "pools/one.conf").await.expect(200);
     assert!(done["warnings"][0].as_str().unwrap().contains("kept as disabled"), "{done}");
@@ -145,7 +147,6 @@ async fn f35_no_file_but_a_managed_one_is_read() {
         world.gateway.full("pools"),
         world.gateway.full(".nanio/intent.json"),
         String::new(),
-        "\0".to_owned(),
     ] {
         let answer = world.post("/api/config/absorb-file", json!({ "path": path })).await;
         let detail = answer.detail(404);
@@ -164,15 +165,17 @@ async fn a_sync_takes_over_every_edit_adds_what_is_unknown_and_keeps_what_is_mis
     let copy = text.replace("two", "three").replace("pool_id:2", "pool_id:7").replace("member_id:2", "member_id:9");
     world.gateway.edit("pools/three.conf", &copy);
     edit(&world, "vhosts/a.example.conf", "photos two; # route_id:2", "photos two; # route_id:2\n    videos three;");
-    std::fs::remove_file(world.gateway.root().join("pools/two.conf")).unwrap();
+    world.pool("spare").await;
+    std::fs::remove_file(world.gateway.root().join("pools/spare.conf")).unwrap();
     let told = world.post("/api/config/sync", Value::Null).await.expect(200);
-    let counts = ["pools_new", "pools_updated", "members_new", "vhosts_new", "vhosts_updated", "routes_synced", "files_synced"];
+    let counts =
+        ["pools_new", "pools_updated", "members_new", "vhosts_new", "vhosts_updated", "routes_synced", "files_synced"];
     let seen: Vec<_> = counts.iter().map(|count| told[*count].as_u64().unwrap()).collect();
     assert_eq!(seen, [1, 1, 1, 0, 1, 1, 3], "{told}");
     let warnings = told["warnings"].as_array().unwrap();
-    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("pools/two.conf is missing"), "{told}");
-    assert_eq!(world.get("/api/pools/3").await.expect(200)["name"], "three");
-    assert_eq!(world.get("/api/pools/2").await.expect(200)["name"], "two");
+    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("pools/spare.conf is missing"), "{told}");
+    assert_eq!(world.get("/api/pools/4").await.expect(200)["name"], "three");
+    assert_eq!(world.get("/api/pools/3").await.expect(200)["name"], "spare");
     assert_eq!(drift(&world).await, 1);
     // One bad file does not keep the others away.
     edit(&world, "pools/three.conf", "keepalive 32;", "keepalive 32;\n    zone z 64k;");

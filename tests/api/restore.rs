@@ -275,7 +275,10 @@ async fn a_rebuild_over_a_gateway_must_be_meant_and_is_told_in_the_audit_log() {
     let detail = world.post("/api/config/rebuild-from-disk", Value::Null).await.detail(409);
     assert!(detail.contains("force=true"), "{detail}");
     let seen = world.post("/api/config/rebuild-from-disk?dry_run=true", Value::Null).await.expect(200);
-    assert_eq!((&seen["dry_run"], &seen["pools"][0]["name"], &seen["pools"][0]["members"]), (&json!(true), &json!("p"), &json!(1)));
+    assert_eq!(
+        (&seen["dry_run"], &seen["pools"][0]["name"], &seen["pools"][0]["members"]),
+        (&json!(true), &json!("p"), &json!(1))
+    );
     assert_eq!((&seen["vhosts"][0]["server_name"], &seen["vhosts"][0]["routes"]), (&json!("a.example"), &json!(1)));
     assert_eq!(world.everything().await, before);
 
@@ -296,7 +299,10 @@ async fn an_edit_before_the_rebuild_is_drift_after_it_and_never_written_over_uns
     let pool = world.pool("p").await;
     let vhost = world.vhost("a.example", Some(pool)).await;
     let text = world.gateway.live()["vhosts/a.example.conf"].clone();
-    world.gateway.edit("vhosts/a.example.conf", &text.replace("server_name a.example;", "server_name a.example;\n    etag off;"));
+    world.gateway.edit(
+        "vhosts/a.example.conf",
+        &text.replace("server_name a.example;", "server_name a.example;\n    etag off;"),
+    );
     let again = world.without_database();
     again.post("/api/config/rebuild-from-disk", Value::Null).await.expect(200);
     let drift = drifted(&again).await;
@@ -336,4 +342,3 @@ async fn a_file_that_is_lost_with_the_database_is_missed() {
 async fn world_text(world: &World) -> String {
     world.get("/api/config/preview/pool/1").await.expect(200)["content"].as_str().unwrap().to_owned()
 }
-

@@ -128,7 +128,13 @@ impl World {
     fn over(store: Store, gateway: ScriptedGateway, clock: Arc<TestClock>, key: &str) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
-        let (services, publish_loop) = Services::new(store.clone(), gateway.clone(), buckets.clone(), Arc::new(nanio_orchestrator::adapters::fake::migration_files::NoMigrations), clock.clone());
+        let (services, publish_loop) = Services::new(
+            store.clone(),
+            gateway.clone(),
+            buckets.clone(),
+            Arc::new(nanio_orchestrator::adapters::fake::migration_files::NoMigrations),
+            clock.clone(),
+        );
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
             api_key: key.to_owned(),

@@ -87,7 +87,7 @@ impl Lesson {
         rig.keep("0");
         let mut runs: Vec<Run> = Vec::new();
         for (index, step) in steps(rig.listen).into_iter().enumerate() {
-            if step.scene == Scene::Edited {
+            if matches!(step.scene, Scene::Edited | Scene::Reweighed) {
                 rig.restore(&index.to_string(), step.scene);
                 let server = rig.start(None).unwrap();
                 before = rig.look();
@@ -192,7 +192,8 @@ fn recoveries(rig: &Rig, index: usize, step: &Step, points: &[(String, usize)]) 
         |name: &str| points.iter().rev().find(|(other, _)| other == name).map(|(_, time)| format!("{name}:{time}"));
     // In the middle of the moves, before the commit, after the commit.
     let moved = ["move.renamed", "move.removed"].iter().find_map(|name| last(name));
-    let ended = if step.path == "/api/config/rebuild" { Some("store.ended:2".to_owned()) } else { last("store.ended") };
+    let reloads = ["/api/config/rebuild", "/api/config/rewrite-file"].contains(&step.path);
+    let ended = if reloads { Some("store.ended:2".to_owned()) } else { last("store.ended") };
     for at in [moved, ended].into_iter().flatten() {
         rig.restore(&index.to_string(), step.scene);
         interrupt(rig, step, &at, step.name);

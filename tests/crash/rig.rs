@@ -10,7 +10,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::script::{Scene, Step};
+use super::script::{MANAGED, Scene, Step};
 use crate::support::http::Request;
 use crate::support::nginx::{PrivateNginx, free_port, snapshot};
 
@@ -263,6 +263,15 @@ impl Rig {
                 fs::create_dir(&place).unwrap();
                 fs::write(place.join("in the way"), "").unwrap();
             }
+            Scene::Reweighed => {
+                let edited = self.nginx.managed().join("pools/alpha.conf");
+                let text = fs::read_to_string(&edited).unwrap();
+                let (before, rest) = text.split_once("weight=").unwrap();
+                let (weight, behind) = rest.split_once(' ').unwrap();
+                let heavier = weight.parse::<u32>().unwrap() + 1;
+                fs::remove_file(&edited).unwrap();
+                fs::write(&edited, format!("{before}weight={heavier} {behind}")).unwrap();
+            }
             Scene::Edited => {
                 let managed = self.nginx.managed();
                 let edited = managed.join("pools/alpha.conf");
@@ -280,7 +289,9 @@ impl Rig {
 
     /// Sends the step's request.
     pub fn take(&self, step: &Step) -> Option<(u16, Value)> {
-        self.ask(step.method, step.path, &step.body)
+        let managed = self.nginx.managed().display().to_string();
+        let body = step.body.to_string().replace(MANAGED, &managed);
+        self.ask(step.method, step.path, &serde_json::from_str(&body).unwrap())
     }
 }
 
@@ -303,7 +314,8 @@ fn without_times(value: Value) -> Value {
         Value::Object(object) => Value::Object(
             object
                 .into_iter()
-                .filter(|(key, _)| !key.ends_with("_at"))
+                // After a rebuild from disk the revisions begin with the time.
+                .filter(|(key, _)| !key.ends_with("_at") && key != "revision")
                 .map(|(key, value)| (key, without_times(value)))
                 .collect(),
         ),

@@ -24,11 +24,16 @@ pub enum Scene {
     NoCandidate,
     /// A managed file was edited by hand, another one was left by somebody, and a change was refused.
     Edited,
+    /// A member's weight was edited by hand.
+    Reweighed,
 }
 
 fn step(name: &'static str, method: &'static str, path: &'static str, body: Value) -> Step {
     Step { name, method, path, body, scene: Scene::Plain, thorough: false }
 }
+
+/// Stands for the managed directory, which each worker has for itself.
+pub const MANAGED: &str = "{managed}";
 
 /// The script. Ids are given in order, so they are known.
 pub fn steps(port: u16) -> Vec<Step> {
@@ -59,6 +64,29 @@ pub fn steps(port: u16) -> Vec<Step> {
         step("enable it again", "PUT", "/api/vhosts/1", json!({"enabled": true})),
         step("reload nginx", "POST", "/api/config/reload", Value::Null),
         in_scene(Scene::Edited, step("rebuild the files", "POST", "/api/config/rebuild", Value::Null)),
+        Step {
+            scene: Scene::Reweighed,
+            ..step(
+                "take an edit over",
+                "POST",
+                "/api/config/absorb-file",
+                json!({"path": format!("{MANAGED}/pools/alpha.conf")}),
+            )
+        },
+        Step {
+            scene: Scene::Reweighed,
+            ..step("take every edit over", "POST", "/api/config/sync", Value::Null)
+        },
+        Step {
+            scene: Scene::Reweighed,
+            ..step(
+                "write one file anew",
+                "POST",
+                "/api/config/rewrite-file",
+                json!({"path": format!("{MANAGED}/pools/alpha.conf")}),
+            )
+        },
+        thorough(step("make the database again", "POST", "/api/config/rebuild-from-disk?force=true", Value::Null)),
         step("delete a route", "DELETE", "/api/vhosts/1/routes/2?allow_orphan=true", Value::Null),
         step("delete a vhost", "DELETE", "/api/vhosts/1?allow_orphan=true", Value::Null),
         step("delete a pool", "DELETE", "/api/pools/2", Value::Null),

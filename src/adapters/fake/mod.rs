@@ -2,4 +2,3 @@
 
 pub mod object_storage;
 pub mod store;
-pub mod migration_files;

@@ -37,7 +37,8 @@ fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     while let Some(place) = rest.find(TOKEN) {
         let (before, token) = rest.split_at(place);
-        let end = token.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '='))).unwrap_or(token.len());
+        let end =
+            token.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '='))).unwrap_or(token.len());
         let (token, after) = token.split_at(end);
         shown.push_str(before);
         shown.push_str(token.get(..12).unwrap_or(token));

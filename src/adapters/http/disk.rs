@@ -338,11 +338,7 @@ impl DiskApi {
     /// Its content becomes the database's, if all of it can be represented; the file is then written in the
     /// orchestrator's own form. 422 with what cannot be kept, 404 if the path is not that of a managed file.
     #[oai(path = "/config/absorb-file", method = "post", operation_id = "absorb_file")]
-    async fn absorb(
-        &self,
-        caller: Caller,
-        file: JsonBody<EditedFile>,
-    ) -> Result<Shown<AbsorbedView>, Failure<Making>> {
+    async fn absorb(&self, caller: Caller, file: JsonBody<EditedFile>) -> Result<Shown<AbsorbedView>, Failure<Making>> {
         let EditedFile { path, allow_orphan } = file.0;
         Ok(Shown(self.0.absorb.file(caller.0, &path, allow_orphan).await?.into()))
     }

@@ -102,7 +102,8 @@ impl Drift {
         let reload = self.config.reload(actor).await?;
         let tested = published.tested.nginx.map(|answer| answer.output).unwrap_or_default();
         let output = [tested, reload.output].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-        let removed = gone.then(|| "nginx needs no such file: its pool has no enabled member, or its vhost is off".to_owned());
+        let removed =
+            gone.then(|| "nginx needs no such file: its pool has no enabled member, or its vhost is off".to_owned());
         Ok(Rewritten { ok: reload.ok, path: path.to_owned(), output, removed })
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn desired(
             change.put.push(sidecars::of_vhost(tx, vhost)?);
         }
     }
-    let concerns_vhosts = touched.common || touched.everything || !touched.vhosts.is_empty() || !touched.routes.is_empty();
+    let concerns_vhosts =
+        touched.common || touched.everything || !touched.vhosts.is_empty() || !touched.routes.is_empty();
     let counts = if concerns_vhosts { Some(counted(tx, touched, known, &mut change)?) } else { None };
     change.put.push(ManagedFile::Ids(tx.highest_ids()?.rounded()));
     let put: HashSet<FileName> = change.put.iter().map(ManagedFile::name).collect();

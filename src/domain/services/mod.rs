@@ -27,8 +27,8 @@ use crate::ports::migration_files::MigrationFiles;
 use crate::ports::object_storage::ObjectStorage;
 use crate::ports::store::{Store, StoreError};
 
-use audit_log::AuditLog;
 use absorb::Absorb;
+use audit_log::AuditLog;
 use config::Config;
 use drift::Drift;
 use health::Health;

@@ -234,7 +234,11 @@ fn expect_free_name(tx: &mut dyn Tx, name: &str, own: Option<PoolId>) -> Result<
     }
 }
 
-pub(super) fn expect_usable_source(tx: &mut dyn Tx, kind: PoolKind, source: Option<PoolId>) -> Result<(), ServiceError> {
+pub(super) fn expect_usable_source(
+    tx: &mut dyn Tx,
+    kind: PoolKind,
+    source: Option<PoolId>,
+) -> Result<(), ServiceError> {
     let Some(source) = source else { return Ok(()) };
     if kind != PoolKind::Http {
         return Err(source_needs_http());

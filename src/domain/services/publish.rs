@@ -145,8 +145,8 @@ impl Change<'_> {
             outcome = part.take().map(|part| part(&mut change));
             outcome.as_ref().is_some_and(Result::is_ok)
         })?;
-        let outcome = outcome
-            .ok_or_else(|| StoreError::Unavailable("a part of the change was not run; try again".to_owned()))?;
+        let outcome =
+            outcome.ok_or_else(|| StoreError::Unavailable("a part of the change was not run; try again".to_owned()))?;
         if outcome.is_ok() {
             self.touched.add(own);
         }

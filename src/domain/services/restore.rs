@@ -61,7 +61,8 @@ impl Restore {
             }
         }
         Err(ServiceError::Conflict(
-            "the gateway was changed each time while its files were read; repeat when nothing else changes it".to_owned(),
+            "the gateway was changed each time while its files were read; repeat when nothing else changes it"
+                .to_owned(),
         ))
     }
 
@@ -157,8 +158,7 @@ fn fill(change: &mut Change<'_>, import: &Import) -> Result<(), ServiceError> {
     tx.clear_gateway()?;
     tx.raise_ids(import.highest)?;
     // A pool that refers to another one comes after it.
-    let (bare, linked): (Vec<_>, Vec<_>) =
-        import.pools.iter().partition(|row| row.pool.source_nanio_pool_id.is_none());
+    let (bare, linked): (Vec<_>, Vec<_>) = import.pools.iter().partition(|row| row.pool.source_nanio_pool_id.is_none());
     for row in bare.into_iter().chain(linked) {
         tx.save_pool(Pool { revision, ..row.pool.clone() })?;
         for member in &row.members {
@@ -189,7 +189,8 @@ fn fill(change: &mut Change<'_>, import: &Import) -> Result<(), ServiceError> {
 /// Records the configuration of this program as what the rows render to: an edit then shows as drift, and no
 /// later change writes over it unseen. Tells of files that should be there and are not.
 fn expect_files(import: &mut Import, disk: &Disk, gateway: &dyn Gateway) {
-    let former: HashSet<&FileName> = disk.files.iter().filter(|file| is_former(&file.content)).filter_map(|file| file.name.as_ref()).collect();
+    let former: HashSet<&FileName> =
+        disk.files.iter().filter(|file| is_former(&file.content)).filter_map(|file| file.name.as_ref()).collect();
     let present: HashSet<&FileName> = disk.files.iter().filter_map(|file| file.name.as_ref()).collect();
     let by_us = present.contains(&FileName::Ids);
     let refs = import
@@ -198,7 +199,8 @@ fn expect_files(import: &mut Import, disk: &Disk, gateway: &dyn Gateway) {
         .map(|row| (row.pool.id, PoolRef { name: row.pool.name.clone(), kind: row.pool.kind }))
         .collect::<std::collections::HashMap<PoolId, PoolRef>>();
     let mut wanted: Vec<ManagedFile> = Vec::new();
-    wanted.extend(import.pools.iter().filter_map(|row| Upstream::of(&row.pool, &row.members)).map(ManagedFile::Upstream));
+    wanted
+        .extend(import.pools.iter().filter_map(|row| Upstream::of(&row.pool, &row.members)).map(ManagedFile::Upstream));
     let servers = import.vhosts.iter().filter_map(|row| Server::of(&row.vhost, &row.routes, |id| refs.get(&id)));
     wanted.extend(servers.map(|server| ManagedFile::Server(Arc::new(server))));
     if present.contains(&FileName::Common) {
@@ -211,10 +213,7 @@ fn expect_files(import: &mut Import, disk: &Disk, gateway: &dyn Gateway) {
         }
         let rendered = gateway.render(&file);
         if !present.contains(&name) {
-            import.warnings.push(format!(
-                "{} is missing: POST /api/config/rebuild writes it again",
-                rendered.path
-            ));
+            import.warnings.push(format!("{} is missing: POST /api/config/rebuild writes it again", rendered.path));
         }
         import.records.push((rendered.path, rendered.sha256));
     }

@@ -48,11 +48,7 @@ pub(super) fn of_vhost(tx: &mut dyn Tx, vhost: Vhost) -> Result<ManagedFile, Ser
 ///
 /// # Errors
 /// The store's.
-pub(super) fn vhost_values(
-    tx: &mut dyn Tx,
-    vhost: Vhost,
-    mut held: Vec<Route>,
-) -> Result<VhostSidecar, ServiceError> {
+pub(super) fn vhost_values(tx: &mut dyn Tx, vhost: Vhost, mut held: Vec<Route>) -> Result<VhostSidecar, ServiceError> {
     let mut names = Names::default();
     let default_pool_name = match vhost.default_pool_id {
         Some(id) => names.of(tx, id)?,

@@ -171,7 +171,9 @@ impl Absorb {
                 return Ok(Taken { warnings: counts.warnings.clone(), counts, written: published.tested.written });
             }
         }
-        Err(ServiceError::Conflict("the gateway was changed each time meanwhile; repeat when nothing else does".to_owned()))
+        Err(ServiceError::Conflict(
+            "the gateway was changed each time meanwhile; repeat when nothing else does".to_owned(),
+        ))
     }
 
     /// A route that leads elsewhere after the edit must not leave objects behind.
@@ -288,9 +290,15 @@ fn expect_whole(path: &str, remains: &[String]) -> Result<(), ServiceError> {
 }
 
 impl Edited {
-    fn save(&self, change: &mut Change<'_>, gateway: &dyn crate::ports::gateway::Gateway) -> Result<Absorbed, ServiceError> {
+    fn save(
+        &self,
+        change: &mut Change<'_>,
+        gateway: &dyn crate::ports::gateway::Gateway,
+    ) -> Result<Absorbed, ServiceError> {
         match self {
-            Edited::Pool { name, upstream, sidecar } => pools::save(change, name, upstream.as_ref(), sidecar.as_deref()),
+            Edited::Pool { name, upstream, sidecar } => {
+                pools::save(change, name, upstream.as_ref(), sidecar.as_deref())
+            }
             Edited::Vhost { name, server, sidecar } => {
                 vhosts::save(change, gateway, name, server.as_deref(), sidecar.as_deref())
             }

@@ -75,7 +75,12 @@ fn wanted(tx: &mut dyn Tx, known: Option<Pool>, draft: &PoolDraft, now: Timestam
         None => None,
         Some((_, Some(name))) => match tx.pool_named(name.as_str())? {
             Some(pool) => Some(pool.id),
-            None => return Err(ServiceError::Refused(format!("pool {}: its source pool {name} does not exist", draft.name))),
+            None => {
+                return Err(ServiceError::Refused(format!(
+                    "pool {}: its source pool {name} does not exist",
+                    draft.name
+                )));
+            }
         },
         Some((id, None)) => Some(*id),
     };

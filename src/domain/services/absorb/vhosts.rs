@@ -274,7 +274,13 @@ fn save_ignored(tx: &mut dyn Tx, vhost: VhostId, wanted: &[BucketName], now: Tim
     }
     for name in wanted.iter().filter(|name| !present.contains(name)) {
         let status = BucketStatus::Ignored;
-        tx.save_bucket(&Bucket { vhost_id: vhost, name: name.clone(), status, routed_pool_id: None, discovered_at: now })?;
+        tx.save_bucket(&Bucket {
+            vhost_id: vhost,
+            name: name.clone(),
+            status,
+            routed_pool_id: None,
+            discovered_at: now,
+        })?;
     }
     Ok(())
 }
