@@ -236,3 +236,20 @@ fn list(value: &Value) -> Result<Vec<Value>, &'static str> {
         _ => Err(OTHER),
     }
 }
+
+/// JSON without anything beyond ASCII, as 0.4.x wrote it: that stands inside of strings, where `\u` says the same.
+#[must_use]
+pub fn ascii(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        if c.is_ascii() {
+            text.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
+}

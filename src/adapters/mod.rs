@@ -6,6 +6,7 @@ pub mod fake;
 pub mod fields;
 pub mod http;
 pub mod logging;
+pub mod migration_files;
 pub mod nginx;
 pub mod process_lock;
 pub mod s3;

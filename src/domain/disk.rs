@@ -311,6 +311,10 @@ pub struct DiskMigration {
     pub finished_at: Option<Timestamp>,
     /// What was left on the source: the pool's id in the same tree, the prefix, and since when.
     pub orphan: Option<(PoolId, String, Timestamp)>,
+    /// The name of that pool; 0.4.x did not say, and it is the source's.
+    pub orphaned_pool_name: Option<String>,
+    /// 0.4.x left it in the middle of a split, and no operator has decided yet.
+    pub needs_adoption: bool,
     /// `http` vhosts that should have followed and could not be changed.
     pub swept_http_vhosts: Vec<String>,
     /// `http` vhosts that followed. The field `swept_http_vhosts` of a 0.4.x file is read as this one.
@@ -319,4 +323,6 @@ pub struct DiskMigration {
     pub created_at: Option<Timestamp>,
     /// Who wrote it.
     pub writer: Writer,
+    /// Fields that are not as they must be, each as a sentence; they were left out.
+    pub remains: Vec<String>,
 }

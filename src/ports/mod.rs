@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod gateway;
+pub mod migration_files;
 pub mod object_storage;
 pub mod store;

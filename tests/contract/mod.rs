@@ -1,4 +1,5 @@
 //! What each port promises, asked of every adapter.
 
+mod migration_files;
 mod object_storage;
 mod store;

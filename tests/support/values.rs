@@ -1,5 +1,7 @@
 //! Generators of domain values: every field, hostile where the constructors let it through.
 
+pub mod migration;
+
 use std::collections::BTreeMap;
 
 use nanio_orchestrator::domain::bucket::BucketName;

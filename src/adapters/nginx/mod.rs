@@ -5,6 +5,7 @@ pub mod disk;
 pub mod gateway;
 pub mod intent;
 pub mod main_conf;
+mod own_text;
 pub mod parse;
 pub mod parse_v04;
 pub mod proof;

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::hash::Hash;
 
+use super::own_text::OwnText;
 use super::render::{Dialect, Renderer};
-use super::snippet;
 use super::text::{self, Directive, Node, TextError};
 use super::unkept::{Place, shown, unkept};
 use crate::domain::disk::{DiskDefaultRoute, DiskMember, DiskRoute, DiskServer, DiskUpstream, Remains, Writer};
@@ -19,7 +19,7 @@ use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
 use crate::domain::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, PoolKind, PoolName, Role, Weight};
 use crate::domain::route::{KeyPrefix, PathPrefix};
-use crate::domain::vhost::{ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Zone};
+use crate::domain::vhost::{IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet};
 
 /// Why a text is not a managed file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ impl From<Invalid> for ParseError {
     }
 }
 
-fn missing(what: &str) -> ParseError {
+pub(super) fn missing(what: &str) -> ParseError {
     ParseError::Unexpected(format!("{what} is missing"))
 }
 
@@ -309,67 +309,6 @@ fn seconds(text: &str) -> Result<i64, ParseError> {
         _ => (text, 1),
     };
     Ok(number(digits, "fail_timeout")?.saturating_mul(unit))
-}
-
-/// An operator's own text, found between markers, and the file without it.
-#[derive(Default)]
-struct OwnText {
-    rest: String,
-    directives: Option<Snippet>,
-    blocks: Vec<(usize, ExtraBlock)>,
-    routes: HashMap<i64, Snippet>,
-}
-
-impl OwnText {
-    /// Takes the marked text out. Text that no operator could have given us is not taken for an operator's.
-    fn take(source: &str) -> Result<Self, ParseError> {
-        let mut own = Self::default();
-        let mut open: Option<(&str, String)> = None;
-        for line in source.lines() {
-            let marker = line.trim_start().strip_prefix("# ").unwrap_or_default();
-            if let Some((label, content)) = &mut open {
-                if marker.strip_suffix(" ends") == Some(label) {
-                    own.keep(label, content)?;
-                    open = None;
-                } else {
-                    content.push_str(line);
-                    content.push('\n');
-                }
-            } else if let Some(label) = marker.strip_suffix(": as the operator wrote it") {
-                open = Some((label, String::new()));
-            } else {
-                own.rest.push_str(line);
-            }
-            // Every line keeps its number.
-            own.rest.push('\n');
-        }
-        match open {
-            None => Ok(own),
-            Some((label, _)) => Err(missing(&format!("the end of {label}"))),
-        }
-    }
-
-    fn keep(&mut self, label: &str, content: &str) -> Result<(), ParseError> {
-        snippet::check(content, true).map_err(|why| ParseError::Unexpected(format!("{label}: {why}")))?;
-        let snippet = Snippet::parse(content)?;
-        let unknown = || ParseError::Unexpected(format!("unknown marker: {label}"));
-        if label == "zone directives" {
-            self.directives = Some(snippet);
-        } else if let Some((zone, index)) = label.strip_prefix("zone ").and_then(|rest| rest.split_once(" #")) {
-            let index = index.parse().map_err(|_| unknown())?;
-            self.blocks.push((index, ExtraBlock { zone: Zone::parse(zone)?, content: snippet }));
-        } else {
-            let id = label.strip_prefix("route ").and_then(|rest| rest.strip_suffix(" directives"));
-            let id = id.and_then(|id| id.parse().ok()).ok_or_else(unknown)?;
-            self.routes.insert(id, snippet);
-        }
-        Ok(())
-    }
-
-    fn extra_blocks(&mut self) -> Vec<ExtraBlock> {
-        self.blocks.sort_by_key(|(index, _)| *index);
-        std::mem::take(&mut self.blocks).into_iter().map(|(_, block)| block).collect()
-    }
 }
 
 fn read_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<DiskServer, ParseError> {

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::FORMAT;
+use crate::adapters::fields::ascii;
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::pool::{LbMethod, Member, PoolKind, Role};
 use crate::domain::sidecar::{HighestIds, PoolSidecar, SidecarRoute, VhostSidecar};
@@ -201,21 +202,5 @@ fn text<T: Serialize>(value: &T) -> String {
     let pretty = serde_json::to_string_pretty(value).expect("structs of strings and numbers always serialise");
     let mut text = ascii(&pretty);
     text.push('\n');
-    text
-}
-
-/// Everything beyond ASCII stands inside of strings, where `\u` says the same.
-fn ascii(json: &str) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(json.len() + 1);
-    for c in json.chars() {
-        if c.is_ascii() {
-            text.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(text, "\\u{unit:04x}");
-            }
-        }
-    }
     text
 }

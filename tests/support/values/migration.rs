@@ -1,0 +1,56 @@
+//! Migrations: every field, whether they fit each other or not.
+
+use nanio_orchestrator::domain::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
+use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::{bucket, pool_name, server_name, time, word};
+
+fn pool() -> impl Strategy<Value = Named<PoolId>> {
+    (1i64.., pool_name()).prop_map(|(id, name)| Named { id: PoolId(id), name: name.to_string() })
+}
+
+fn orphan() -> impl Strategy<Value = Orphan> {
+    (pool(), "/[a-z]{3,9}/", time()).prop_map(|(pool, prefix, since)| Orphan { pool, prefix, since })
+}
+
+/// A record of a migration.
+pub fn migration() -> impl Strategy<Value = Migration> {
+    let hosts = || prop::collection::vec(server_name().prop_map(|name| name.to_string()), 0..3);
+    let head = (1i64.., (1i64.., server_name()), bucket(), pool(), pool(), option::of(1i64..));
+    let how =
+        (word(MigrationMode::ALL), word(Phase::ALL), any::<bool>(), option::of("(?s).{0,20}"), option::of(orphan()));
+    let times = (option::of(time()), option::of(time()), time());
+    (head, how, [0i64.., 0i64.., 0i64.., 0i64..], times, (hosts(), hosts())).prop_map(
+        |(head, how, numbers, times, hosts)| {
+            let (id, (vhost, name), bucket, source, destination, route) = head;
+            let (mode, phase, needs_adoption, error_msg, orphan) = how;
+            let [objects_total, objects_done, bytes_total, bytes_done] = numbers;
+            let (started_at, finished_at, created_at) = times;
+            Migration {
+                id: MigrationId(id),
+                revision: Revision::NEW,
+                vhost: Named { id: VhostId(vhost), name: name.to_string() },
+                bucket,
+                source,
+                destination,
+                mode,
+                phase,
+                route_id: route.map(RouteId),
+                needs_adoption,
+                objects_total,
+                objects_done,
+                bytes_total,
+                bytes_done,
+                error_msg,
+                started_at,
+                finished_at,
+                orphan,
+                swept_http_vhosts: hosts.0,
+                updated_http_vhosts: hosts.1,
+                created_at,
+            }
+        },
+    )
+}
