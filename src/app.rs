@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, HttpOptions};
+use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::process_lock::{LockError, ProcessLock};
@@ -139,13 +140,8 @@ async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError
     let gateway = gateway(settings).await?;
     point("start.gateway");
     let storage = Arc::new(NodeStorage::new(global_keys(settings))?);
-    let (services, changes) = Services::new(
-        store.clone(),
-        gateway,
-        storage,
-        Arc::new(crate::adapters::fake::migration_files::NoMigrations),
-        clock.clone(),
-    );
+    let migrations = Arc::new(MigrationDirectory::beside(&settings.db_path));
+    let (services, changes) = Services::new(store.clone(), gateway, storage, migrations, clock.clone());
     match changes.recover().await.map_err(StartError::Recovery)? {
         Recovery::Clean => {}
         Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),

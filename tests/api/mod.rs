@@ -14,5 +14,6 @@ mod resources;
 mod restore;
 mod served;
 mod sidecars;
+mod takeover;
 mod vhosts;
 mod world;

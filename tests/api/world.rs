@@ -7,6 +7,7 @@ use chrono::DateTime;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
+use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::domain::services::Services;
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::clock::Clock;
@@ -47,6 +48,7 @@ pub struct World {
     /// Its storage nodes.
     pub buckets: Arc<FakeStorage>,
     store: Store,
+    data: Arc<tempfile::TempDir>,
 }
 
 /// An answer.
@@ -103,21 +105,42 @@ impl Answer {
     }
 }
 
+fn records(data: &tempfile::TempDir) -> MigrationDirectory {
+    MigrationDirectory::beside(&data.path().join("orchestrator.db"))
+}
+
 impl World {
     /// An empty gateway.
     pub async fn start() -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_488_000)));
-        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY)
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY, data)
     }
 
     /// The same gateway after a restart of the program, perhaps with another key.
     pub fn restart(&self, key: &str) -> Self {
-        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key)
+        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key, self.data.clone())
     }
 
     /// The same gateway after the database was lost.
     pub fn without_database(&self) -> Self {
-        Self::over(Store::new(Arc::new(FakeStore::new())), self.gateway.again(), self.clock.clone(), KEY)
+        Self::over(
+            Store::new(Arc::new(FakeStore::new())),
+            self.gateway.again(),
+            self.clock.clone(),
+            KEY,
+            self.data.clone(),
+        )
+    }
+
+    /// The records of migrations.
+    pub fn migrations(&self) -> MigrationDirectory {
+        records(&self.data)
+    }
+
+    /// Where they are.
+    pub fn migrations_directory(&self) -> std::path::PathBuf {
+        self.data.path().join("migrations")
     }
 
     /// The database, for rows that no request makes.
@@ -125,16 +148,17 @@ impl World {
         &self.store
     }
 
-    fn over(store: Store, gateway: ScriptedGateway, clock: Arc<TestClock>, key: &str) -> Self {
+    fn over(
+        store: Store,
+        gateway: ScriptedGateway,
+        clock: Arc<TestClock>,
+        key: &str,
+        data: Arc<tempfile::TempDir>,
+    ) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
-        let (services, publish_loop) = Services::new(
-            store.clone(),
-            gateway.clone(),
-            buckets.clone(),
-            Arc::new(nanio_orchestrator::adapters::fake::migration_files::NoMigrations),
-            clock.clone(),
-        );
+        let (services, publish_loop) =
+            Services::new(store.clone(), gateway.clone(), buckets.clone(), Arc::new(records(&data)), clock.clone());
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
             api_key: key.to_owned(),
@@ -146,7 +170,7 @@ impl World {
             clock: clock.clone(),
             store: store.clone(),
         };
-        Self { app: app(Arc::new(services), options).boxed(), gateway, clock, buckets, store }
+        Self { app: app(Arc::new(services), options).boxed(), gateway, clock, buckets, store, data }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.

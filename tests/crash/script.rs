@@ -73,10 +73,7 @@ pub fn steps(port: u16) -> Vec<Step> {
                 json!({"path": format!("{MANAGED}/pools/alpha.conf")}),
             )
         },
-        Step {
-            scene: Scene::Reweighed,
-            ..step("take every edit over", "POST", "/api/config/sync", Value::Null)
-        },
+        Step { scene: Scene::Reweighed, ..step("take every edit over", "POST", "/api/config/sync", Value::Null) },
         Step {
             scene: Scene::Reweighed,
             ..step(

@@ -165,6 +165,7 @@ impl From<ServiceError> for ApiError {
             ServiceError::Stale(_) => Self::stale(told),
             ServiceError::Store(store) => store.into(),
             ServiceError::Gateway(gateway) => gateway.into(),
+            ServiceError::MigrationFiles(_) => GatewayError::Fault(told).into(),
             ServiceError::Field { field, invalid, input } => {
                 Self::body(vec![Fault::of(&invalid, &input.into()).under(field)])
             }

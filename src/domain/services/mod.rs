@@ -23,7 +23,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::vhost::Snippet;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
-use crate::ports::migration_files::MigrationFiles;
+use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
 use crate::ports::object_storage::ObjectStorage;
 use crate::ports::store::{Store, StoreError};
 
@@ -76,6 +76,9 @@ pub enum ServiceError {
     /// nginx, its files, or the machine.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The records of migrations.
+    #[error(transparent)]
+    MigrationFiles(#[from] MigrationFilesError),
 }
 
 /// What every use case works with.

@@ -89,14 +89,15 @@ pub(super) fn moved(
     let edit = Edit::read(tx, name, server, sidecar)?;
     let Some((vhost, routes)) = edit.before.filter(|(vhost, _)| vhost.enabled) else { return Ok(Vec::new()) };
     let mut names = HashMap::new();
-    let mut then: HashMap<String, PoolId> = HashMap::new();
+    // `None`: a pool that is not there yet, or never will be; another one than any that serves now.
+    let mut then: HashMap<String, Option<PoolId>> = HashMap::new();
     for route in edit.after.routes.iter().filter(|route| route.enabled) {
-        then.insert(route.path_prefix.canonical().to_owned(), pool_of(tx, &route.pool, &mut names)?);
+        then.insert(route.path_prefix.canonical().to_owned(), pool_of(tx, &route.pool, &mut names).ok());
     }
     let now: BTreeMap<&str, &Route> =
         routes.iter().filter(|route| route.enabled).map(|route| (route.path_prefix.canonical(), route)).collect();
     let default_now = now.get("/").map(|route| route.pool_id);
-    let default_then = then.get("/").copied();
+    let default_then = then.get("/").copied().flatten();
     let refs = tx.pool_refs()?;
     let nanio = |id: PoolId| refs.get(&id).filter(|pool| pool.kind == PoolKind::Nanio);
     if let Some(pool) = default_now.filter(|pool| Some(*pool) != default_then).and_then(nanio) {
@@ -114,7 +115,7 @@ pub(super) fn moved(
     let mut moved = Vec::new();
     for (canonical, prefix) in all {
         let from = now.get(canonical).map(|route| route.pool_id).or(default_now);
-        let to = then.get(canonical).copied().or(default_then);
+        let to = then.get(canonical).copied().unwrap_or(default_then);
         let Some(from) = from.filter(|from| Some(*from) != to && nanio(*from).is_some()) else { continue };
         if moved.len() == LOOKED_AT {
             return Err(ServiceError::Conflict(format!(
