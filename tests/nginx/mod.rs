@@ -3,5 +3,6 @@
 mod gateway;
 mod inverse;
 mod reading;
+mod remains;
 mod sidecars;
 mod v0_4;

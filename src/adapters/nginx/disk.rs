@@ -12,7 +12,7 @@ use super::parse::{self, ParseError, Reading};
 use super::render::{Dialect, Renderer};
 use super::sidecar::read;
 use super::tree::{self, IDS, KINDS, MANAGED_LINE, Tree, fault};
-use super::{parse_v04, text};
+use super::{parse_v04, remains, text};
 use crate::domain::disk::{DiskContent, DiskFile, Writer};
 use crate::domain::gateway::FileName;
 use crate::domain::pool::{PoolName, RESERVED_POOL_NAME};
@@ -140,7 +140,7 @@ impl Reader<'_> {
         if text.lines().next() != Some(MANAGED_LINE) {
             return DiskContent::Foreign;
         }
-        match read_any(text) {
+        match self.read_any(text) {
             Ok(Reading::Common(_)) if name_at(relative) == Some(FileName::Common) => DiskContent::Common,
             Ok(Reading::Common(_)) => DiskContent::Unreadable("it holds neither an upstream nor a server".to_owned()),
             Ok(Reading::Upstream(upstream)) => DiskContent::Upstream(upstream),
@@ -148,14 +148,21 @@ impl Reader<'_> {
             Err(error) => DiskContent::Unreadable(error.to_string()),
         }
     }
-}
 
-/// A configuration file of ours, or of 0.4.x.
-fn read_any(source: &str) -> Result<Reading, ParseError> {
-    let nodes = text::read(source)?;
-    match parse_v04::writer(&nodes) {
-        Writer::Ours => parse::read(source),
-        Writer::Version04 => parse_v04::read(source, &nodes),
+    /// A configuration file of ours, or of 0.4.x.
+    fn read_any(&self, source: &str) -> Result<Reading, ParseError> {
+        let nodes = text::read(source)?;
+        if parse_v04::writer(&nodes) == Writer::Version04 {
+            return parse_v04::read(source, &nodes);
+        }
+        drop(nodes);
+        let mut reading = parse::read(source)?;
+        match &mut reading {
+            Reading::Common(_) => {}
+            Reading::Upstream(read) => read.remains = remains::of_upstream(source, read, self.renderer, self.dialect),
+            Reading::Server(read) => read.remains = remains::of_server(source, read, self.renderer, self.dialect),
+        }
+        Ok(reading)
     }
 }
 

@@ -9,6 +9,7 @@ mod own_text;
 pub mod parse;
 pub mod parse_v04;
 pub mod proof;
+pub mod remains;
 pub mod render;
 pub mod sidecar;
 pub mod snippet;

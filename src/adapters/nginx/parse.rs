@@ -225,13 +225,14 @@ fn parse_common(nodes: &[Node]) -> Result<Common, ParseError> {
 }
 
 fn read_upstream(nodes: &[Node], upstream: &Directive) -> Result<DiskUpstream, ParseError> {
-    let head = headline(nodes, "pool_id").ok_or_else(|| missing("the comment with pool_id"))?;
-    let kind = PoolKind::parse(head.get("type").ok_or_else(|| missing("the pool's type"))?)?;
+    // The operator's editor may have lost the comment.
+    let head = headline(nodes, "pool_id").unwrap_or_default();
+    let id = head.get("pool_id").map(|id| number(id, "pool_id").map(PoolId)).transpose()?;
     let mut read = DiskUpstream {
         writer: Writer::Ours,
-        id: Some(PoolId(number(head["pool_id"], "pool_id")?)),
+        id,
         name: PoolName::parse(only_argument(upstream)?)?,
-        kind: Some(kind),
+        kind: head.get("type").map(|kind| PoolKind::parse(kind)).transpose()?,
         lb_method: LbMethod::RoundRobin,
         keepalive: Keepalive::default(),
         servers: Vec::new(),
@@ -312,15 +313,16 @@ fn seconds(text: &str) -> Result<i64, ParseError> {
 }
 
 fn read_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<DiskServer, ParseError> {
-    let head = headline(nodes, "vhost_id").ok_or_else(|| missing("the comment with vhost_id"))?;
-    let id = number(head["vhost_id"], "vhost_id")?;
-    let pool_map = directives(nodes).find(|directive| {
-        directive.name() == "map" && directive.words.get(2).is_some_and(|word| *word == format!("$nanio_v{id}_pool"))
-    });
+    let head = headline(nodes, "vhost_id").unwrap_or_default();
+    let said = head.get("vhost_id").map(|id| number(id, "vhost_id").map(VhostId)).transpose()?;
+    let mut pool_maps = directives(nodes).filter_map(|directive| Some((directive, pool_map_of(directive)?)));
+    let pool_map = pool_maps.find(|(_, id)| said.is_none_or(|said| said == *id));
+    let id = said.or(pool_map.map(|(_, id)| id));
+    let pool_map = pool_map.map(|(map, _)| map);
     let body = inside(server);
     let mut parsed = DiskServer {
         writer: Writer::Ours,
-        id: Some(VhostId(id)),
+        id,
         server_name: ServerName::parse(find_argument(body, "server_name")?)?,
         listen_port: Port::default(),
         tls: None,
@@ -346,12 +348,21 @@ fn read_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<D
     if let Some(map) = pool_map {
         parse_pool_map(inside(map), &mut parsed)?;
     }
-    parse_locations(body, &mut parsed, &own.routes)?;
+    parse_locations(body, &mut parsed, &mut own.routes)?;
+    let homeless =
+        own.routes.keys().map(|id| format!("the directives of route {id} stand in no location of that route"));
+    parsed.remains.directives.extend(homeless);
     parsed.routes.sort_by(DiskRoute::order);
     let default = parsed.default.iter().filter_map(|route| route.id);
     once("route_id", default.chain(parsed.routes.iter().filter_map(|route| route.id)))?;
     once("the prefix", parsed.routes.iter().map(|route| route.path_prefix.canonical()))?;
     Ok(parsed)
+}
+
+/// The vhost whose buckets a `map` gives to pools.
+fn pool_map_of(map: &Directive) -> Option<VhostId> {
+    let ["map", _, variable] = map.words.iter().map(String::as_str).collect::<Vec<_>>()[..] else { return None };
+    variable.strip_prefix("$nanio_v")?.strip_suffix("_pool")?.parse().ok().map(VhostId)
 }
 
 pub(super) fn find_argument<'a>(nodes: &'a [Node], name: &str) -> Result<&'a str, ParseError> {
@@ -399,9 +410,13 @@ fn parse_pool_map(entries: &[Node], server: &mut DiskServer) -> Result<(), Parse
     Ok(())
 }
 
-/// Locations of routes follow a comment with their id and prefix.
-fn parse_locations(body: &[Node], server: &mut DiskServer, own: &HashMap<i64, Snippet>) -> Result<(), ParseError> {
+/// Locations of routes follow a comment with their id and prefix. That of an `http` vhost speaks for itself, if an
+/// operator added it.
+fn parse_locations(body: &[Node], server: &mut DiskServer, own: &mut HashMap<i64, Snippet>) -> Result<(), ParseError> {
     let mut announced: Option<(RouteId, &str)> = None;
+    let mut located = Vec::new();
+    let locations = directives(body).filter(|directive| directive.name() == "location");
+    let paths: HashSet<&str> = locations.filter_map(Directive::argument).collect();
     for node in body {
         match node {
             Node::Comment { text, .. } => {
@@ -411,26 +426,46 @@ fn parse_locations(body: &[Node], server: &mut DiskServer, own: &HashMap<i64, Sn
                 }
             }
             Node::Directive(directive) if directive.name() == "location" => {
-                let Some((id, prefix)) = announced.take() else { continue };
-                let route = parse_location(directive, id, prefix, own.get(&id.0))?;
+                // What the location says counts, unless it has a name. One that was put between another and its
+                // comment has no id.
+                let path = directive.argument().filter(|word| word.starts_with('/'));
+                let between = |prefix: &str| path.is_some_and(|path| path != prefix) && paths.contains(prefix);
+                let route = match announced.take_if(|(_, prefix)| !between(prefix)) {
+                    Some((id, prefix)) => {
+                        parse_location(directive, Some(id), path.unwrap_or(prefix), own.remove(&id.0))?
+                    }
+                    None if server.protocol == Some(Protocol::Http) => {
+                        let prefix = directive.argument().unwrap_or_default();
+                        let Ok(route) = parse_location(directive, None, prefix, None) else { continue };
+                        route
+                    }
+                    None => continue,
+                };
                 if route.path_prefix.is_root() {
-                    server.default = Some(DiskDefaultRoute { id: Some(id), pool: route.pool });
+                    server.default = Some(DiskDefaultRoute { id: route.id, pool: route.pool });
                 } else {
-                    server.routes.retain(|known| known.id != Some(id));
-                    server.routes.push(route);
+                    located.push(route);
                 }
             }
             Node::Directive(_) => {}
         }
     }
+    // A location says more than the line of the routing map.
+    let ids: HashSet<RouteId> = located.iter().filter_map(|route: &DiskRoute| route.id).collect();
+    let prefixes: HashSet<&str> = located.iter().map(|route| route.path_prefix.canonical()).collect();
+    server.routes.retain(|known| match known.id {
+        Some(id) => !ids.contains(&id),
+        None => !prefixes.contains(known.path_prefix.canonical()),
+    });
+    server.routes.extend(located);
     Ok(())
 }
 
 fn parse_location(
     location: &Directive,
-    id: RouteId,
+    id: Option<RouteId>,
     prefix: &str,
-    own: Option<&Snippet>,
+    own: Option<Snippet>,
 ) -> Result<DiskRoute, ParseError> {
     let body = inside(location);
     let target = find_argument(body, "proxy_pass")?;
@@ -442,10 +477,10 @@ fn parse_location(
         .map(KeyPrefix::parse)
         .transpose()?;
     Ok(DiskRoute {
-        id: Some(id),
+        id,
         path_prefix: PathPrefix::stored(prefix)?,
         pool: PoolName::parse(pool)?,
         key_prefix,
-        extra_directives: own.cloned(),
+        extra_directives: own,
     })
 }

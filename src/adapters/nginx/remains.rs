@@ -1,0 +1,240 @@
+//! What a file in our form holds beside the value that was read from it: whatever differs between the file and what
+//! the value is rendered to, in each direction, unless the difference is nothing to nginx.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::own_text::OwnText;
+use super::parse::{directives, inside};
+use super::render::{Dialect, Renderer};
+use super::text::{self, Directive, Node};
+use super::unkept::{Place, comment, lacking, otherwise, shown, sort, unkept};
+use crate::domain::disk::{DiskServer, DiskUpstream, Remains};
+use crate::domain::gateway::{DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Upstream, UpstreamServer};
+use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
+use crate::domain::pool::{PoolKind, Role};
+
+/// What `source` holds beside `read`, which was read from it.
+#[must_use]
+pub fn of_upstream(source: &str, read: &DiskUpstream, renderer: &Renderer, dialect: Dialect) -> Remains {
+    let servers = read.servers.iter().map(|server| UpstreamServer {
+        id: server.id.unwrap_or(MemberId(0)),
+        address: server.address.clone(),
+        role: if server.backup { Role::Replica } else { Role::Active },
+        weight: server.weight,
+        max_fails: server.max_fails,
+        fail_timeout_s: server.fail_timeout_s,
+    });
+    let whole = ManagedFile::Upstream(Upstream {
+        id: read.id.unwrap_or(PoolId(0)),
+        name: read.name.clone(),
+        kind: read.kind.unwrap_or(PoolKind::Nanio),
+        lb_method: read.lb_method,
+        keepalive: read.keepalive,
+        servers: servers.collect(),
+    });
+    compare(source, &renderer.render(&whole, dialect), read.remains.clone())
+}
+
+/// What `source` holds beside `read`, which was read from it.
+#[must_use]
+pub fn of_server(source: &str, read: &DiskServer, renderer: &Renderer, dialect: Dialect) -> Remains {
+    let routes = read.routes.iter().map(|route| ServerRoute {
+        id: route.id.unwrap_or(RouteId(0)),
+        path_prefix: route.path_prefix.clone(),
+        pool: route.pool.clone(),
+        key_prefix: route.key_prefix.clone(),
+        extra_directives: route.extra_directives.clone(),
+    });
+    let default = read.default.as_ref();
+    let whole = Server {
+        id: read.id.unwrap_or(VhostId(0)),
+        server_name: read.server_name.clone(),
+        listen_port: read.listen_port,
+        tls: read.tls.clone(),
+        protocol: read.protocol.unwrap_or(Protocol::Http),
+        ip_rules: read.ip_rules.clone(),
+        extra_directives: read.extra_directives.clone(),
+        extra_blocks: read.extra_blocks.clone(),
+        default: default.map(|route| DefaultRoute { id: route.id.unwrap_or(RouteId(0)), pool: route.pool.clone() }),
+        routes: routes.collect(),
+    };
+    let dialect = dialect_of(source, dialect);
+    compare(source, &renderer.render(&ManagedFile::Server(whole.into()), dialect), read.remains.clone())
+}
+
+/// How the nginx was spoken to for which a file was written: that it was another one is no edit.
+fn dialect_of(source: &str, here: Dialect) -> Dialect {
+    let mut dialect = Dialect { ipv6: source.contains("listen [::]:"), ..here };
+    if source.lines().any(|line| line.trim_start().starts_with("http2 ")) {
+        dialect.http2_directive = true;
+    } else if source.lines().any(|line| line.trim_start().starts_with("listen ") && line.contains(" http2")) {
+        dialect.http2_directive = false;
+    }
+    dialect
+}
+
+/// The differences between a file and our own text, with what the reader has told already.
+fn compare(source: &str, ours: &str, told: Remains) -> Remains {
+    if source == ours {
+        return told;
+    }
+    // Both were read before: neither fails here.
+    let tree = |text: &str| OwnText::take(text).ok().and_then(|own| text::read(&own.rest).ok()).unwrap_or_default();
+    let (file, ours) = (tree(source), tree(ours));
+    let mut comparison = Comparison { remains: told };
+    comparison.block(&file, &ours, Place::Http, 1);
+    comparison.comments(&file, &ours);
+    sort(&mut comparison.remains);
+    comparison.remains
+}
+
+/// Two directives that say the same have the same key. What is in a block is compared later.
+#[derive(PartialEq, Eq, Hash)]
+struct Key<'a> {
+    words: &'a [String],
+    block: bool,
+}
+
+impl<'a> Key<'a> {
+    fn of(directive: &'a Directive, place: Place) -> Self {
+        let words = match directive.name() {
+            // The reader has told of parameters that it does not know, and has defaults for those that are not there.
+            "server" if place == Place::Upstream => directive.words.get(..2).unwrap_or(&directive.words),
+            _ => &directive.words,
+        };
+        Self { words, block: directive.block.is_some() }
+    }
+}
+
+struct Comparison {
+    remains: Remains,
+}
+
+impl Comparison {
+    fn block(&mut self, file: &[Node], ours: &[Node], place: Place, line: usize) {
+        let ours: Vec<&Directive> = directives(ours).collect();
+        let mut open: HashMap<Key<'_>, VecDeque<usize>> = HashMap::new();
+        for (index, directive) in ours.iter().enumerate() {
+            open.entry(Key::of(directive, place)).or_default().push_back(index);
+        }
+        let (mut pairs, mut more) = (Vec::new(), Vec::new());
+        for directive in directives(file) {
+            match open.get_mut(&Key::of(directive, place)).and_then(VecDeque::pop_front) {
+                Some(index) => pairs.push((directive, index)),
+                None => more.push(directive),
+            }
+        }
+        self.order(&pairs);
+        for (directive, index) in &pairs {
+            if directive.block.is_some() {
+                self.block(inside(directive), inside(ours[*index]), place_in(directive, place), directive.line);
+            }
+        }
+        let mut fewer: Vec<usize> = open.into_values().flatten().collect();
+        fewer.sort_unstable();
+        self.differences(more, fewer.into_iter().map(|index| ours[index]).collect(), place, line);
+    }
+
+    /// A setting with another value is one difference, not two.
+    fn differences(&mut self, more: Vec<&Directive>, fewer: Vec<&Directive>, place: Place, line: usize) {
+        let mut by_name: BTreeMap<&str, (Vec<&Directive>, Vec<&Directive>)> = BTreeMap::new();
+        for directive in more {
+            by_name.entry(directive.name()).or_default().0.push(directive);
+        }
+        for directive in fewer {
+            by_name.entry(directive.name()).or_default().1.push(directive);
+        }
+        for (name, (more, fewer)) in by_name {
+            match (&more[..], &fewer[..]) {
+                ([one], [other]) if one.block.is_none() && other.block.is_none() => {
+                    self.remains.directives.push(otherwise(one, &shown(other)))
+                }
+                // The reader has told of them.
+                _ if place == Place::Upstream && fewer.is_empty() && !is_of_upstream(name) => {}
+                _ => {
+                    self.remains.directives.extend(more.iter().map(|directive| unkept(directive, place)));
+                    self.remains.directives.extend(fewer.iter().map(|directive| lacking(directive, line)));
+                }
+            }
+        }
+    }
+
+    /// Lines that nginx takes in order must be in ours.
+    fn order(&mut self, pairs: &[(&Directive, usize)]) {
+        let mut last: HashMap<Order, usize> = HashMap::new();
+        for (directive, index) in pairs {
+            let Some(order) = Order::of(directive) else { continue };
+            let before = last.entry(order).or_insert(*index);
+            if *index < *before {
+                self.remains.directives.push(format!(
+                    "line {}: `{}` stands in another place than the orchestrator writes it, and nginx takes such \
+                     lines in their order",
+                    directive.line,
+                    shown(directive)
+                ));
+                return;
+            }
+            *before = *index;
+        }
+    }
+
+    fn comments(&mut self, file: &[Node], ours: &[Node]) {
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        each_comment(ours, &mut |text, _| *known.entry(text).or_default() += 1);
+        let mut foreign = Vec::new();
+        each_comment(file, &mut |text, line| match known.get_mut(text) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => foreign.push(comment(text, line)),
+        });
+        self.remains.comments.extend(foreign);
+    }
+}
+
+/// Directives of an upstream that the reader takes, the last of several.
+fn is_of_upstream(name: &str) -> bool {
+    matches!(name, "server" | "least_conn" | "ip_hash" | "keepalive" | "keepalive_timeout")
+}
+
+/// Where the content of a block stands.
+fn place_in(block: &Directive, around: Place) -> Place {
+    match block.name() {
+        "upstream" => Place::Upstream,
+        "server" => Place::Server,
+        "location" => match block.argument() {
+            Some("/" | "@nanio_write") => around,
+            _ => Place::Route,
+        },
+        _ => Place::Machinery,
+    }
+}
+
+/// Directives whose order among each other means something to nginx.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Order {
+    /// The first rule that fits decides.
+    Access,
+    /// One after the other (ngx_http_rewrite_module).
+    Rewrite,
+    /// The first pattern of a map that fits decides.
+    Pattern,
+}
+
+impl Order {
+    fn of(directive: &Directive) -> Option<Self> {
+        match directive.name() {
+            "allow" | "deny" => Some(Order::Access),
+            "rewrite" | "set" | "if" | "return" | "break" => Some(Order::Rewrite),
+            name if name.starts_with('~') => Some(Order::Pattern),
+            _ => None,
+        }
+    }
+}
+
+fn each_comment<'a>(nodes: &'a [Node], visit: &mut dyn FnMut(&'a str, usize)) {
+    for node in nodes {
+        match node {
+            Node::Comment { text, line, .. } => visit(text, *line),
+            Node::Directive(directive) => each_comment(inside(directive), visit),
+        }
+    }
+}
