@@ -11,6 +11,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, HttpOptions};
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
+use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::s3::NodeStorage;
 use crate::adapters::store::{OpenError, PostgresStore, SqliteStore};
@@ -84,7 +85,8 @@ pub async fn serve_until(
     let gateway = gateway(&settings).await?;
     point("start.gateway");
     let storage = Arc::new(NodeStorage::new(global_keys(&settings))?);
-    let (services, changes) = Services::new(store.clone(), gateway, storage, clock.clone());
+    let (services, changes) =
+        Services::new(store.clone(), gateway, storage, Arc::new(NodeTemplates::new()), clock.clone());
     match changes.recover().await.map_err(ServeError::Recovery)? {
         Recovery::Clean => {}
         Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),

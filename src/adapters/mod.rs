@@ -6,6 +6,7 @@ pub mod fake;
 pub mod http;
 pub mod logging;
 pub mod nginx;
+pub mod node_files;
 pub mod process_lock;
 pub mod s3;
 pub mod store;

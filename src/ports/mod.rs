@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod gateway;
+pub mod node_files;
 pub mod object_storage;
 pub mod store;

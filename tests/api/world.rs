@@ -7,6 +7,7 @@ use chrono::DateTime;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
+use nanio_orchestrator::adapters::node_files::NodeTemplates;
 use nanio_orchestrator::domain::services::Services;
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::clock::Clock;
@@ -118,7 +119,13 @@ impl World {
     fn over(store: Store, gateway: ScriptedGateway, clock: Arc<TestClock>, key: &str) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
-        let (services, publish_loop) = Services::new(store.clone(), gateway.clone(), buckets.clone(), clock.clone());
+        let (services, publish_loop) = Services::new(
+            store.clone(),
+            gateway.clone(),
+            buckets.clone(),
+            Arc::new(NodeTemplates::new()),
+            clock.clone(),
+        );
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
             api_key: key.to_owned(),

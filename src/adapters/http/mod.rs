@@ -22,6 +22,7 @@ mod login;
 mod members;
 mod moment;
 mod momentary;
+mod node_config;
 mod pages;
 mod paging;
 mod params;

@@ -7,6 +7,7 @@ mod guard;
 pub mod health;
 mod known;
 pub mod members;
+pub mod node_configs;
 pub mod pools;
 pub mod publish;
 pub mod routes;
@@ -20,6 +21,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::vhost::Snippet;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
+use crate::ports::node_files::NodeFiles;
 use crate::ports::object_storage::ObjectStorage;
 use crate::ports::store::{Store, StoreError};
 
@@ -27,6 +29,7 @@ use audit_log::AuditLog;
 use config::Config;
 use health::Health;
 use members::Members;
+use node_configs::NodeConfigs;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
 use routes::Routes;
@@ -83,6 +86,8 @@ pub struct Services {
     pub pools: Pools,
     /// Pool members.
     pub members: Members,
+    /// Configuration for storage nodes.
+    pub node_configs: NodeConfigs,
     /// Vhosts.
     pub vhosts: Vhosts,
     /// Routes.
@@ -102,6 +107,7 @@ impl Services {
         store: Store,
         gateway: Arc<dyn Gateway>,
         storage: Arc<dyn ObjectStorage>,
+        node_files: Arc<dyn NodeFiles>,
         clock: Arc<dyn Clock>,
     ) -> (Self, PublishLoop) {
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
@@ -109,6 +115,7 @@ impl Services {
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
+            node_configs: NodeConfigs::new(store.clone(), node_files),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
             config: Config::new(context.clone(), clock.clone()),
