@@ -181,6 +181,26 @@ fn f04_nginx_takes_any_directory_as_one_value() {
 }
 
 #[test]
+fn nginx_takes_every_form_of_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = format!("unix:{}/n.sock", directory.path().display());
+    for member in [socket, format!("[::1]:{}", free_port()), format!("node-1.example.org:{}", free_port())] {
+        for (kind, file) in [(NodeKind::NginxOnly, NodeFile::FileServer), (NodeKind::NginxNanio, NodeFile::Proxy)] {
+            for host in ["0.0.0.0", "::", "fd00::1", "localhost"] {
+                let rig = PrivateNginx::new();
+                let conf = rig.dir.path().join("node.conf");
+                let mut node = setup(kind, "/data", 80, 9000);
+                node.member = Address::parse(&member).unwrap();
+                node.parameters.host = BindHost::parse(host).unwrap();
+                std::fs::write(&conf, text(file, &node)).unwrap();
+                rig.write_conf(&format!("include {};", conf.display()));
+                assert!(rig.accepts_live_tree(), "{member} {host}: {}", text(file, &node));
+            }
+        }
+    }
+}
+
+#[test]
 fn f04_a_toml_reader_finds_what_was_said_and_nothing_else() {
     let directories = hostile_directories(400);
     let secrets = hostile(directories.len());
@@ -216,7 +236,7 @@ fn nanio_starts_with_options_that_hold_hostile_values() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("a \"b\" 'c' \\n #; [users] = %n é");
     let mut node = setup(NodeKind::NanioOnly, data.to_str().unwrap(), 9000, free_port());
-    node.parameters.keys.as_mut().unwrap().secret = SecretKey::parse("\"\n".trim()).unwrap();
+    node.parameters.keys.as_mut().unwrap().secret = SecretKey::parse("\"'\\ é%n${x}").unwrap();
     let _nanio = nanio(directory.path(), &node);
     let answer = Request::get("/").send(u16::try_from(node.parameters.port.get()).unwrap());
     assert_eq!(answer.status, 403, "unsigned: {}", answer.text());
