@@ -13,11 +13,12 @@ use crate::adapters::http::{self, HttpOptions};
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
+use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::s3::NodeStorage;
 use crate::adapters::store::{OpenError, PostgresStore, SqliteStore};
 use crate::config::{NginxSudo, Settings};
-use crate::domain::services::{ServiceError, Services};
+use crate::domain::services::{Ports, ServiceError, Services};
 use crate::fault::point;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
@@ -141,7 +142,15 @@ async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError
     point("start.gateway");
     let storage = Arc::new(NodeStorage::new(global_keys(settings))?);
     let migrations = Arc::new(MigrationDirectory::beside(&settings.db_path));
-    let (services, changes) = Services::new(store.clone(), gateway, storage, migrations, clock.clone());
+    let ports = Ports {
+        store: store.clone(),
+        gateway,
+        storage,
+        migrations,
+        node_files: Arc::new(NodeTemplates::new()),
+        clock: clock.clone(),
+    };
+    let (services, changes) = Services::new(ports);
     match changes.recover().await.map_err(StartError::Recovery)? {
         Recovery::Clean => {}
         Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),

@@ -8,6 +8,7 @@ pub mod http;
 pub mod logging;
 pub mod migration_files;
 pub mod nginx;
+pub mod node_files;
 pub mod process_lock;
 pub mod s3;
 pub mod store;

@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod ids;
 pub mod invalid;
 pub mod migration;
+pub mod node_config;
 pub mod page;
 pub mod pool;
 pub mod restore;

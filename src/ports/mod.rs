@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod gateway;
 pub mod migration_files;
+pub mod node_files;
 pub mod object_storage;
 pub mod store;

@@ -8,6 +8,7 @@ mod document;
 mod errors;
 mod gateway;
 mod login;
+mod node_config;
 mod paging;
 mod refusals;
 mod resources;

@@ -15,7 +15,7 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let place = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &place) } else { assert!(std::fs::copy(\&path, \&place).unwrap() > 0) }
+        if path.is_dir() { copy(&path, &place) } else { assert!(std::fs::copy(&path, &place).unwrap() > 0) }
     }
 }
 

@@ -8,7 +8,8 @@ use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
 use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
-use nanio_orchestrator::domain::services::Services;
+use nanio_orchestrator::adapters::node_files::NodeTemplates;
+use nanio_orchestrator::domain::services::{Ports, Services};
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::clock::Clock;
 use nanio_orchestrator::ports::store::Store;
@@ -133,11 +134,6 @@ impl World {
         )
     }
 
-    /// The records of migrations.
-    pub fn migrations(&self) -> MigrationDirectory {
-        records(&self.data)
-    }
-
     /// Where they are.
     pub fn migrations_directory(&self) -> std::path::PathBuf {
         self.data.path().join("migrations")
@@ -157,8 +153,15 @@ impl World {
     ) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
-        let (services, publish_loop) =
-            Services::new(store.clone(), gateway.clone(), buckets.clone(), Arc::new(records(&data)), clock.clone());
+        let ports = Ports {
+            store: store.clone(),
+            gateway: gateway.clone(),
+            storage: buckets.clone(),
+            migrations: Arc::new(records(&data)),
+            node_files: Arc::new(NodeTemplates::new()),
+            clock: clock.clone(),
+        };
+        let (services, publish_loop) = Services::new(ports);
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
             api_key: key.to_owned(),

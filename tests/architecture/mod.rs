@@ -31,7 +31,7 @@ const INPUT_OUTPUT: [&str; 8] = [
     "std::time::Instant",
 ];
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     Rule {
         place: "src/domain",
         only: &["std", "serde", "thiserror", "chrono", "crate::domain"],
@@ -62,6 +62,7 @@ const RULES: [Rule; 8] = [
         never: &[
             "crate::adapters::store",
             "crate::adapters::nginx",
+            "crate::adapters::node_files",
             "crate::adapters::s3",
             "crate::adapters::fake",
             "crate::adapters::cli",
@@ -101,6 +102,19 @@ const RULES: [Rule; 8] = [
         ],
         why: "an adapter knows its port, and no other adapter",
     },
+    Rule {
+        place: "src/adapters/node_files",
+        only: &[
+            "std",
+            "minijinja",
+            "crate::domain",
+            "crate::ports::node_files",
+            "crate::adapters::nginx::text",
+            "crate::adapters::node_files",
+        ],
+        never: &["crate::domain::services"],
+        why: "text from values: it shares nginx's quoting and knows nothing else of the world",
+    },
 ];
 
 /// Crates that have one home each.
@@ -114,8 +128,8 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("object_store", &["src/adapters/s3", "src/adapters/cli/demo"]),
     ("reqwest", &["src/adapters/s3", "src/adapters/cli"]),
     ("quick_xml", &["src/adapters/s3"]),
-    // nginx's files, and the few pages that the API serves itself.
-    ("minijinja", &["src/adapters/nginx", "src/adapters/http/pages.rs"]),
+    // Files of nginx and of nodes, and the few pages that the API serves itself.
+    ("minijinja", &["src/adapters/nginx", "src/adapters/node_files", "src/adapters/http/pages.rs"]),
     ("clap", &["src/adapters/cli", "src/main.rs"]),
     ("tracing_subscriber", &["src/adapters/logging.rs"]),
 ];

@@ -226,3 +226,47 @@ fn a_request_is_logged_as_loud_as_it_matters_and_without_its_key() {
     assert_eq!(told_of_requests("DEBUG"), [&reads[..], &others[..]].concat());
     assert_eq!(told_of_requests("INFO"), others);
 }
+
+#[test]
+fn f38_a_secret_in_a_query_is_in_no_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let log = directory.path().join("nanio.log");
+    let mut command = dev(directory.path(), port);
+    command.env("NANIO_ORCHESTRATOR_LOG_LEVEL", "debug").env("NANIO_ORCHESTRATOR_LOG_FILE", &log);
+    let mut server = Server::start(command);
+    let made = |path: &str, body: &str| {
+        let length = body.len();
+        let headers =
+            format!("X-Orchestrator-Key: dev\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+        ask(port, &format!("POST {path}"), &format!("{headers}{body}"));
+    };
+    made("/api/pools", r#"{"name":"p"}"#);
+    made("/api/pools/1/members", r#"{"address":"10.0.0.1:9000"}"#);
+    let path = "/api/pools/1/members/1/node-config";
+    made(path, r#"{"node_type":"nanio-only","access_key":"AK","secret_key":"very-secret"}"#);
+    made(path, r#"{"access_key":"AK","secret_key":"very-secret"}"#);
+    for query in ["access_key=AK&secret_key=very-secret", "secret_key=very-secret", "type=x&secret_key=very-secret"] {
+        ask(port, &format!("GET {path}?{query}"), "X-Orchestrator-Key: dev\r\n");
+        ask(port, &format!("GET {path}/?{query}"), "X-Orchestrator-Key: dev\r\n");
+        ask(port, &format!("GET {path}?{query}"), "");
+    }
+    server.end(Signal::TERM);
+    let text = std::fs::read_to_string(&log).unwrap() + &server.stderr.by_ref().map(Result::unwrap).collect::<String>();
+    for told in ["GET", "POST"].map(|method| format!("method={method} path=\"{path}\" status=200")) {
+        assert!(text.contains(&told), "{told}: {text}");
+    }
+    assert!(!text.contains("very-secret"), "{text}");
+    // Nor is it on disk: the database and what is beside it.
+    let mut directories = vec![directory.path().to_owned()];
+    while let Some(next) = directories.pop() {
+        for path in std::fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                assert!(!bytes.windows(11).any(|window| window == b"very-secret"), "{}", path.display());
+            }
+        }
+    }
+}

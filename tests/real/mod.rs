@@ -10,6 +10,7 @@ mod crash;
 mod demo;
 mod failover;
 mod hosts;
+mod node_files;
 mod refusals;
 mod routing;
 mod start;

@@ -9,13 +9,14 @@ use super::config::ConfigApi;
 use super::disk::DiskApi;
 use super::health::HealthApi;
 use super::members::MembersApi;
+use super::node_config::NodeConfigApi;
 use super::pools::PoolsApi;
 use super::routes::RoutesApi;
 use super::vhosts::VhostsApi;
 use crate::domain::services::Services;
 
 /// Every operation of the API.
-pub type Api = (PoolsApi, MembersApi, VhostsApi, RoutesApi, ConfigApi, DiskApi, AuditApi, HealthApi);
+pub type Api = (PoolsApi, MembersApi, NodeConfigApi, VhostsApi, RoutesApi, ConfigApi, DiskApi, AuditApi, HealthApi);
 
 /// What `/api/health` tells of the process.
 #[derive(Debug, Clone)]
@@ -53,6 +54,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
     (
         PoolsApi(services.clone()),
         MembersApi(services.clone()),
+        NodeConfigApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
         ConfigApi(services.clone()),

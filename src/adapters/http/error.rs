@@ -226,6 +226,10 @@ failures! {
     Finding = [401, 404, 422, 500, 503];
     /// Searching by query.
     Searching = [401, 422, 500, 503];
+    /// Reading what a query describes.
+    Asking = [400, 401, 404, 422, 500, 503];
+    /// Reading what a body describes.
+    Composing = [400, 401, 403, 404, 413, 422, 500, 503];
     /// Making something.
     Making = [400, 401, 403, 404, 409, 413, 422, 500, 503];
     /// Changing something.

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use super::schema::{Described, about, nullable, object};
 
+/// What a fault shows instead of a secret.
+pub const MASK: &str = "****";
+
 /// A value that can stand in a request.
 pub trait Field: Described + Sized {
     /// Reads the value.
@@ -92,6 +95,16 @@ impl Fields {
         self.properties.push((name, nullable(about(T::schema(), words))));
         let value = self.present(name)?;
         self.keep(name, T::read(&value))
+    }
+
+    /// A field that no fault of the others may repeat; otherwise as [`Fields::given`]. Ask for it first, and let its
+    /// type keep it out of its own faults.
+    pub fn secret<T: Field>(&mut self, name: &'static str, words: &'static str) -> Option<T> {
+        let read = self.given(name, words);
+        if let Some(value) = self.object.get_mut(name).filter(|value| !value.is_null()) {
+            *value = MASK.into();
+        }
+        read
     }
 
     /// A field with three states: not given (`None`), `null` (`Some(None)`), and a value.

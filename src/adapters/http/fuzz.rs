@@ -12,6 +12,7 @@ use super::fault::{Fault, Step};
 use super::fields::{self, Field, Request};
 use super::moment::{From as Since, Until};
 use super::params::{Page, PerPage};
+use crate::domain::node_config::Parameters;
 use crate::domain::services::members::{MemberPatch, NewMember};
 use crate::domain::services::pools::{NewPool, PoolPatch};
 use crate::domain::services::routes::{NewRoute, RoutePatch};
@@ -55,6 +56,13 @@ const NAMES: &[&str] = &[
     "allow_orphan",
     "zone",
     "content",
+    "node_type",
+    "data_dir",
+    "nanio_port",
+    "nanio_host",
+    "nanio_region",
+    "access_key",
+    "secret_key",
 ];
 
 const WORDS: &[&str] = &[
@@ -77,6 +85,8 @@ const WORDS: &[&str] = &[
     "/bucket/",
     "/",
     "/a/b/",
+    "nginx-only",
+    "nanio-only",
     "allow",
     "10.0.0.0/8",
     "top",
@@ -189,6 +199,9 @@ proptest! {
         }
         if let Some(route) = check(&value, debug::<NewRoute>)? {
             prop_assert_eq!(route.path_prefix.as_str().to_lowercase(), said("path_prefix"));
+        }
+        if let Some(node) = check(&value, debug::<Parameters>)? {
+            prop_assert_eq!(node.kind.as_str(), said("node_type"));
         }
         check(&value, debug::<PoolPatch>)?;
         check(&value, debug::<MemberPatch>)?;

@@ -24,6 +24,7 @@ mod login;
 mod members;
 mod moment;
 mod momentary;
+mod node_config;
 mod pages;
 mod paging;
 mod params;

@@ -1,6 +1,6 @@
 //! Successful answers: status, JSON body, `ETag`. Each type also says so in the OpenAPI document.
 
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
@@ -47,6 +47,18 @@ impl Tag {
 /// 200 with a body.
 #[derive(Debug)]
 pub struct Shown<T>(pub T);
+
+/// 200 with a body; `Deprecation` (RFC 9745) says that it was asked for in a way that will go.
+#[derive(Debug)]
+pub struct Advised<T> {
+    /// The body.
+    pub body: T,
+    /// Whether it was asked for in such a way.
+    pub deprecated: bool,
+}
+
+/// Since when that is so: the day of 0.5.0.
+const DEPRECATED_SINCE: &str = "@1795737600";
 
 /// 200 with a body and its tag, or 304 when the client has that already.
 #[derive(Debug)]
@@ -123,6 +135,36 @@ where
 impl<T: Described> ApiResponse for Shown<T> {
     fn meta() -> MetaResponses {
         MetaResponses { responses: vec![described::<T>(200, "Success.", false)] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Described + Serialize + Send> IntoResponse for Advised<T> {
+    fn into_response(self) -> Response {
+        let mut answer = json(StatusCode::OK, &self.body, None);
+        if self.deprecated {
+            answer.headers_mut().insert("deprecation", HeaderValue::from_static(DEPRECATED_SINCE));
+        }
+        answer
+    }
+}
+
+impl<T: Described> ApiResponse for Advised<T> {
+    fn meta() -> MetaResponses {
+        let deprecation = MetaHeader {
+            name: "Deprecation".to_owned(),
+            description: Some(
+                "Since when a request like this one is deprecated (RFC 9745); `warnings` says why.".to_owned(),
+            ),
+            required: false,
+            deprecated: false,
+            schema: String::schema(),
+        };
+        let success = MetaResponse { headers: vec![deprecation], ..described::<T>(200, "Success.", false) };
+        MetaResponses { responses: vec![success] }
     }
 
     fn register(registry: &mut Registry) {

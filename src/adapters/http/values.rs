@@ -9,6 +9,7 @@ use super::lax;
 use super::schema::{Described, between, inline, object};
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
+use crate::domain::node_config::{AccessKey, BindHost, DataDir, NanioPort, NodeKind, Region};
 use crate::domain::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, PoolKind, PoolName, Role, Weight};
 use crate::domain::route::{KeyPrefix, PathPrefix};
 use crate::domain::vhost::{IpRange, IpRuleMode, PemPath, Port, ServerName, Zone};
@@ -42,6 +43,10 @@ texts! {
     IpRange: 2..=49, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
     PathPrefix: 2..=1100, "^/[A-Za-z0-9._/@-]+$";
     KeyPrefix: 1..=1100, "^[A-Za-z0-9._/@-]+$";
+    DataDir: 2..=4095, r"^/[^$\x00-\x1f\x7f]+$";
+    BindHost: 1..=253, "^[0-9A-Za-z_:][0-9A-Za-z_.:-]*$";
+    Region: 1..=64, "^[A-Za-z0-9][A-Za-z0-9._-]*$";
+    AccessKey: 1..=128, "^[!-+.0-~-]+$";
 }
 
 macro_rules! numbers {
@@ -60,7 +65,7 @@ macro_rules! numbers {
         })+
     };
 }
-numbers!(Keepalive, Weight, MaxFails, FailTimeout, Port);
+numbers!(Keepalive, Weight, MaxFails, FailTimeout, Port, NanioPort);
 
 macro_rules! ids {
     ($($name:ident),+) => {
@@ -101,7 +106,7 @@ macro_rules! literals {
         })+
     };
 }
-literals!(Zone, IpRuleMode);
+literals!(Zone, IpRuleMode, NodeKind);
 
 impl Field for i64 {
     fn read(value: &Value) -> Result<Self, Vec<Fault>> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::known::{KnownServers, RouteCounts};
-use super::publish::Touched;
+use super::touched::Touched;
 use super::{ServiceError, sidecars};
 use crate::domain::gateway::{Common, FileName, ManagedFile, PoolRef, Server, Upstream};
 use crate::domain::ids::PoolId;

@@ -174,7 +174,7 @@ fn subject(id: MemberId) -> Subject {
     Subject::Entity(EntityKind::Member, id.0)
 }
 
-fn find(tx: &mut dyn Tx, pool: PoolId, id: MemberId) -> Result<(Pool, Member), ServiceError> {
+pub(super) fn find(tx: &mut dyn Tx, pool: PoolId, id: MemberId) -> Result<(Pool, Member), ServiceError> {
     let owner = pools::find(tx, pool)?;
     let member = tx.member(id)?.filter(|member| member.pool_id == pool).ok_or(ServiceError::NotFound("Member"))?;
     Ok((owner, member))

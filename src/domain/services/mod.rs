@@ -9,11 +9,13 @@ mod guard;
 pub mod health;
 mod known;
 pub mod members;
+pub mod node_configs;
 pub mod pools;
 pub mod publish;
 pub mod restore;
 pub mod routes;
 mod sidecars;
+mod touched;
 pub mod vhosts;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::domain::vhost::Snippet;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
+use crate::ports::node_files::NodeFiles;
 use crate::ports::object_storage::ObjectStorage;
 use crate::ports::store::{Store, StoreError};
 
@@ -33,6 +36,7 @@ use config::Config;
 use drift::Drift;
 use health::Health;
 use members::Members;
+use node_configs::NodeConfigs;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
 use restore::Restore;
@@ -90,12 +94,30 @@ pub(crate) struct Context {
     pub publisher: Publisher,
 }
 
+/// What the use cases need of the world.
+pub struct Ports {
+    /// The database.
+    pub store: Store,
+    /// nginx and its files.
+    pub gateway: Arc<dyn Gateway>,
+    /// Storage nodes.
+    pub storage: Arc<dyn ObjectStorage>,
+    /// The records of migrations.
+    pub migrations: Arc<dyn MigrationFiles>,
+    /// Writes the files of nodes.
+    pub node_files: Arc<dyn NodeFiles>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// All use cases.
 pub struct Services {
     /// Pools.
     pub pools: Pools,
     /// Pool members.
     pub members: Members,
+    /// Configuration for storage nodes.
+    pub node_configs: NodeConfigs,
     /// Vhosts.
     pub vhosts: Vhosts,
     /// Routes.
@@ -117,19 +139,15 @@ pub struct Services {
 impl Services {
     /// The use cases over these adapters, and the loop that must run for changes to happen.
     #[must_use]
-    pub fn new(
-        store: Store,
-        gateway: Arc<dyn Gateway>,
-        storage: Arc<dyn ObjectStorage>,
-        migrations: Arc<dyn MigrationFiles>,
-        clock: Arc<dyn Clock>,
-    ) -> (Self, PublishLoop) {
+    pub fn new(ports: Ports) -> (Self, PublishLoop) {
+        let Ports { store, gateway, storage, migrations, node_files, clock } = ports;
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, publisher };
         let config = Config::new(context.clone(), clock.clone());
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
+            node_configs: NodeConfigs::new(store.clone(), node_files),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
             drift: Drift::new(context.clone(), config.clone()),

@@ -9,7 +9,7 @@
 //! Changes are taken one batch at a time: those that wait at the same moment share one test. If the
 //! batch is refused, each is tried alone, so that a bad one cannot take good ones with it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +18,7 @@ use super::ServiceError;
 use super::files;
 use super::files::Desired;
 use super::known::{KnownServers, RouteCounts};
+use super::touched::Touched;
 use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Snapshot, Subject};
 use crate::domain::gateway::FileName;
 use crate::domain::ids::{PoolId, RouteId, VhostId};
@@ -32,41 +33,6 @@ const BATCH: usize = 64;
 const QUEUE: usize = 1024;
 /// The fact that names the last change that was committed together with files.
 const LAST_CHANGE: &str = "last_change";
-
-/// What a change touched, so that only its files are rendered.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Touched {
-    pub pools: BTreeSet<PoolId>,
-    pub vhosts: BTreeSet<VhostId>,
-    pub routes: BTreeMap<VhostId, BTreeSet<RouteId>>,
-    pub retired: BTreeSet<FileName>,
-    pub everything: bool,
-    pub sidecars: bool,
-    pub common: bool,
-    pub overwrite: Overwrite,
-}
-
-impl Touched {
-    fn add(&mut self, other: Touched) {
-        self.pools.extend(other.pools);
-        self.vhosts.extend(other.vhosts);
-        for (vhost, routes) in other.routes {
-            self.routes.entry(vhost).or_default().extend(routes);
-        }
-        self.retired.extend(other.retired);
-        self.everything |= other.everything;
-        self.sidecars |= other.sidecars;
-        self.common |= other.common;
-        self.overwrite = match (std::mem::take(&mut self.overwrite), other.overwrite) {
-            (Overwrite::Everything, _) | (_, Overwrite::Everything) => Overwrite::Everything,
-            (Overwrite::Nothing, one) | (one, Overwrite::Nothing) => one,
-            (Overwrite::These(mut all), Overwrite::These(more)) => {
-                all.extend(more);
-                Overwrite::These(all)
-            }
-        };
-    }
-}
 
 /// A change at work inside its transaction.
 pub struct Change<'a> {
