@@ -36,6 +36,10 @@ words!(
         ManualReload = "manual_reload",
         /// Every file was written anew from the database.
         Rebuild = "rebuild",
+        /// The database was copied.
+        Backup = "backup",
+        /// A copy took the place of the database.
+        Restore = "restore",
     }
 );
 
@@ -51,6 +55,19 @@ pub enum Snapshot {
     Vhost(Vhost),
     /// A route.
     Route(Route),
+    /// What came of a backup.
+    Backup(BackupOutcome),
+}
+
+/// What came of a backup that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackupOutcome {
+    /// Whether there is a copy.
+    pub ok: bool,
+    /// Where it is, or came from.
+    pub backup_path: Option<String>,
+    /// Why there is none.
+    pub detail: Option<String>,
 }
 
 /// What nginx answered.

@@ -1,5 +1,6 @@
 //! The HTTP API as clients see it: the whole application over the in-memory store and a scripted nginx.
 
+mod backup;
 mod bodies;
 mod conditional;
 mod config;

@@ -31,7 +31,7 @@ const INPUT_OUTPUT: [&str; 8] = [
     "std::time::Instant",
 ];
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     Rule {
         place: "src/domain",
         only: &["std", "serde", "thiserror", "chrono", "crate::domain"],
@@ -74,6 +74,23 @@ const RULES: [Rule; 8] = [
         only: &[],
         never: &["crate::adapters::store", "crate::adapters::nginx", "crate::adapters::s3", "crate::adapters::fake"],
         why: "commands drive services; the composition root alone chooses the adapters behind them",
+    },
+    Rule {
+        place: "src/adapters/background.rs",
+        only: &[
+            "std",
+            "chrono",
+            "futures_util",
+            "tokio",
+            "tracing",
+            "crate::domain::loops",
+            "crate::domain::time",
+            "crate::domain::services::loops",
+            "crate::ports::clock",
+            "crate::adapters::background",
+        ],
+        never: &[],
+        why: "loops know periods, triggers and reports, and no business",
     },
     Rule {
         place: "src/adapters/store",
@@ -281,6 +298,7 @@ fn a_planted_violation_is_found_however_it_is_written() {
         ("src/adapters/cli/serve.rs", "use crate::adapters::{\n store as s };"),
         ("src/adapters/cli/demo/api.rs", "fn f(_: ::poem::Body) {}"),
         ("src/adapters/nginx/gateway.rs", "use crate::adapters::store::SqliteStore;"),
+        ("src/adapters/background.rs", "use crate::domain::services::backups::Backups;"),
         ("src/adapters/store/pools.rs", "use minijinja::Environment;"),
         ("src/app.rs", "#[allow(dead_code)] fn f() {}"),
         ("src/app.rs", "#![cfg_attr(test, allow(unused))]"),

@@ -1,11 +1,13 @@
 //! Use cases. Each takes domain values, depends on ports only, and says in domain words what went wrong.
 
 pub mod audit_log;
+pub mod backups;
 pub mod config;
 mod files;
 mod guard;
 pub mod health;
 mod known;
+pub mod loops;
 pub mod members;
 pub mod pools;
 pub mod publish;
@@ -18,14 +20,17 @@ use std::sync::Arc;
 use crate::domain::ids::Revision;
 use crate::domain::invalid::Invalid;
 use crate::domain::vhost::Snippet;
+use crate::ports::backup::Backup;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::object_storage::ObjectStorage;
 use crate::ports::store::{Store, StoreError};
 
 use audit_log::AuditLog;
+use backups::Backups;
 use config::Config;
 use health::Health;
+use loops::Loops;
 use members::Members;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
@@ -93,6 +98,10 @@ pub struct Services {
     pub audit: AuditLog,
     /// Whether the program is well.
     pub health: Health,
+    /// Copies of the database.
+    pub backups: Backups,
+    /// What runs by itself.
+    pub loops: Loops,
 }
 
 impl Services {
@@ -103,6 +112,7 @@ impl Services {
         gateway: Arc<dyn Gateway>,
         storage: Arc<dyn ObjectStorage>,
         clock: Arc<dyn Clock>,
+        backup: Arc<dyn Backup>,
     ) -> (Self, PublishLoop) {
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, publisher };
@@ -112,8 +122,10 @@ impl Services {
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
             config: Config::new(context.clone(), clock.clone()),
-            audit: AuditLog::new(store),
-            health: Health::new(context, clock),
+            audit: AuditLog::new(store.clone(), clock.clone()),
+            health: Health::new(context, clock.clone()),
+            backups: Backups::new(store, backup, clock),
+            loops: Loops::default(),
         };
         (services, publish_loop)
     }
