@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -87,16 +88,20 @@ fn a_restart_without_a_change_wears_no_copy_out() {
     assert_eq!(copies(&place), [Some(b.clone()), Some(b), Some(a)]);
 }
 
+/// Another way to start a program, with the environment and the pipes that it would have had.
+fn in_place_of(command: &Command, mut other: Command) -> Command {
+    other.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    other.current_dir(command.get_current_dir().unwrap());
+    other.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    other
+}
+
 /// The shell's `ulimit -f`: a file that grows beyond it fails to be written, as on a disk that is full.
-fn limited(mut command: Command, kibibytes: u32) -> Command {
+fn limited(command: &Command, kibibytes: u32) -> Command {
     let mut shell = Command::new("bash");
     let script = format!("trap '' XFSZ; ulimit -f {kibibytes}; exec \"$0\" \"$@\"");
     shell.arg("-c").arg(script).arg(command.get_program()).args(command.get_args());
-    shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell.current_dir(command.get_current_dir().unwrap());
-    shell.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    command.stdin(std::process::Stdio::null());
-    shell
+    in_place_of(command, shell)
 }
 
 #[test]
@@ -119,7 +124,7 @@ fn f48_a_backup_that_finds_no_room_costs_no_copy_and_leaves_nothing_behind() {
     }
     let (before, size) = (copies(&place), fs::metadata(place.beside("")).unwrap().len());
     assert!(size > 200 * 1024, "{size}");
-    let mut server = place.start(limited(place.serve(), 200));
+    let mut server = place.start(limited(&place.serve(), 200));
     for _ in 0..4 {
         let answer = place.post("/api/config/backup", &Value::Null);
         assert_eq!((&answer["ok"], &answer["backup_path"]), (&json!(false), &Value::Null), "{answer}");
@@ -133,14 +138,48 @@ fn f48_a_backup_that_finds_no_room_costs_no_copy_and_leaves_nothing_behind() {
     assert_eq!(copies(&place)[1..], before[..2]);
 }
 
-/// Names of points and how often each was passed until then, without repetitions in the middle.
-fn edges(points: &[String]) -> Vec<String> {
-    let mut edges = Vec::new();
+/// The program without the right of root to write everywhere.
+fn bound_by_permissions(command: Command) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return command;
+    }
+    let mut bound = Command::new("setpriv");
+    bound.args(["--bounding-set", "-dac_override", "--"]).arg(command.get_program()).args(command.get_args());
+    in_place_of(&command, bound)
+}
+
+#[test]
+fn f48_a_directory_that_may_not_be_written_costs_no_copy() {
+    let place = Place::new();
+    let elsewhere = place.directory.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let mut command = place.serve();
+    command.env("NANIO_ORCHESTRATOR_DB_BACKUP_PATH", elsewhere.join("copy"));
+    let _server = place.start(bound_by_permissions(command));
+    place.make_pool("a");
+    assert_eq!(place.post("/api/config/backup", &Value::Null)["ok"], true);
+    place.make_pool("b");
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o555)).unwrap();
+    for _ in 0..3 {
+        let answer = place.post("/api/config/backup", &Value::Null);
+        assert_eq!(answer["ok"], false, "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("Permission denied"), "{answer}");
+    }
+    let entries = || fs::read_dir(&elsewhere).unwrap().count();
+    assert_eq!((pools(&elsewhere.join("copy")).unwrap(), entries()), (vec!["a".to_owned()], 1));
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(place.post("/api/config/backup", &Value::Null)["ok"], true);
+    assert_eq!((pools(&elsewhere.join("copy.2")).unwrap(), entries()), (vec!["a".to_owned()], 2));
+}
+
+/// Every time that a point was passed, as `name:N`.
+fn times(points: &[String]) -> Vec<String> {
+    let mut all = Vec::new();
     for name in points.iter().collect::<BTreeSet<_>>() {
         let times = points.iter().filter(|other| *other == name).count();
-        edges.extend((1..=times).map(|time| format!("{name}:{time}")));
+        all.extend((1..=times).map(|time| format!("{name}:{time}")));
     }
-    edges
+    all
 }
 
 #[test]
@@ -168,7 +207,7 @@ fn a_kill_at_any_step_of_a_backup_loses_no_copy_and_the_next_start_leaves_nothin
         points
     };
     let cases: Vec<String> =
-        edges(&points).into_iter().filter(|at| at.starts_with("copy.") || at.starts_with("backup.")).collect();
+        times(&points).into_iter().filter(|at| at.starts_with("copy.") || at.starts_with("backup.")).collect();
     assert!(cases.len() >= 6, "{cases:?}");
     let upto = |last: &str| {
         ["a", "b", "c", "d"].map(str::to_owned).into_iter().take_while(|name| name.as_str() <= last).collect::<Vec<_>>()

@@ -92,6 +92,20 @@ impl Place {
         self.post("/api/pools", &json!({"name": name}))
     }
 
+    /// The cookie of a new session.
+    pub fn log_in(&self) -> String {
+        let form = Request::new("POST", "/login").header("Content-Type", "application/x-www-form-urlencoded");
+        let answer = form.body(&format!("key={KEY}")).send(self.port);
+        let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// A call as the page of a browser makes it.
+    pub fn with_cookie(&self, method: &str, path: &str, cookie: &str) -> Response {
+        let origin = format!("http://localhost:{}", self.port);
+        Request::new(method, path).header("Cookie", cookie).header("Origin", &origin).send(self.port)
+    }
+
     /// The names of the pools that the server knows, by id.
     pub fn pools(&self) -> Vec<String> {
         let mut pools = self.get("/api/pools").as_array().unwrap().clone();

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
 use super::place::{Place, passed};
 use super::stderr;
 use crate::crash::written_points;
+use crate::support::child::project_program;
 use crate::support::database::pools;
 use crate::support::postgres;
 
@@ -60,6 +62,14 @@ fn bytes(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
+/// Lets another program than ours change a database.
+fn sql(database: &Path, statements: &str) {
+    let script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
+    let mut python = Command::new(project_program("python"));
+    let output = python.args(["-c", script]).arg(database).arg(statements).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 /// The message of a refusal, after a look that it changed nothing.
 fn refusal(place: &Place, file: &Path) -> String {
     let before = bytes(place);
@@ -100,6 +110,27 @@ fn a_copy_takes_the_place_of_the_database_which_is_kept_aside_with_its_log() {
     assert_eq!(restore(&place, aside).status.code(), Some(0));
     assert_eq!(served(&place), ["a", "b", "c"]);
     assert_eq!(asides(&place).len(), 2);
+}
+
+#[test]
+fn what_was_given_or_ended_for_good_since_the_copy_was_made_stays_so() {
+    let place = Place::new();
+    let cookie = {
+        let _server = place.start(place.serve());
+        place.make_pool("a");
+        assert_eq!(place.post("/api/config/backup", &Value::Null)["ok"], true);
+        let cookie = place.log_in();
+        assert_eq!(place.with_cookie("GET", "/api/pools", &cookie).status, 200);
+        assert_eq!(place.with_cookie("POST", "/logout", &cookie).status, 303);
+        assert_eq!(place.with_cookie("GET", "/api/pools", &cookie).status, 401);
+        cookie
+    };
+    // As many pools were made and deleted since.
+    sql(&place.beside(""), "UPDATE id_counters SET highest = 4711 WHERE kind = 'pool'");
+    assert_eq!(restore(&place, &place.copy("")).status.code(), Some(0));
+    let _server = place.start(place.serve());
+    assert_eq!(place.make_pool("b")["id"], 4712);
+    assert_eq!(place.with_cookie("GET", "/api/pools", &cookie).status, 401);
 }
 
 #[test]
@@ -145,21 +176,14 @@ fn what_is_no_sound_copy_of_ours_is_refused_and_changes_nothing() {
     assert!(refusal(&place, &odd).contains("empty"));
     fs::write(&odd, "just a text").unwrap();
     assert!(refusal(&place, &odd).contains("not an SQLite database"));
-    let sql = |statements: &str| {
-        let script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
-        let python = crate::support::child::project_program("python");
-        let output =
-            std::process::Command::new(python).args(["-c", script]).arg(&odd).arg(statements).output().unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-    };
     fs::remove_file(&odd).unwrap();
-    sql("CREATE TABLE songs (id INTEGER)");
+    sql(&odd, "CREATE TABLE songs (id INTEGER)");
     assert!(refusal(&place, &odd).contains("another program"));
     fs::remove_file(&odd).unwrap();
-    sql("CREATE TABLE pools (id INTEGER); CREATE TABLE vhosts (id INTEGER)");
+    sql(&odd, "CREATE TABLE pools (id INTEGER); CREATE TABLE vhosts (id INTEGER)");
     assert!(refusal(&place, &odd).contains("0.4.x"));
     fs::copy(place.copy(""), &odd).unwrap();
-    sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')");
+    sql(&odd, "INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')");
     assert!(refusal(&place, &odd).contains("newer version"));
     // Everything but the first pages.
     let mut copy = fs::read(place.copy("")).unwrap();
@@ -238,8 +262,7 @@ fn a_kill_at_any_step_of_a_restore_leaves_the_old_database_or_the_new_one() {
 }
 
 /// Starts a server that may kill itself before it serves; tells whether it did.
-fn at_once_killed(mut command: std::process::Command) -> bool {
-    use std::io::{BufRead, BufReader};
+fn at_once_killed(mut command: Command) -> bool {
     let mut child = command.spawn().unwrap();
     let served = BufReader::new(child.stderr.take().unwrap()).lines().any(|line| line.unwrap().contains("starting on"));
     if served {

@@ -93,9 +93,14 @@ mod tests {
 
     #[test]
     fn wrong_usage_has_exit_status_two() {
-        for arguments in
-            [&["--port", "0"][..], &["--port", "x"], &["--host", "a b"], &["nonsense"], &["--port", "1", "serve"]]
-        {
+        for arguments in [
+            &["--port", "0"][..],
+            &["--port", "x"],
+            &["--host", "a b"],
+            &["nonsense"],
+            &["--port", "1", "serve"],
+            &["restore-db"],
+        ] {
             assert_eq!(parse(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }
         assert_eq!(parse(&["--version"]).unwrap_err().exit_code(), 0);

@@ -4,6 +4,7 @@ mod backup;
 mod connection;
 mod copy;
 mod file;
+mod heritage;
 mod restore;
 mod series;
 

@@ -87,6 +87,16 @@ async fn a_backup_does_not_wait_for_a_writer_and_copies_nothing_uncommitted() {
 }
 
 #[tokio::test]
+async fn backups_that_are_asked_for_at_once_are_made_one_after_the_other() {
+    let place = with_copies().await;
+    place.enter(4).await;
+    let backup = place.backup(KEEP);
+    let taken = futures_util::future::join_all((0..8).map(|_| backup.take())).await;
+    assert_eq!(taken.into_iter().filter(|taken| taken.as_ref().unwrap().fresh).count(), 1);
+    assert_eq!(place.copies(), [4, 3, 2]);
+}
+
+#[tokio::test]
 async fn f48_a_damaged_database_replaces_no_sound_copy() {
     let place = with_copies().await;
     let bulk: Result<(), StoreError> = place

@@ -13,15 +13,15 @@ use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
 
 use crate::adapters::store::error::OpenError;
-use crate::adapters::store::tx::{SqlTx, ended};
 use crate::domain::audit::{Action, Actor, BackupOutcome, NewEntry, Snapshot, Subject};
 use crate::domain::time::Timestamp;
 use crate::fault::point;
-use crate::ports::store::{Access, Body, StoreError, Tx};
+use crate::ports::store::Access;
 
 use super::connection::{SqliteFile, connect};
 use super::copy::{CopyFault, beside, copy, discard, prove, remove, sync_names};
 use super::file::{is_new, lacks_migration, migrate, peek, tables};
+use super::heritage::{Heritage, transact};
 
 /// What a restore did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub fn restore(database: &Path, from: &Path, now: Timestamp) -> Result<Restored,
     let behind = ours(&mut connection, &source.place)?;
     copy(&mut connection, &restoring)?;
     drop(connection);
-    prepare(&restoring, behind, &source.place, now).inspect_err(|_| {
+    prepare(&restoring, behind, Heritage::of(database, now), &source.place, now).inspect_err(|_| {
         // The fault that came first says more than one of the removal; the next start removes it too.
         let _ = discard(&restoring);
     })?;
@@ -129,7 +129,13 @@ fn ours(connection: &mut SqliteConnection, place: &str) -> Result<bool, RestoreE
 }
 
 /// Brings the copy up to date, notes in it where it came from, and proves that it is sound after all.
-fn prepare(restoring: &Path, behind: bool, came_from: &str, now: Timestamp) -> Result<(), RestoreError> {
+fn prepare(
+    restoring: &Path,
+    behind: bool,
+    heritage: Heritage,
+    came_from: &str,
+    now: Timestamp,
+) -> Result<(), RestoreError> {
     let fault = |why: &dyn std::fmt::Display| RestoreError::from(CopyFault::at(restoring, "cannot prepare", &why));
     let mut connection = connect(restoring, Access::Write).map_err(|why| fault(&why))?;
     if behind {
@@ -145,11 +151,8 @@ fn prepare(restoring: &Path, behind: bool, came_from: &str, now: Timestamp) -> R
         nginx: None,
         at: now,
     };
-    write(&mut connection, move |tx| {
-        // Ids that were given after the copy was made are not to be given again: the nginx directory knows them
-        // only by the hundred.
-        let highest = tx.highest_ids()?;
-        tx.raise_ids(highest.rounded())?;
+    transact(&mut connection, Access::Write, move |tx| {
+        heritage.enter(tx)?;
         tx.append_audit(&entry).map(drop)
     })
     .map_err(|why| fault(&why))?;
@@ -158,23 +161,6 @@ fn prepare(restoring: &Path, behind: bool, came_from: &str, now: Timestamp) -> R
     fs::File::open(restoring).and_then(|file| file.sync_all()).map_err(|why| fault(&why))?;
     point("restore.prepared");
     Ok(())
-}
-
-/// One transaction.
-fn write(
-    connection: &mut SqliteConnection,
-    body: impl FnOnce(&mut dyn Tx) -> Result<(), StoreError> + Send + 'static,
-) -> Result<(), StoreError> {
-    let (answer, outcome) = std::sync::mpsc::sync_channel(1);
-    let mut body: Option<Body> = Some(Box::new(move |tx| {
-        let done = body(tx);
-        let commit = done.is_ok();
-        // The receiver is alive: it is read below.
-        let _ = answer.send(done);
-        commit
-    }));
-    ended(connection.immediate_transaction(|c| SqlTx::run(c, Access::Write, &mut body)))?;
-    outcome.try_recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the transaction did not run".to_owned())))
 }
 
 /// From here on the copy is the database.
