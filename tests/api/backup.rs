@@ -1,5 +1,6 @@
 //! `/api/config/backup`, `/api/config/loops`, and what the loops do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nanio_orchestrator::domain::audit::Actor;
@@ -35,6 +36,24 @@ async fn a_backup_that_fails_is_200_and_says_why_and_that_is_in_the_audit_log_to
     let outcome = json!({"ok": false, "backup_path": null, "detail": "cannot write /b: no space left"});
     assert_eq!(answer, outcome);
     assert_eq!(newest(&world).await, (json!("backup"), outcome));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_takes_its_backup_not_back() {
+    let world = Arc::new(World::start().await);
+    let held = world.backup.hold();
+    let asking = world.clone();
+    let client = tokio::spawn(async move { asking.post("/api/config/backup", Value::Null).await });
+    held.begun.notified().await;
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    held.go_on.notify_one();
+    // Waits for the copy under way, and for its entry.
+    world.services.backups.demand(Actor::Cli).await.unwrap();
+    let entries = world.get("/api/audit").await.expect(200);
+    let told: Vec<_> = entries.as_array().unwrap().iter().map(|entry| (&entry["actor"], &entry["action"])).collect();
+    let backup = json!("backup");
+    assert_eq!(told, [(&json!("cli"), &backup), (&json!("api"), &backup)]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -131,6 +131,25 @@ fn what_was_given_or_ended_for_good_since_the_copy_was_made_stays_so() {
     let _server = place.start(place.serve());
     assert_eq!(place.make_pool("b")["id"], 4712);
     assert_eq!(place.with_cookie("GET", "/api/pools", &cookie).status, 401);
+}
+
+#[test]
+fn root_restores_a_database_for_the_user_whose_it_is() {
+    let place = with_a_copy();
+    // Others than root restore their own.
+    if rustix::process::geteuid().is_root() {
+        for owned in [place.data(), place.beside("")] {
+            chown(owned, Some(65534), Some(65534)).unwrap();
+        }
+    }
+    let owner = |path: &Path| fs::metadata(path).map(|file| (file.uid(), file.gid())).unwrap();
+    let before = owner(&place.beside(""));
+    for _ in 0..2 {
+        assert_eq!(restore(&place, &place.copy("")).status.code(), Some(0));
+        assert_eq!(owner(&place.beside("")), before);
+        // Lost, the next time.
+        fs::remove_file(place.beside("")).unwrap();
+    }
 }
 
 #[test]

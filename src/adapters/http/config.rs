@@ -6,7 +6,7 @@ use poem_openapi::OpenApi;
 
 use super::api::Group;
 use super::auth::Caller;
-use super::error::{Acting, Failure, Finding, Reading};
+use super::error::{Acting, ApiError, Failure, Finding, Reading};
 use super::params::Path;
 use super::reply::Shown;
 use super::schema::view;
@@ -244,7 +244,10 @@ impl ConfigApi {
     /// PostgreSQL, which its own server backs up.
     #[oai(path = "/config/backup", method = "post", operation_id = "backup_database")]
     async fn backup(&self, caller: Caller) -> Result<Shown<BackupView>, Failure<Acting>> {
-        Ok(Shown(self.0.backups.demand(caller.0).await?.into()))
+        let backups = self.0.backups.clone();
+        // A client that goes away takes back neither the copy nor its entry in the audit log.
+        let attempt = tokio::spawn(async move { backups.demand(caller.0).await }).await;
+        Ok(Shown(attempt.map_err(|_| ApiError::internal())??.into()))
     }
 
     /// List what runs by itself

@@ -6,7 +6,7 @@
 //! log.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -103,10 +103,12 @@ pub fn restore(database: &Path, from: &Path, now: Timestamp) -> Result<Restored,
     let behind = ours(&mut connection, &source.place)?;
     copy(&mut connection, &restoring)?;
     drop(connection);
-    prepare(&restoring, behind, Heritage::of(database, now), &source.place, now).inspect_err(|_| {
-        // The fault that came first says more than one of the removal; the next start removes it too.
-        let _ = discard(&restoring);
-    })?;
+    prepare(&restoring, behind, Heritage::of(database, now), &source.place, now)
+        .and_then(|()| give_to_its_owner(&restoring, database))
+        .inspect_err(|_| {
+            // The fault that came first says more than one of the removal; the next start removes it too.
+            let _ = discard(&restoring);
+        })?;
     decide(&restoring, database)?;
     let unfinished = |why: std::io::Error| RestoreError::Unfinished {
         place: format!("the restore of {}", database.display()),
@@ -160,6 +162,19 @@ fn prepare(
     prove(restoring)?;
     fs::File::open(restoring).and_then(|file| file.sync_all()).map_err(|why| fault(&why))?;
     point("restore.prepared");
+    Ok(())
+}
+
+/// The copy belongs to whom the database belongs, or its directory: root may restore what another user serves.
+fn give_to_its_owner(restoring: &Path, database: &Path) -> Result<(), RestoreError> {
+    let fault = |why: std::io::Error| RestoreError::from(CopyFault::at(restoring, "cannot give away", &why));
+    let directory = database.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let owner = fs::metadata(database).or_else(|_| fs::metadata(directory)).map_err(fault)?;
+    let file = fs::File::open(restoring).map_err(fault)?;
+    let present = file.metadata().map_err(fault)?;
+    if (present.uid(), present.gid()) != (owner.uid(), owner.gid()) {
+        fchown(&file, Some(owner.uid()), Some(owner.gid())).and_then(|()| file.sync_all()).map_err(fault)?;
+    }
     Ok(())
 }
 
