@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use poem::listener::{Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::adapters::background::{Background, First, Rhythm};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, HttpOptions};
 use crate::adapters::migration_files::MigrationDirectory;
@@ -16,10 +20,13 @@ use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::s3::NodeStorage;
-use crate::adapters::store::{OpenError, PostgresStore, SqliteStore};
+use crate::adapters::store::{
+    OpenError, PostgresBackup, PostgresStore, RestoreError, Restored, SqliteBackup, SqliteStore,
+};
 use crate::config::{NginxSudo, Settings};
 use crate::domain::services::{Ports, ServiceError, Services};
 use crate::fault::point;
+use crate::ports::backup::{Backup, Means};
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::object_storage::StorageError;
@@ -69,6 +76,27 @@ pub enum ServeError {
     Signals(#[source] io::Error),
 }
 
+/// Why the database was not restored from a copy.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreFault {
+    /// A server runs, or the data directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The copy or its new place cannot be used.
+    #[error(transparent)]
+    Copy(#[from] RestoreError),
+    /// The database is not a file of this machine.
+    #[error(
+        "the database is PostgreSQL (NANIO_ORCHESTRATOR_DATABASE_URL), which only its own server restores: use \
+         pg_restore, or recovery to a point in time; nothing was changed"
+    )]
+    Elsewhere,
+}
+
+/// How often the audit log is looked through for entries that are too old.
+const RETENTION_PERIOD: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -93,9 +121,11 @@ pub async fn serve_until(
     let listener = listener.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
 
-    let app = http::app(Arc::new(services), http_options(&settings, clock, store));
+    let background = start_loops(&services, &settings, clock.clone());
+    let app = http::app(services, http_options(&settings, clock, store));
     let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
-    // The application is gone, and with it every publisher.
+    background.stop().await;
+    // The application and the loops are gone, and with them every publisher.
     last_changes(changes).await;
     served
 }
@@ -123,7 +153,7 @@ pub async fn offline<T>(
 
 /// The use cases at work, and the lock that makes them the only ones on their data.
 struct Running {
-    services: Services,
+    services: Arc<Services>,
     /// Makes the changes; ends when the last publisher is gone.
     changes: JoinHandle<()>,
     store: Store,
@@ -140,14 +170,13 @@ async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError
     point("start.database");
     let gateway = gateway(settings).await?;
     point("start.gateway");
-    let storage = Arc::new(NodeStorage::new(global_keys(settings))?);
-    let migrations = Arc::new(MigrationDirectory::beside(&settings.db_path));
     let ports = Ports {
         store: store.clone(),
         gateway,
-        storage,
-        migrations,
+        storage: Arc::new(NodeStorage::new(global_keys(settings))?),
+        migrations: Arc::new(MigrationDirectory::beside(&settings.db_path)),
         node_files: Arc::new(NodeTemplates::new()),
+        backup: backup(settings),
         clock: clock.clone(),
     };
     let (services, changes) = Services::new(ports);
@@ -157,7 +186,11 @@ async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError
         Recovery::RolledBack => tracing::warn!("a change that was interrupted before its commit was taken back"),
     }
     point("start.recovered");
-    Ok(Running { services, changes: tokio::spawn(changes.run()), store, clock, lock })
+    if let Err(error) = services.backups.settle().await {
+        // The gateway does not wait for the place of the copies.
+        tracing::warn!(%error, "backups of the database cannot be made as things are");
+    }
+    Ok(Running { services: Arc::new(services), changes: tokio::spawn(changes.run()), store, clock, lock })
 }
 
 /// Waits until the last change is made.
@@ -173,6 +206,77 @@ async fn store(settings: &Settings) -> Result<Store, OpenError> {
         Some(url) => Store::new(Arc::new(PostgresStore::connect(url.reveal()).await?)),
         None => Store::new(Arc::new(SqliteStore::open(&settings.db_path)?)),
     })
+}
+
+/// How that database is backed up.
+fn backup(settings: &Settings) -> Arc<dyn Backup> {
+    match &settings.database_url {
+        Some(_) => Arc::new(PostgresBackup),
+        None => {
+            let path = settings.backup_path();
+            Arc::new(SqliteBackup::new(&settings.db_path, &path, settings.db_backup_rotate))
+        }
+    }
+}
+
+/// Everything that runs by itself. A loop more is one paragraph more.
+fn start_loops(services: &Services, settings: &Settings, clock: Arc<dyn Clock>) -> Background {
+    let mut background = Background::new(clock, services.loops.clone());
+
+    if let Means::Copies { .. } = services.backups.means() {
+        let backups = services.backups.clone();
+        let trigger = backups.wanted();
+        let period = settings.db_backup_interval;
+        background.start(Rhythm { name: "backup", period, first: First::AfterOnePeriod, trigger }, move || {
+            let backups = backups.clone();
+            async move {
+                match backups.catch_up().await {
+                    Ok(Some(taken)) if taken.fresh => Ok(format!("copied {} bytes to {}", taken.bytes, taken.path)),
+                    Ok(_) => Ok("nothing was written since the newest copy".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+        });
+    }
+
+    let (watch, trigger) = (services.drift.clone(), Arc::new(Notify::new()));
+    let period = settings.drift_interval;
+    background.start(Rhythm { name: "drift", period, first: First::Now, trigger }, move || {
+        let watch = watch.clone();
+        async move {
+            match watch.look().await.map_err(|error| error.to_string())?.len() {
+                0 => Ok("every file is as it was written".to_owned()),
+                count => Ok(format!("{count} files are not as they were written")),
+            }
+        }
+    });
+
+    if settings.audit_retention_days > 0 {
+        let (audit, age) = (services.audit.clone(), DAY * settings.audit_retention_days);
+        let (period, trigger) = (RETENTION_PERIOD, Arc::new(Notify::new()));
+        background.start(Rhythm { name: "audit_retention", period, first: First::Now, trigger }, move || {
+            let audit = audit.clone();
+            async move {
+                let removed = audit.forget_older_than(age).await.map_err(|error| error.to_string())?;
+                Ok(format!("removed {removed} audit entries"))
+            }
+        });
+    }
+
+    background
+}
+
+/// Puts a copy in the place of the database, while no server runs.
+///
+/// # Errors
+/// A server runs, or the copy cannot be used; then nothing was changed.
+pub fn restore_db(settings: &Settings, copy: &Path) -> Result<Restored, RestoreFault> {
+    if settings.database_url.is_some() {
+        return Err(RestoreFault::Elsewhere);
+    }
+    let now = SystemClock.now();
+    let _lock = ProcessLock::take(&settings.db_path, "restores a copy of the database", now)?;
+    Ok(crate::adapters::store::restore(&settings.db_path, copy, now)?)
 }
 
 async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> {

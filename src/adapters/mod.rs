@@ -1,5 +1,6 @@
 //! The outside world: databases, nginx, S3, HTTP, the command line.
 
+pub mod background;
 pub mod cli;
 pub mod clock;
 pub mod fake;

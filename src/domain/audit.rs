@@ -45,6 +45,10 @@ words!(
         AbsorbDrift = "absorb_drift",
         /// One file was written anew from the database.
         RewriteFile = "rewrite_file",
+        /// The database was copied.
+        Backup = "backup",
+        /// A copy took the place of the database.
+        Restore = "restore",
     }
 );
 
@@ -66,6 +70,8 @@ pub enum Snapshot {
     Absorbed(Absorbed),
     /// A managed file.
     File(FileSnapshot),
+    /// What came of a backup.
+    Backup(BackupOutcome),
 }
 
 /// A managed file, as the audit log names it.
@@ -148,6 +154,17 @@ impl Absorbed {
         self.files.extend(files);
         self.warnings.extend(other.warnings);
     }
+}
+
+/// What came of a backup that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackupOutcome {
+    /// Whether there is a copy.
+    pub ok: bool,
+    /// Where it is, or came from.
+    pub backup_path: Option<String>,
+    /// Why there is none.
+    pub detail: Option<String>,
 }
 
 /// What nginx answered.

@@ -10,6 +10,7 @@ pub mod disk;
 pub mod gateway;
 pub mod ids;
 pub mod invalid;
+pub mod loops;
 pub mod migration;
 pub mod node_config;
 pub mod page;

@@ -1,6 +1,8 @@
 //! Points in time, with whole seconds, in the two wire forms of 0.4.x.
 
-use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Timelike, Utc};
 use serde::{Serialize, Serializer};
 
 /// A UTC time with a resolution of one second.
@@ -43,6 +45,20 @@ impl Timestamp {
     #[must_use]
     pub fn unix(self) -> i64 {
         self.0.and_utc().timestamp()
+    }
+
+    /// The time this much later; the last second there is, if that is not that far away.
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
+        Self::of_naive(self.0.checked_add_signed(by).unwrap_or(NaiveDateTime::MAX))
+    }
+
+    /// The time this much earlier; the first second there is, if that is not that far away.
+    #[must_use]
+    pub fn earlier(self, by: Duration) -> Self {
+        let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
+        Self::of_naive(self.0.checked_sub_signed(by).unwrap_or(NaiveDateTime::MIN))
     }
 
     /// `YYYY-MM-DD HH:MM:SS`.

@@ -68,6 +68,12 @@ pub trait Gateway: Send + Sync {
     /// The managed files as they are on disk now, ours and unknown ones, and the state of nginx.
     async fn observe(&self) -> Result<Observed, GatewayError>;
 
+    /// Forgets what files held when they were last read: each is read again when it is next needed.
+    ///
+    /// # Errors
+    /// A fault of the machine.
+    async fn forget_contents(&self) -> Result<(), GatewayError>;
+
     /// What every file of the managed directory says, in order of path: each `*.conf` and sidecar, whoever wrote
     /// it. One that cannot be understood is listed as such; hidden files and other names are left out.
     ///

@@ -146,6 +146,10 @@ impl Gateway for ScriptedGateway {
         self.dry_run.observe().await
     }
 
+    async fn forget_contents(&self) -> Result<(), GatewayError> {
+        self.dry_run.forget_contents().await
+    }
+
     async fn read_all(&self) -> Result<Vec<DiskFile>, GatewayError> {
         self.dry_run.read_all().await
     }

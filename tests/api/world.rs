@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
+use nanio_orchestrator::adapters::fake::backup::FakeBackup;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
@@ -48,6 +49,10 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// Its storage nodes.
     pub buckets: Arc<FakeStorage>,
+    /// The copies of its database: each holds the version that was copied.
+    pub backup: Arc<FakeBackup>,
+    /// Its use cases.
+    pub services: Arc<Services>,
     store: Store,
     data: Arc<tempfile::TempDir>,
 }
@@ -153,15 +158,19 @@ impl World {
     ) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
+        let copied = store.clone();
+        let backup = Arc::new(FakeBackup::of(move || copied.version().to_le_bytes().to_vec(), 3));
         let ports = Ports {
             store: store.clone(),
             gateway: gateway.clone(),
             storage: buckets.clone(),
             migrations: Arc::new(records(&data)),
             node_files: Arc::new(NodeTemplates::new()),
+            backup: backup.clone(),
             clock: clock.clone(),
         };
         let (services, publish_loop) = Services::new(ports);
+        let services = Arc::new(services);
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
             api_key: key.to_owned(),
@@ -173,7 +182,8 @@ impl World {
             clock: clock.clone(),
             store: store.clone(),
         };
-        Self { app: app(Arc::new(services), options).boxed(), gateway, clock, buckets, store, data }
+        let app = app(services.clone(), options).boxed();
+        Self { app, gateway, clock, buckets, backup, services, store, data }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.

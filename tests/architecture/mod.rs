@@ -77,6 +77,23 @@ const RULES: [Rule; 9] = [
         why: "commands drive services; the composition root alone chooses the adapters behind them",
     },
     Rule {
+        place: "src/adapters/background.rs",
+        only: &[
+            "std",
+            "chrono",
+            "futures_util",
+            "tokio",
+            "tracing",
+            "crate::domain::loops",
+            "crate::domain::time",
+            "crate::domain::services::loops",
+            "crate::ports::clock",
+            "crate::adapters::background",
+        ],
+        never: &[],
+        why: "loops know periods, triggers and reports, and no business",
+    },
+    Rule {
         place: "src/adapters/store",
         only: &[],
         never: &[
@@ -295,6 +312,7 @@ fn a_planted_violation_is_found_however_it_is_written() {
         ("src/adapters/cli/serve.rs", "use crate::adapters::{\n store as s };"),
         ("src/adapters/cli/demo/api.rs", "fn f(_: ::poem::Body) {}"),
         ("src/adapters/nginx/gateway.rs", "use crate::adapters::store::SqliteStore;"),
+        ("src/adapters/background.rs", "use crate::domain::services::backups::Backups;"),
         ("src/adapters/store/pools.rs", "use minijinja::Environment;"),
         ("src/app.rs", "#[allow(dead_code)] fn f() {}"),
         ("src/app.rs", "#![cfg_attr(test, allow(unused))]"),

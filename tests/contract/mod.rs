@@ -1,5 +1,6 @@
 //! What each port promises, asked of every adapter.
 
+mod backup;
 mod migration_files;
 mod object_storage;
 mod store;

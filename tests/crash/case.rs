@@ -49,7 +49,7 @@ fn counted(passed: Vec<String>) -> Vec<(String, usize)> {
 
 /// Points right behind a lasting effect: files made, moved and removed, the commit, the answer. A kill at
 /// another point finds the disk as one of these left it.
-const LASTING: [&str; 14] = [
+const LASTING: [&str; 16] = [
     "write.created",
     "write.written",
     "write.renamed",
@@ -62,6 +62,8 @@ const LASTING: [&str; 14] = [
     "move.renamed",
     "move.removed",
     "forget.removed",
+    "backup.proven",
+    "backup.moved",
     "store.ended",
     "http.answer",
 ];

@@ -39,12 +39,13 @@ fn a_kill_at_any_step_of_a_change_or_of_its_recovery_loses_nothing_and_leaves_no
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{} of the kills did harm:\n{}", failures.len(), failures.join("\n"));
     let (reached, written) = (reached.into_inner().unwrap(), written_points());
-    let missed: Vec<&String> = written.difference(&reached).collect();
+    // tests/process/restore.rs kills the command that passes those.
+    let missed: Vec<&String> = written.difference(&reached).filter(|name| !name.starts_with("restore.")).collect();
     assert!(missed.is_empty(), "no step of the script passes {missed:?}: extend tests/crash/script.rs");
 }
 
 /// The names of all points in the sources.
-fn written_points() -> BTreeSet<String> {
+pub fn written_points() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(dir) = dirs.pop() {

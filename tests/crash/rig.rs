@@ -231,7 +231,7 @@ impl Rig {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 if path.is_dir() {
                     dirs.push(path);
-                } else if kept || name.ends_with(".tmp") || name == "intent.json" {
+                } else if kept || name.ends_with(".tmp") || name.ends_with(".bak.new") || name == "intent.json" {
                     found.push(path);
                 }
             }

@@ -62,6 +62,9 @@ pub fn steps(port: u16) -> Vec<Step> {
         step("rename a vhost", "PUT", "/api/vhosts/1", json!({"server_name": "b.example"})),
         step("disable a vhost", "PUT", "/api/vhosts/1", json!({"enabled": false})),
         step("enable it again", "PUT", "/api/vhosts/1", json!({"enabled": true})),
+        step("back up the database", "POST", "/api/config/backup", Value::Null),
+        step("back it up again", "POST", "/api/config/backup", Value::Null),
+        thorough(step("back it up over older copies", "POST", "/api/config/backup", Value::Null)),
         step("reload nginx", "POST", "/api/config/reload", Value::Null),
         in_scene(Scene::Edited, step("rebuild the files", "POST", "/api/config/rebuild", Value::Null)),
         Step {

@@ -1,6 +1,7 @@
 //! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
 
 mod demo;
+mod restore_db;
 mod serve;
 
 use std::io::Write;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use demo::DemoArguments;
+use restore_db::RestoreArguments;
 use serve::ServeArguments;
 
 /// Control plane for nginx gateways in front of S3-compatible storage.
@@ -27,6 +29,8 @@ enum Command {
     Serve(ServeArguments),
     /// Run everything for real: a private nginx, storage nodes, the server
     Demo(DemoArguments),
+    /// Put a backup in the place of the database (the server must be stopped)
+    RestoreDb(RestoreArguments),
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -38,6 +42,7 @@ impl Arguments {
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments).await,
+            Command::RestoreDb(arguments) => restore_db::run(arguments).await,
             Command::Openapi => {
                 print!("{}", crate::adapters::http::openapi_document());
                 Ok(())
@@ -88,9 +93,14 @@ mod tests {
 
     #[test]
     fn wrong_usage_has_exit_status_two() {
-        for arguments in
-            [&["--port", "0"][..], &["--port", "x"], &["--host", "a b"], &["nonsense"], &["--port", "1", "serve"]]
-        {
+        for arguments in [
+            &["--port", "0"][..],
+            &["--port", "x"],
+            &["--host", "a b"],
+            &["nonsense"],
+            &["--port", "1", "serve"],
+            &["restore-db"],
+        ] {
             assert_eq!(parse(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }
         assert_eq!(parse(&["--version"]).unwrap_err().exit_code(), 0);

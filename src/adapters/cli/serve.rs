@@ -15,15 +15,10 @@ const REFUSED: [(&str, &str); 2] = [
 ];
 
 /// Settings of parts that are not in this version yet: checked, and without effect.
-const UNUSED: [&str; 23] = [
-    "db_backup_path",
-    "db_backup_interval",
-    "db_backup_rotate",
-    "audit_retention_days",
+const UNUSED: [&str; 18] = [
     "secret",
     "bucket_sync_interval",
     "s3_request_timeout",
-    "drift_interval",
     "rclone_path",
     "migration_max_parallel",
     "migration_bandwidth_limit",

@@ -1,4 +1,4 @@
-//! `/api/config`: status, preview, validate, reload, rebuild.
+//! `/api/config`: status, preview, validate, reload, rebuild, backup, loops.
 
 use std::sync::Arc;
 
@@ -7,13 +7,15 @@ use poem_openapi::OpenApi;
 use super::api::Group;
 use super::auth::Caller;
 use super::diff::unified;
-use super::error::{Acting, ApiError, Failure, Finding, Searching};
+use super::error::{Acting, ApiError, Failure, Finding, Reading, Searching};
 use super::params::{Path, Query};
 use super::reply::Shown;
 use super::schema::view;
 use crate::domain::audit::NginxAnswer;
 use crate::domain::ids::{PoolId, VhostId};
+use crate::domain::loops::LoopReport;
 use crate::domain::services::Services;
+use crate::domain::services::backups::Attempt;
 use crate::domain::services::config::{ConfigStatus, FileStatus, Rebuilt};
 use crate::domain::time::Timestamp;
 use crate::ports::gateway::Rendered;
@@ -91,6 +93,67 @@ view! {
         filepath: String,
         /// Its text; null for a pool without enabled members, which has no file.
         content: Option<String>,
+    }
+}
+
+view! {
+    /// What came of a backup.
+    BackupView as "Backup" {
+        /// Whether there is a sound copy of what is committed.
+        ok: bool,
+        /// Where it is; null: there is none.
+        backup_path: Option<String>,
+        /// Why there is none; null: there is.
+        detail: Option<String>,
+    }
+}
+
+view! {
+    /// Something that runs again and again by itself.
+    LoopView as "Loop" {
+        /// Its name.
+        name: String,
+        /// Seconds between two runs.
+        interval: u64,
+        /// How often it has run since the program started.
+        runs: u64,
+        /// Whether a run is under way.
+        running: bool,
+        /// When the last run began, UTC, `YYYY-MM-DDTHH:MM:SSZ`.
+        last_run_at: Option<String>,
+        /// When the last run that did its work ended.
+        last_success_at: Option<String>,
+        /// What that run did.
+        last_result: Option<String>,
+        /// Why the last run failed; null: it did not.
+        last_error: Option<String>,
+        /// When the next run begins, unless something asks for it before.
+        next_run_at: Option<String>,
+    }
+}
+
+impl From<Attempt> for BackupView {
+    fn from(attempt: Attempt) -> Self {
+        match attempt {
+            Attempt::Done(taken) => Self { ok: true, backup_path: Some(taken.path), detail: None },
+            Attempt::Failed(why) => Self { ok: false, backup_path: None, detail: Some(why) },
+        }
+    }
+}
+
+impl From<LoopReport> for LoopView {
+    fn from(report: LoopReport) -> Self {
+        Self {
+            name: report.name.to_owned(),
+            interval: report.period.as_secs(),
+            runs: report.runs,
+            running: report.running,
+            last_run_at: report.last_run_at.map(Timestamp::iso),
+            last_success_at: report.last_success_at.map(Timestamp::iso),
+            last_result: report.last_result,
+            last_error: report.last_error,
+            next_run_at: report.next_run_at.map(Timestamp::iso),
+        }
     }
 }
 
@@ -188,6 +251,27 @@ impl ConfigApi {
     #[oai(path = "/config/rebuild", method = "post", operation_id = "rebuild_config")]
     async fn rebuild(&self, caller: Caller) -> Result<Shown<RebuiltView>, Failure<Acting>> {
         Ok(Shown(self.0.config.rebuild(caller.0).await?.into()))
+    }
+
+    /// Back up the database
+    ///
+    /// Copies it while it is used, proves that the copy is sound, and keeps it as the newest of `DB_BACKUP_ROTATE`.
+    /// 200 also when that failed: `ok` says so, `detail` says why, and the copies that were there still are. 409 on
+    /// PostgreSQL, which its own server backs up.
+    #[oai(path = "/config/backup", method = "post", operation_id = "backup_database")]
+    async fn backup(&self, caller: Caller) -> Result<Shown<BackupView>, Failure<Acting>> {
+        let backups = self.0.backups.clone();
+        // A client that goes away takes back neither the copy nor its entry in the audit log.
+        let attempt = tokio::spawn(async move { backups.demand(caller.0).await }).await;
+        Ok(Shown(attempt.map_err(|_| ApiError::internal())??.into()))
+    }
+
+    /// List what runs by itself
+    ///
+    /// Each loop with what its last run did and when the next one begins.
+    #[oai(path = "/config/loops", method = "get", operation_id = "list_loops")]
+    async fn loops(&self, _caller: Caller) -> Result<Shown<Vec<LoopView>>, Failure<Reading>> {
+        Ok(Shown(self.0.loops.reports().into_iter().map(LoopView::from).collect()))
     }
 
     /// Preview a pool's file

@@ -222,6 +222,8 @@ macro_rules! failures {
     };
 }
 failures! {
+    /// Reading something that is always there.
+    Reading = [401, 500, 503];
     /// Reading something that a path or query names.
     Finding = [401, 404, 422, 500, 503];
     /// Searching by query.

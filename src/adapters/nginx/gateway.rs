@@ -346,6 +346,14 @@ impl Gateway for NginxGateway {
         .await
     }
 
+    async fn forget_contents(&self) -> Result<(), GatewayError> {
+        self.blocking(|shared| {
+            shared.tree.forget_contents();
+            Ok(())
+        })
+        .await
+    }
+
     async fn read_all(&self) -> Result<Vec<DiskFile>, GatewayError> {
         self.blocking(|shared| shared.reader().all()).await
     }

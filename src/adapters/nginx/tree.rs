@@ -220,6 +220,11 @@ impl Tree {
         Ok(files)
     }
 
+    /// Forgets what was learned by reading.
+    pub fn forget_contents(&self) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// What a live file holds; read only if it is not the file that was read before.
     ///
     /// # Errors

@@ -32,8 +32,8 @@ mod vhosts;
 use diesel::SqliteConnection;
 
 pub use error::OpenError;
-pub use postgres::PostgresStore;
-pub use sqlite::SqliteStore;
+pub use postgres::{PostgresBackup, PostgresStore};
+pub use sqlite::{RestoreError, Restored, SqliteBackup, SqliteStore, restore};
 
 use postgres::PgConnection;
 

@@ -1,6 +1,7 @@
 //! The store in a PostgreSQL database.
 
 mod address;
+mod backup;
 mod connection;
 mod tls;
 
@@ -17,6 +18,7 @@ use super::error::{OpenError, unopened};
 use super::schema_state::{is_behind, lines};
 use super::seats::Seats;
 use address::Address;
+pub use backup::PostgresBackup;
 pub(super) use connection::PgConnection;
 use connection::{Server, Unlinked};
 

@@ -1,7 +1,12 @@
 //! The store in one SQLite file.
 
+mod backup;
 mod connection;
+mod copy;
 mod file;
+mod heritage;
+mod restore;
+mod series;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +17,9 @@ use crate::ports::store::{Access, Body, StoreError, Transactions};
 
 use super::error::OpenError;
 use super::seats::Seats;
+pub use backup::SqliteBackup;
 use connection::SqliteFile;
+pub use restore::{RestoreError, Restored, restore};
 
 /// A store in one SQLite file. Readers see the last committed state and never wait for the writer;
 /// what was committed survives a loss of power.

@@ -1,11 +1,16 @@
 //! Drift of single files: what should be in them, what is, and writing them anew.
 
-use super::config::Config;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::config::{Config, FileStatus};
 use super::publish::Change;
 use super::{Context, ServiceError, sidecars};
 use crate::domain::audit::{Action, Actor, FileSnapshot, Snapshot, Subject};
 use crate::domain::gateway::{Common, FileName, ManagedFile, Server, Upstream};
 use crate::domain::ids::{PoolId, VhostId};
+use crate::domain::time::Timestamp;
+use crate::ports::clock::Clock;
 use crate::ports::gateway::{FileAt, GatewayError};
 use crate::ports::store::Tx;
 
@@ -14,7 +19,19 @@ use crate::ports::store::Tx;
 pub struct Drift {
     context: Context,
     config: Config,
+    clock: Arc<dyn Clock>,
+    watch: Arc<Mutex<Watch>>,
 }
+
+/// What the last look saw, so that each drift is told once.
+#[derive(Debug, Default)]
+struct Watch {
+    drifted: BTreeSet<String>,
+    read_anew: Option<Timestamp>,
+}
+
+/// After this time every file is read again, although nothing about it seems to have changed: a disk may lie.
+const READ_ANEW_SECONDS: i64 = 3600;
 
 /// A file as it should be and as it is; `None`: no file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +64,39 @@ enum Owner {
 }
 
 impl Drift {
-    pub(super) fn new(context: Context, config: Config) -> Self {
-        Self { context, config }
+    pub(super) fn new(context: Context, config: Config, clock: Arc<dyn Clock>) -> Self {
+        Self { context, config, clock, watch: Arc::default() }
+    }
+
+    /// Looks at every managed file, and logs what has drifted since the last look and what is well again. Corrects
+    /// nothing. A file whose size, times and inode are the same is not read, but once an hour.
+    ///
+    /// # Errors
+    /// Database or disk cannot be read.
+    pub async fn look(&self) -> Result<Vec<FileStatus>, ServiceError> {
+        let now = self.clock.now();
+        let due = |last: Option<Timestamp>| last.is_none_or(|last| now.unix() - last.unix() >= READ_ANEW_SECONDS);
+        if due(self.watch.lock().unwrap_or_else(PoisonError::into_inner).read_anew) {
+            self.context.gateway.forget_contents().await?;
+        }
+        let files = self.config.status().await?.files;
+        let drifted: Vec<FileStatus> = files.into_iter().filter(|file| file.drifted).collect();
+        let paths: BTreeSet<String> = drifted.iter().map(|file| file.path.clone()).collect();
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        if due(watch.read_anew) {
+            watch.read_anew = Some(now);
+        }
+        for path in paths.difference(&watch.drifted) {
+            tracing::warn!(
+                path,
+                "drift: the file is not as the orchestrator wrote it; absorb-file takes the edit over, rewrite-file undoes it"
+            );
+        }
+        for path in watch.drifted.difference(&paths) {
+            tracing::info!(path, "drift: the file is well again");
+        }
+        watch.drifted = paths;
+        Ok(drifted)
     }
 
     /// What should be in a file, and what is.

@@ -2,12 +2,14 @@
 
 pub mod absorb;
 pub mod audit_log;
+pub mod backups;
 pub mod config;
 pub mod drift;
 mod files;
 mod guard;
 pub mod health;
 mod known;
+pub mod loops;
 pub mod members;
 pub mod node_configs;
 pub mod pools;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use crate::domain::ids::Revision;
 use crate::domain::invalid::Invalid;
 use crate::domain::vhost::Snippet;
+use crate::ports::backup::Backup;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
@@ -32,9 +35,11 @@ use crate::ports::store::{Store, StoreError};
 
 use absorb::Absorb;
 use audit_log::AuditLog;
+use backups::Backups;
 use config::Config;
 use drift::Drift;
 use health::Health;
+use loops::Loops;
 use members::Members;
 use node_configs::NodeConfigs;
 use pools::Pools;
@@ -106,6 +111,8 @@ pub struct Ports {
     pub migrations: Arc<dyn MigrationFiles>,
     /// Writes the files of nodes.
     pub node_files: Arc<dyn NodeFiles>,
+    /// Copies of the database.
+    pub backup: Arc<dyn Backup>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -134,13 +141,17 @@ pub struct Services {
     pub audit: AuditLog,
     /// Whether the program is well.
     pub health: Health,
+    /// Copies of the database.
+    pub backups: Backups,
+    /// What runs by itself.
+    pub loops: Loops,
 }
 
 impl Services {
     /// The use cases over these adapters, and the loop that must run for changes to happen.
     #[must_use]
     pub fn new(ports: Ports) -> (Self, PublishLoop) {
-        let Ports { store, gateway, storage, migrations, node_files, clock } = ports;
+        let Ports { store, gateway, storage, migrations, node_files, backup, clock } = ports;
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, publisher };
         let config = Config::new(context.clone(), clock.clone());
@@ -150,12 +161,14 @@ impl Services {
             node_configs: NodeConfigs::new(store.clone(), node_files),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
-            drift: Drift::new(context.clone(), config.clone()),
+            drift: Drift::new(context.clone(), config.clone(), clock.clone()),
             absorb: Absorb::new(context.clone()),
             restore: Restore::new(context.clone(), clock.clone(), migrations),
             config,
-            audit: AuditLog::new(store),
-            health: Health::new(context, clock),
+            audit: AuditLog::new(store.clone(), clock.clone()),
+            health: Health::new(context, clock.clone()),
+            backups: Backups::new(store, backup, clock),
+            loops: Loops::default(),
         };
         (services, publish_loop)
     }

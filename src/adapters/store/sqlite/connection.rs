@@ -61,20 +61,25 @@ pub(super) fn connect(path: &Path, access: Access) -> Result<SqliteConnection, C
 
 /// Opens a connection with SQLite's own defaults; `query` is the query of its URI.
 pub(super) fn establish(path: &Path, query: &str) -> Result<SqliteConnection, ConnectError> {
-    let absolute = std::path::absolute(path).map_err(ConnectError::new)?;
-    let encoded = encoded(&absolute).ok_or_else(|| ConnectError::new("the path is not UTF-8"))?;
+    let encoded = encoded(&absolute_text(path)?);
     SqliteConnection::establish(&format!("file:{encoded}?{query}")).map_err(ConnectError::new)
 }
 
 /// The path as it stands in a URI: SQLite would take `?`, `#` and `%` in it for its own.
-fn encoded(path: &Path) -> Option<String> {
+fn encoded(path: &str) -> String {
     let mut uri = String::new();
-    for byte in path.to_str()?.bytes() {
+    for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-') {
             uri.push(byte.into());
         } else {
             uri.push_str(&format!("%{byte:02X}"));
         }
     }
-    Some(uri)
+    uri
+}
+
+/// The whole path, as text: SQLite knows no other.
+pub(super) fn absolute_text(path: &Path) -> Result<String, ConnectError> {
+    let absolute = std::path::absolute(path).map_err(ConnectError::new)?;
+    absolute.into_os_string().into_string().map_err(|_| ConnectError::new("the path is not UTF-8"))
 }

@@ -16,16 +16,20 @@ use crate::fault::point;
 use crate::ports::store::Access;
 
 use super::connection::{SqliteFile, connect, establish};
+use super::copy::{beside, sync_names};
+use super::restore::finish;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// The first bytes of every SQLite file (<https://www.sqlite.org/fileformat.html>, 1.3).
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Makes the database ready: makes the file if there is none, refuses what is not ours to change,
 /// and brings an older schema up to date.
 pub(super) fn prepare(file: &SqliteFile) -> Result<(), OpenError> {
     let place = &file.place;
+    // A restore that a crash interrupted is over before anything is read.
+    finish(&file.path).map_err(|why| unusable(file, &why))?;
     let behind = if is_new(file)? {
         create(&file.path).map_err(|why| unusable(file, &why))?;
         point("database.made");
@@ -37,16 +41,21 @@ pub(super) fn prepare(file: &SqliteFile) -> Result<(), OpenError> {
     keep_log(&mut connection, place)?;
     point("database.log-kept");
     if behind {
-        // One transaction for all of them: a start that fails leaves the schema of the last one that did not.
-        connection
-            .immediate_transaction(|c| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-                c.run_pending_migrations(MIGRATIONS)?;
-                Ok(())
-            })
-            .map_err(|why| unopened(place, &format!("its schema could not be brought up to date: {why}")))?;
+        migrate(&mut connection, place)?;
         point("database.migrated");
     }
     Ok(())
+}
+
+/// Brings the schema up to date.
+pub(super) fn migrate(connection: &mut SqliteConnection, place: &str) -> Result<(), OpenError> {
+    // One transaction for all of them: a start that fails leaves the schema of the last one that did not.
+    connection
+        .immediate_transaction(|c| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            c.run_pending_migrations(MIGRATIONS)?;
+            Ok(())
+        })
+        .map_err(|why| unopened(place, &format!("its schema could not be brought up to date: {why}")))
 }
 
 /// Turns the write-ahead log on: readers and the writer do not wait for each other.
@@ -73,7 +82,7 @@ fn unusable(file: &SqliteFile, why: &std::io::Error) -> OpenError {
 }
 
 /// Whether there is no database yet. A file of zero bytes is one that a crash left before its first page.
-fn is_new(file: &SqliteFile) -> Result<bool, OpenError> {
+pub(super) fn is_new(file: &SqliteFile) -> Result<bool, OpenError> {
     let mut open = match File::open(&file.path) {
         Ok(open) => open,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
@@ -93,26 +102,37 @@ fn is_new(file: &SqliteFile) -> Result<bool, OpenError> {
 /// Makes an empty file that only its owner can read: it will hold credentials.
 fn create(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?.sync_all()?;
-    match path.parent() {
-        Some(directory) if directory != Path::new("") => File::open(directory)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
+    sync_names(path)
+}
+
+/// Opens a file without changing a byte of it.
+pub(super) fn peek(file: &SqliteFile) -> Result<SqliteConnection, OpenError> {
+    // immutable keeps SQLite from making its two side files; where there is a log it must be read.
+    let query = if beside(&file.path, "-wal").exists() { "mode=ro" } else { "mode=ro&immutable=1" };
+    establish(&file.path, query).map_err(|why| unopened(&file.place, &why))
+}
+
+/// The names of the tables.
+pub(super) fn tables(connection: &mut SqliteConnection, place: &str) -> Result<Vec<String>, OpenError> {
+    let named = "SELECT name AS line FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    lines(connection, named).map_err(|why| unopened(place, &why))
+}
+
+/// Whether a database with these tables lacks a migration.
+pub(super) fn lacks_migration(
+    connection: &mut SqliteConnection,
+    place: &str,
+    tables: &[String],
+) -> Result<bool, OpenError> {
+    is_behind::<Sqlite>(place, &MIGRATIONS, tables, |query| lines(connection, query))
 }
 
 /// Reads the schema without changing a byte; `true` if migrations are pending.
 fn inspect(file: &SqliteFile) -> Result<bool, OpenError> {
     let place = &file.place;
-    // immutable keeps SQLite from making its two side files; where there is a log it must be read.
-    let mut log = file.path.as_os_str().to_owned();
-    log.push("-wal");
-    let query = if Path::new(&log).exists() { "mode=ro" } else { "mode=ro&immutable=1" };
-    let mut connection = establish(&file.path, query).map_err(|why| unopened(place, &why))?;
-    let tables = lines(
-        &mut connection,
-        "SELECT name AS line FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-    )
-    .map_err(|why| unopened(place, &why))?;
-    let behind = is_behind::<Sqlite>(place, &MIGRATIONS, &tables, |query| lines(&mut connection, query))?;
+    let mut connection = peek(file)?;
+    let tables = tables(&mut connection, place)?;
+    let behind = lacks_migration(&mut connection, place, &tables)?;
     // All but the one that grows for ever: what is wrong there shows when it is read, and stops nothing else.
     for table in tables.iter().filter(|table| *table != "audit_log") {
         let check = format!("SELECT quick_check AS line FROM pragma_quick_check('{table}')");
