@@ -14,6 +14,8 @@ use super::error::OpenError;
 use super::seats::Seats;
 use connection::SqliteFile;
 
+pub(super) use connection::look;
+
 /// A store in one SQLite file. Readers see the last committed state and never wait for the writer;
 /// what was committed survives a loss of power.
 pub struct SqliteStore {

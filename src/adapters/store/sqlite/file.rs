@@ -15,7 +15,7 @@ use crate::adapters::store::schema_state::{is_behind, lines};
 use crate::fault::point;
 use crate::ports::store::Access;
 
-use super::connection::{SqliteFile, connect, establish};
+use super::connection::{SqliteFile, connect, look};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -102,11 +102,7 @@ fn create(path: &Path) -> std::io::Result<()> {
 /// Reads the schema without changing a byte; `true` if migrations are pending.
 fn inspect(file: &SqliteFile) -> Result<bool, OpenError> {
     let place = &file.place;
-    // immutable keeps SQLite from making its two side files; where there is a log it must be read.
-    let mut log = file.path.as_os_str().to_owned();
-    log.push("-wal");
-    let query = if Path::new(&log).exists() { "mode=ro" } else { "mode=ro&immutable=1" };
-    let mut connection = establish(&file.path, query).map_err(|why| unopened(place, &why))?;
+    let mut connection = look(&file.path).map_err(|why| unopened(place, &why))?;
     let tables = lines(
         &mut connection,
         "SELECT name AS line FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
