@@ -326,3 +326,16 @@ pub struct DiskMigration {
     /// Fields that are not as they must be, each as a sentence; they were left out.
     pub remains: Vec<String>,
 }
+
+/// What a database of 0.4.x says and its files do not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DiskDatabase {
+    /// Every pool, in the form of a sidecar that says all: to be used in the place of its sidecar.
+    pub pools: Vec<DiskPoolSidecar>,
+    /// Every vhost, likewise; its routes are all of its routes, `/` included.
+    pub vhosts: Vec<DiskVhostSidecar>,
+    /// Every migration.
+    pub migrations: Vec<DiskMigration>,
+    /// Rows that are nothing, each as a sentence; they were left out.
+    pub remains: Vec<String>,
+}

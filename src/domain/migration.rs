@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::bucket::BucketName;
 use super::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
-use super::invalid::words;
+use super::invalid::{Invalid, words};
 use super::time::Timestamp;
 
 words!(
@@ -43,6 +43,17 @@ words!(
 );
 
 impl Phase {
+    /// Takes over what 0.4.x kept: its first versions cleaned up the source after the switch.
+    ///
+    /// # Errors
+    /// As [`Phase::parse`].
+    pub fn stored(word: &str) -> Result<Self, Invalid> {
+        match word {
+            "purge_source" | "needs_purge" => Ok(Phase::Done),
+            _ => Self::parse(word),
+        }
+    }
+
     /// Whether nothing more will happen.
     #[must_use]
     pub fn is_final(self) -> bool {

@@ -8,6 +8,7 @@ mod adapters;
 mod concurrency;
 mod ids;
 mod journal;
+mod legacy;
 mod lists;
 mod pages;
 mod postgres_database;

@@ -3,6 +3,7 @@
 //! `make test` tries 20,000 texts a promise, `make fuzz` a million and more (`PROPTEST_CASES`, optimised). What
 //! once failed is kept in `seeds/` and is tried first, for ever.
 
+mod disk;
 mod env_file;
 mod nginx;
 

@@ -5,7 +5,6 @@ use crate::adapters::fields::{Fields, checked, count, flag, id, line, text, time
 use crate::domain::bucket::BucketName;
 use crate::domain::disk::{DiskMigration, Writer};
 use crate::domain::ids::{MigrationId, PoolId, RouteId, VhostId};
-use crate::domain::invalid::Invalid;
 use crate::domain::migration::{MigrationMode, Named, Phase};
 use crate::domain::vhost::ServerName;
 
@@ -46,7 +45,7 @@ pub fn record(source: &str, file: &str) -> Result<DiskMigration, String> {
         destination: pool(&mut fields, "target_pool_id", "target_pool_name")?,
         mode: fields.or("mode", MigrationMode::Copy, checked(MigrationMode::parse)),
         route_id: fields.optional("route_id", id(RouteId)),
-        phase: fields.required("status", checked(phase))?,
+        phase: fields.required("status", checked(Phase::stored))?,
         objects_total: fields.optional("total_objects", count).unwrap_or_default(),
         objects_done: fields.optional("copied_objects", count).unwrap_or_default(),
         bytes_total: fields.optional("bytes_total", count).unwrap_or_default(),
@@ -85,12 +84,4 @@ pub fn record(source: &str, file: &str) -> Result<DiskMigration, String> {
 
 fn pool(fields: &mut Fields<'_>, id_field: &'static str, name_field: &'static str) -> Result<Named<PoolId>, String> {
     Ok(Named { id: fields.required(id_field, id(PoolId))?, name: fields.required(name_field, line)? })
-}
-
-/// A phase; those in which older versions cleaned up the source were after the switch.
-fn phase(word: &str) -> Result<Phase, Invalid> {
-    match word {
-        "purge_source" | "needs_purge" => Ok(Phase::Done),
-        _ => Phase::parse(word),
-    }
 }

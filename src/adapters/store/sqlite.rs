@@ -21,6 +21,8 @@ pub use backup::SqliteBackup;
 use connection::SqliteFile;
 pub use restore::{RestoreError, Restored, restore};
 
+pub(super) use connection::look;
+
 /// A store in one SQLite file. Readers see the last committed state and never wait for the writer;
 /// what was committed survives a loss of power.
 pub struct SqliteStore {

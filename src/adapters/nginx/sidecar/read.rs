@@ -1,20 +1,18 @@
 //! Sidecars back to values: those that this program wrote, and those of 0.4.x, which say less.
 
 use super::FORMAT;
-use crate::adapters::fields::{Fields, checked, count, flag, id, line, ranged, text, time, whole};
+use crate::adapters::fields::parts::{credential, directives, element_times, extra_blocks, ip_rules, once, times};
+use crate::adapters::fields::{Fields, checked, count, flag, id, ranged, text, whole};
 use crate::adapters::nginx::snippet;
 use crate::domain::bucket::BucketName;
-use crate::domain::credential::{Credential, FernetToken};
-use crate::domain::disk::{DiskCredential, DiskPoolSidecar, DiskVhostSidecar};
+use crate::domain::disk::{DiskPoolSidecar, DiskVhostSidecar};
 use crate::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
-use crate::domain::invalid::Invalid;
 use crate::domain::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, PoolKind, PoolName, Role, Weight,
 };
 use crate::domain::route::{KeyPrefix, PathPrefix};
 use crate::domain::sidecar::{HighestIds, SidecarRoute};
-use crate::domain::time::Timestamp;
-use crate::domain::vhost::{ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Zone};
+use crate::domain::vhost::{PemPath, Port, ServerName};
 
 /// The sidecar of a pool.
 ///
@@ -63,18 +61,6 @@ pub fn pool(source: &str) -> Result<DiskPoolSidecar, String> {
     })
 }
 
-fn credential(fields: &mut Fields<'_>) -> Result<DiskCredential, String> {
-    let (created_at, updated_at) = times(fields);
-    Ok(DiskCredential {
-        access_key_enc: fields.required("access_key_enc", checked(FernetToken::parse))?,
-        secret_key_enc: fields.required("secret_key_enc", checked(FernetToken::parse))?,
-        endpoint_url: fields.optional("endpoint_url", line),
-        region: fields.or("region", Credential::DEFAULT_REGION.to_owned(), line),
-        created_at,
-        updated_at,
-    })
-}
-
 /// The sidecar of a vhost.
 ///
 /// # Errors
@@ -91,7 +77,7 @@ pub fn vhost(source: &str) -> Result<DiskVhostSidecar, String> {
             pool_id: fields.required("pool_id", id(PoolId))?,
             pool_name: fields.required("pool_name", checked(PoolName::parse))?,
             key_prefix: fields.optional("key_prefix", checked(KeyPrefix::parse)),
-            extra_directives: fields.optional("extra_directives", directives),
+            extra_directives: fields.optional("extra_directives", directives(&stays_in_place)),
             // One that is not known to be wanted is not switched on.
             enabled: fields.or("enabled", false, flag),
             created_at,
@@ -105,13 +91,13 @@ pub fn vhost(source: &str) -> Result<DiskVhostSidecar, String> {
         id: fields.optional("vhost_id", id(VhostId)),
         server_name,
         default_pool: named_pool(&mut fields, "default_pool_id", "default_pool_name"),
-        extra_blocks: extra_blocks(&mut fields),
+        extra_blocks: extra_blocks(&mut fields, &stays_in_place),
         ip_rules: ip_rules(&mut fields),
         listen_port: fields.optional("listen_port", ranged(Port::new)),
         ssl: fields.optional("ssl", flag),
         ssl_certificate: fields.optional("ssl_certificate", checked(PemPath::parse)),
         ssl_certificate_key: fields.optional("ssl_certificate_key", checked(PemPath::parse)),
-        extra_directives: fields.optional("extra_directives", directives),
+        extra_directives: fields.optional("extra_directives", directives(&stays_in_place)),
         enabled: fields.optional("enabled", flag),
         routes: routes.unwrap_or_default(),
         ignored_buckets: fields.texts("ignored_buckets", BucketName::parse).unwrap_or_default(),
@@ -119,33 +105,6 @@ pub fn vhost(source: &str) -> Result<DiskVhostSidecar, String> {
         updated_at,
         remains: fields.finish(),
     })
-}
-
-fn extra_blocks(fields: &mut Fields<'_>) -> Vec<ExtraBlock> {
-    let blocks = fields.objects("extra_blocks_json", |fields| {
-        Ok(ExtraBlock {
-            zone: fields.required("zone", checked(Zone::parse))?,
-            content: fields.required("content", directives)?,
-        })
-    });
-    blocks.unwrap_or_default()
-}
-
-fn ip_rules(fields: &mut Fields<'_>) -> Option<IpRules> {
-    let mode = fields.optional("ip_rule_mode", checked(IpRuleMode::parse));
-    let ranges = fields.texts("ip_rule_ips_json", IpRange::parse).unwrap_or_default();
-    match (mode, ranges.is_empty()) {
-        (None, true) => None,
-        (Some(mode), false) => IpRules::new(mode, ranges).ok(),
-        (Some(mode), true) => {
-            fields.note(format!("ip_rule_mode is {} but no address is listed; left out", mode.as_str()));
-            None
-        }
-        (None, false) => {
-            fields.note("ip_rule_ips_json lists addresses but ip_rule_mode does not say what for; left out");
-            None
-        }
-    }
 }
 
 /// The file of the highest ids.
@@ -182,13 +141,6 @@ fn object(source: &str) -> Result<Fields<'static>, String> {
     }
 }
 
-fn directives(value: &serde_json::Value) -> Result<Snippet, String> {
-    let text = text(value)?;
-    // What an operator of 0.4.x had is taken over, whatever is allowed now; but it must stay where it is put.
-    snippet::check(&text, true)?;
-    Snippet::parse(&text).map_err(|why: Invalid| why.to_string())
-}
-
 fn named_pool(
     fields: &mut Fields<'_>,
     id_field: &'static str,
@@ -205,30 +157,7 @@ fn named_pool(
     }
 }
 
-fn times(fields: &mut Fields<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
-    (fields.optional("created_at", time), fields.optional("updated_at", time))
-}
-
-/// The times of a part; those of the whole where it lacks them.
-fn element_times(
-    fields: &mut Fields<'_>,
-    created_at: Option<Timestamp>,
-    updated_at: Option<Timestamp>,
-) -> (Timestamp, Timestamp) {
-    let (created, updated) = times(fields);
-    let created = created.or(created_at).or(updated_at).unwrap_or(Timestamp::UNKNOWN);
-    (created, updated.or(updated_at).unwrap_or(created))
-}
-
-/// Leaves out what comes a second time.
-fn once<T>(fields: &mut Fields<'_>, name: &str, elements: &mut Vec<T>, id: impl Fn(&T) -> i64) {
-    let mut seen = std::collections::HashSet::new();
-    elements.retain(|element| {
-        let id = id(element);
-        let first = seen.insert(id);
-        if !first {
-            fields.note(format!("{name}: the id {id} stands there twice; the second one was left out"));
-        }
-        first
-    });
+/// What an operator of 0.4.x had is taken over, whatever is allowed now; but it must stay where it is put.
+fn stays_in_place(text: &str) -> Result<(), String> {
+    snippet::check(text, true)
 }

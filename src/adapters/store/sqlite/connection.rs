@@ -59,6 +59,14 @@ pub(super) fn connect(path: &Path, access: Access) -> Result<SqliteConnection, C
     Ok(connection)
 }
 
+/// Opens a file to look at it: not a byte of it changes.
+pub fn look(path: &Path) -> Result<SqliteConnection, ConnectError> {
+    // immutable keeps SQLite from making its two side files; where there is a log it must be read.
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    establish(path, if Path::new(&log).exists() { "mode=ro" } else { "mode=ro&immutable=1" })
+}
+
 /// Opens a connection with SQLite's own defaults; `query` is the query of its URI.
 pub(super) fn establish(path: &Path, query: &str) -> Result<SqliteConnection, ConnectError> {
     let encoded = encoded(&absolute_text(path)?);

@@ -15,8 +15,8 @@ use crate::adapters::store::schema_state::{is_behind, lines};
 use crate::fault::point;
 use crate::ports::store::Access;
 
-use super::connection::{SqliteFile, connect, establish};
-use super::copy::{beside, sync_names};
+use super::connection::{SqliteFile, connect, look};
+use super::copy::sync_names;
 use super::restore::finish;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -107,9 +107,7 @@ fn create(path: &Path) -> std::io::Result<()> {
 
 /// Opens a file without changing a byte of it.
 pub(super) fn peek(file: &SqliteFile) -> Result<SqliteConnection, OpenError> {
-    // immutable keeps SQLite from making its two side files; where there is a log it must be read.
-    let query = if beside(&file.path, "-wal").exists() { "mode=ro" } else { "mode=ro&immutable=1" };
-    establish(&file.path, query).map_err(|why| unopened(&file.place, &why))
+    look(&file.path).map_err(|why| unopened(&file.place, &why))
 }
 
 /// The names of the tables.

@@ -1,6 +1,8 @@
 //! Objects that somebody may have edited or damaged, read field by field: a field that is not as it must be is left
 //! out and becomes a sentence, and so does one that nobody asked for. Nothing is dropped unseen.
 
+pub mod parts;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Display;
