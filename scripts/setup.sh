@@ -27,6 +27,8 @@ missing_packages() {
     ls -d /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     command -v make >/dev/null || echo make
     command -v setpriv >/dev/null || echo util-linux
+    # The tests have systemd's own library read what the program writes.
+    compgen -G '/usr/lib/*/systemd/libsystemd-shared-*.so' >/dev/null || echo systemd
     # The first C file that a dependency compiles needs it (SQLite is compiled in).
     command -v cc >/dev/null || echo build-essential
     # Debian's python3 has no venv without its own package.

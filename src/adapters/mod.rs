@@ -8,4 +8,5 @@ pub mod logging;
 pub mod nginx;
 pub mod process_lock;
 pub mod s3;
+pub mod settings;
 pub mod store;

@@ -6,6 +6,7 @@ use super::ids::{AuditId, EntityKind};
 use super::invalid::words;
 use super::pool::{Member, Pool};
 use super::route::Route;
+use super::setting::SettingChange;
 use super::time::Timestamp;
 use super::vhost::Vhost;
 
@@ -36,6 +37,8 @@ words!(
         ManualReload = "manual_reload",
         /// Every file was written anew from the database.
         Rebuild = "rebuild",
+        /// The service manager was asked to start the program anew.
+        Restart = "restart",
     }
 );
 
@@ -51,6 +54,8 @@ pub enum Snapshot {
     Vhost(Vhost),
     /// A route.
     Route(Route),
+    /// A setting, masked.
+    Setting(SettingChange),
 }
 
 /// What nginx answered.
@@ -69,6 +74,8 @@ pub enum Subject {
     Entity(EntityKind, i64),
     /// The configuration as a whole.
     Config,
+    /// The settings of the program.
+    Settings,
 }
 
 impl Subject {
@@ -78,6 +85,7 @@ impl Subject {
         match self {
             Subject::Entity(kind, id) => (kind.noun(), Some(id)),
             Subject::Config => ("config", None),
+            Subject::Settings => ("settings", None),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod page;
 pub mod pool;
 pub mod route;
 pub mod services;
+pub mod setting;
 pub mod sidecar;
 pub mod time;
 pub mod vhost;

@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod gateway;
 pub mod object_storage;
+pub mod service_manager;
+pub mod settings_file;
 pub mod store;

@@ -11,6 +11,7 @@ mod paging;
 mod refusals;
 mod resources;
 mod served;
+mod settings;
 mod sidecars;
 mod vhosts;
 mod world;

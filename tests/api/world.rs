@@ -1,13 +1,18 @@
 //! The application under test and a client for it. The client checks on every answer what must hold for all.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
+use nanio_orchestrator::adapters::fake::service_manager::FakeManager;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
+use nanio_orchestrator::adapters::settings::EnvSettings;
+use nanio_orchestrator::config::{EnvFile, Sources};
 use nanio_orchestrator::domain::services::Services;
+use nanio_orchestrator::domain::services::settings::Settings;
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::clock::Clock;
 use nanio_orchestrator::ports::store::Store;
@@ -46,6 +51,10 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// Its storage nodes.
     pub buckets: Arc<FakeStorage>,
+    /// Its service manager.
+    pub manager: Arc<FakeManager>,
+    /// Its env file and what lies beside it.
+    home: Arc<tempfile::TempDir>,
     store: Store,
 }
 
@@ -107,18 +116,42 @@ impl World {
     /// An empty gateway.
     pub async fn start() -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_488_000)));
-        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY)
+        let home = tempfile::tempdir().unwrap();
+        let database = home.path().join("data/orchestrator.db");
+        let text = format!(
+            "# Core\nNANIO_ORCHESTRATOR_API_KEY=\"{KEY}\"\nNANIO_ORCHESTRATOR_DB_PATH={}\n",
+            database.display()
+        );
+        std::fs::write(home.path().join("config.env"), text).unwrap();
+        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY, Arc::new(home))
     }
 
     /// The same gateway after a restart of the program, perhaps with another key.
     pub fn restart(&self, key: &str) -> Self {
-        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key)
+        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key, self.home.clone())
     }
 
-    fn over(store: Store, gateway: ScriptedGateway, clock: Arc<TestClock>, key: &str) -> Self {
+    /// A file of the program's own: `config.env`, or something beside it.
+    pub fn home(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn over(
+        store: Store,
+        gateway: ScriptedGateway,
+        clock: Arc<TestClock>,
+        key: &str,
+        home: Arc<tempfile::TempDir>,
+    ) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
-        let (services, publish_loop) = Services::new(store.clone(), gateway.clone(), buckets.clone(), clock.clone());
+        let path = home.path().join("config.env").display().to_string();
+        let production_file = EnvFile::read(&path).unwrap();
+        let sources = Sources { production_file, production_path: Some(path), ..Sources::default() };
+        let (file, manager) = (Arc::new(EnvSettings::new(&Arc::new(sources))), Arc::new(FakeManager::default()));
+        let settings = Settings::new(store.clone(), file, manager.clone(), clock.clone());
+        let (services, publish_loop) =
+            Services::new(store.clone(), gateway.clone(), buckets.clone(), clock.clone(), settings);
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
             api_key: key.to_owned(),
@@ -130,7 +163,7 @@ impl World {
             clock: clock.clone(),
             store: store.clone(),
         };
-        Self { app: app(Arc::new(services), options).boxed(), gateway, clock, buckets, store }
+        Self { app: app(Arc::new(services), options).boxed(), gateway, clock, buckets, manager, home, store }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.

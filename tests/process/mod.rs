@@ -1,6 +1,8 @@
 //! The program as the service manager and the operator see it: exit status, stderr, signals.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod config;
+
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

@@ -1,13 +1,16 @@
 //! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
 
+mod config;
 mod demo;
 mod serve;
+mod service_user;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use config::ConfigCommand;
 use demo::DemoArguments;
 use serve::ServeArguments;
 
@@ -27,6 +30,9 @@ enum Command {
     Serve(ServeArguments),
     /// Run everything for real: a private nginx, storage nodes, the server
     Demo(DemoArguments),
+    /// Show and change settings; test, reload and rebuild the configuration of nginx
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -35,21 +41,20 @@ enum Command {
 impl Arguments {
     /// Does what the arguments ask for.
     pub async fn run(self) -> ExitCode {
+        let succeeded = |()| ExitCode::SUCCESS;
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
-            Command::Serve(arguments) => serve::run(arguments).await,
-            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Serve(arguments) => serve::run(arguments).await.map(succeeded),
+            Command::Demo(arguments) => demo::run(arguments).await.map(succeeded),
+            Command::Config(command) => command.run().await,
             Command::Openapi => {
                 print!("{}", crate::adapters::http::openapi_document());
-                Ok(())
+                Ok(ExitCode::SUCCESS)
             }
         };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(fault) => {
-                say(&format!("nanio-orchestrator: {fault}"));
-                ExitCode::FAILURE
-            }
-        }
+        done.unwrap_or_else(|fault| {
+            say(&format!("nanio-orchestrator: {fault}"));
+            ExitCode::FAILURE
+        })
     }
 }
 

@@ -1,4 +1,5 @@
 //! In-memory twins of the ports, for tests and for the dry-run development mode.
 
 pub mod object_storage;
+pub mod service_manager;
 pub mod store;

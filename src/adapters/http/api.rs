@@ -10,11 +10,12 @@ use super::health::HealthApi;
 use super::members::MembersApi;
 use super::pools::PoolsApi;
 use super::routes::RoutesApi;
+use super::settings::SettingsApi;
 use super::vhosts::VhostsApi;
 use crate::domain::services::Services;
 
 /// Every operation of the API.
-pub type Api = (PoolsApi, MembersApi, VhostsApi, RoutesApi, ConfigApi, AuditApi, HealthApi);
+pub type Api = (PoolsApi, MembersApi, VhostsApi, RoutesApi, ConfigApi, SettingsApi, AuditApi, HealthApi);
 
 /// What `/api/health` tells of the process.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ pub enum Group {
     Vhosts,
     /// Which pool serves a bucket of a vhost.
     Routes,
-    /// nginx's files and nginx itself.
+    /// nginx's files, nginx itself, and the settings of the program.
     Config,
     /// Who changed what, when, and what nginx said to it.
     Audit,
@@ -55,6 +56,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
         ConfigApi(services.clone()),
+        SettingsApi(services.clone()),
         AuditApi(services.clone()),
         HealthApi(services.clone(), facts),
     )

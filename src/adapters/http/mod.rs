@@ -33,6 +33,7 @@ mod routes;
 mod schema;
 mod server;
 mod session;
+mod settings;
 mod values;
 mod vhosts;
 

@@ -10,6 +10,7 @@ pub mod members;
 pub mod pools;
 pub mod publish;
 pub mod routes;
+pub mod settings;
 mod sidecars;
 pub mod vhosts;
 
@@ -21,6 +22,7 @@ use crate::domain::vhost::Snippet;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::object_storage::ObjectStorage;
+use crate::ports::settings_file::SettingsFileError;
 use crate::ports::store::{Store, StoreError};
 
 use audit_log::AuditLog;
@@ -30,6 +32,7 @@ use members::Members;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
 use routes::Routes;
+use settings::Settings;
 use vhosts::Vhosts;
 
 /// Why a use case did not do what it was asked. Nothing has changed.
@@ -60,6 +63,15 @@ pub enum ServiceError {
         /// The value.
         input: String,
     },
+    /// Not for clients of the API, whoever they are.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Not in this place or at this time; nothing is broken.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The settings' file.
+    #[error(transparent)]
+    SettingsFile(#[from] SettingsFileError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -89,6 +101,8 @@ pub struct Services {
     pub routes: Routes,
     /// The configuration as a whole.
     pub config: Config,
+    /// The settings of the program.
+    pub settings: Settings,
     /// The audit log.
     pub audit: AuditLog,
     /// Whether the program is well.
@@ -103,6 +117,7 @@ impl Services {
         gateway: Arc<dyn Gateway>,
         storage: Arc<dyn ObjectStorage>,
         clock: Arc<dyn Clock>,
+        settings: Settings,
     ) -> (Self, PublishLoop) {
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, publisher };
@@ -112,6 +127,7 @@ impl Services {
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
             config: Config::new(context.clone(), clock.clone()),
+            settings,
             audit: AuditLog::new(store),
             health: Health::new(context, clock),
         };
