@@ -246,7 +246,7 @@ failures! {
     /// Telling nginx to do something.
     Acting = [401, 403, 409, 422, 500, 503];
     /// Changing a setting.
-    Setting = [401, 403, 404, 413, 422, 500, 503];
+    Adjusting = [401, 403, 404, 413, 422, 500, 503];
     /// Having the program restarted.
     Restarting = [401, 403, 500, 503];
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::api::Group;
 use super::auth::Caller;
 use super::body::JsonBody;
-use super::error::{Failure, Reading, Restarting, Setting as SettingFailures};
+use super::error::{Adjusting, Failure, Reading, Restarting};
 use super::fault::Fault;
 use super::fields::{Field, Fields, Request};
 use super::params::{Path, PathPart};
@@ -205,9 +205,8 @@ impl Described for Scalar {
     }
 }
 
-/// A string, number or truth value, as the text that stands in the env file.
-#[derive(Debug, PartialEq)]
-struct Scalar(String);
+/// A string, number or truth value, as the text that stands in the env file. It may be a secret: no `Debug`.
+pub(super) struct Scalar(String);
 
 impl Field for Scalar {
     fn read(value: &Value) -> Result<Self, Vec<Fault>> {
@@ -271,7 +270,7 @@ impl SettingsApi {
         /// Its short name or its variable, in whatever case.
         key: Path<SettingKey>,
         new: JsonBody<NewValue>,
-    ) -> Result<Shown<ChangedView>, Failure<SettingFailures>> {
+    ) -> Result<Shown<ChangedView>, Failure<Adjusting>> {
         let value = new.0.0.ok_or_else(|| ServiceError::Refused("value: Field required".to_owned()))?;
         let services = self.0.clone();
         // A client that hangs up does not stop it half-way.

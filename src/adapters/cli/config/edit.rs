@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Fault, print};
+use super::{Fault, print, tell_when};
 use crate::adapters::cli::say;
 use crate::adapters::cli::serve;
 use crate::adapters::settings::EnvSettings;
@@ -38,7 +38,7 @@ pub(super) fn run(file: &EnvSettings) -> Result<(), Fault> {
     }
     copy.remove();
     print(&format!("✓ {path}"));
-    say("In force after the next start: systemctl restart nanio-orchestrator");
+    tell_when(file);
     Ok(())
 }
 

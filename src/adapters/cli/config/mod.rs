@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
+use super::say;
 use crate::adapters::settings::{EnvSettings, mended};
 use crate::config::{ConfigError, Settings, Sources};
 
@@ -80,6 +81,12 @@ fn file() -> Result<EnvSettings, Fault> {
 
 fn settings() -> Result<Settings, ConfigError> {
     Settings::from_sources(&Sources::gather(Vec::new())?)
+}
+
+/// Tells how what was written comes into force.
+fn tell_when(file: &EnvSettings) {
+    let how = if file.sources().is_dev() { "" } else { ": systemctl restart nanio-orchestrator" };
+    say(&format!("In force after the next start{how}"));
 }
 
 /// A line on stdout. A reader that has gone away has seen enough.

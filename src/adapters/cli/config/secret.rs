@@ -1,6 +1,6 @@
 //! `config generate-secret`.
 
-use super::{Fault, print};
+use super::{Fault, print, tell_when};
 use crate::adapters::cli::say;
 use crate::adapters::settings::EnvSettings;
 use crate::config::{Outlook, Setting};
@@ -31,6 +31,6 @@ pub(super) fn set(file: &EnvSettings, force: bool) -> Result<(), Fault> {
     file.set(setting, &key)?;
     print(&key);
     say(&format!("✓ Written to {} as {}", file.path().display(), setting.variable()));
-    say("In force after the next start: systemctl restart nanio-orchestrator");
+    tell_when(file);
     Ok(())
 }

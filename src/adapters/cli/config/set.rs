@@ -1,7 +1,7 @@
 //! `config set`.
 
 use super::show::unknown;
-use super::{Fault, print};
+use super::{Fault, print, tell_when};
 use crate::adapters::cli::say;
 use crate::adapters::settings::EnvSettings;
 use crate::config::{Origin, Setting};
@@ -21,7 +21,7 @@ pub(super) fn write(file: &EnvSettings, setting: &'static Setting, value: &str) 
             "note: the environment has another value of {}, which wins over the file in a program started from here",
             setting.variable()
         )),
-        Some(_) | None => say("In force after the next start: systemctl restart nanio-orchestrator"),
+        Some(_) | None => tell_when(file),
     }
     Ok(())
 }
