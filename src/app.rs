@@ -20,10 +20,13 @@ use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::s3::NodeStorage;
+use crate::adapters::settings::{EnvSettings, Systemd};
 use crate::adapters::store::{
     OpenError, PostgresBackup, PostgresStore, RestoreError, Restored, SqliteBackup, SqliteStore,
 };
 use crate::config::{NginxSudo, Settings};
+use crate::domain::audit::NginxAnswer;
+use crate::domain::services::settings::Settings as SettingsService;
 use crate::domain::services::{Ports, ServiceError, Services};
 use crate::fault::point;
 use crate::ports::backup::{Backup, Means};
@@ -151,6 +154,15 @@ pub async fn offline<T>(
     Ok(done)
 }
 
+/// Has nginx test what is on disk, without the database and while no server runs on the same data.
+///
+/// # Errors
+/// As [`offline`], but for the database.
+pub async fn validate(settings: &Settings) -> Result<NginxAnswer, StartError> {
+    let _lock = ProcessLock::take(&settings.db_path, "config validate", SystemClock.now())?;
+    Ok(gateway(settings).await?.validate().await)
+}
+
 /// The use cases at work, and the lock that makes them the only ones on their data.
 struct Running {
     services: Arc<Services>,
@@ -177,9 +189,15 @@ async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError
         migrations: Arc::new(MigrationDirectory::beside(&settings.db_path)),
         node_files: Arc::new(NodeTemplates::new()),
         backup: backup(settings),
+        settings: own_settings(settings, store.clone(), clock.clone()),
         clock: clock.clone(),
     };
     let (services, changes) = Services::new(ports);
+    match services.settings.recover().await.map_err(StartError::Recovery)? {
+        Recovery::Clean => {}
+        Recovery::RolledForward => tracing::warn!("a change of a setting that was interrupted was completed"),
+        Recovery::RolledBack => tracing::warn!("a change of a setting that was interrupted was taken back"),
+    }
     match changes.recover().await.map_err(StartError::Recovery)? {
         Recovery::Clean => {}
         Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),
@@ -291,6 +309,12 @@ async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> 
     };
     let command = NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo);
     Ok(Arc::new(NginxGateway::real(root, command, allow_raw).await?))
+}
+
+/// The settings of the program itself, as it was started.
+fn own_settings(settings: &Settings, store: Store, clock: Arc<dyn Clock>) -> SettingsService {
+    let (file, manager) = (EnvSettings::new(settings.sources()), Systemd::new(settings.dev));
+    SettingsService::new(store, Arc::new(file), Arc::new(manager), clock)
 }
 
 fn global_keys(settings: &Settings) -> Option<(String, String)> {

@@ -4,6 +4,7 @@
 //! Nothing is guessed: a value that cannot be used is named with its origin and with what is allowed, all
 //! of them at once. [`Sources::gather`] is the only input; all else is pure.
 
+mod change;
 pub mod env_file;
 mod problem;
 mod reader;
@@ -12,15 +13,17 @@ mod sources;
 mod table;
 mod values;
 
+pub use change::{Change, ChangeError, Outlook};
 pub use problem::{ConfigError, Problem};
 pub use reader::{Effective, Origin};
 pub use secret::{DatabaseUrl, Secret, mask, mask_url};
 pub use sources::{EnvFile, Sources};
 pub use table::{Category, Preset, SETTINGS, Setting, Settings, Shown, variable};
-pub use values::{LogFormat, LogLevel, NginxSudo};
+pub use values::{Kind, LogFormat, LogLevel, NginxSudo};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use reader::Reader;
 
@@ -28,6 +31,8 @@ use reader::Reader;
 pub const PREFIX: &str = "NANIO_ORCHESTRATOR_";
 /// The env file of a production installation.
 pub const PRODUCTION_FILE: &str = "/etc/nanio-orchestrator/config.env";
+/// The environment variable that names another env file of a production installation.
+pub const CONFIG_FILE: &str = "NANIO_ORCHESTRATOR_CONFIG_FILE";
 /// The env file, in the working directory, whose presence means dev mode.
 pub const DEV_FILE: &str = "dev.env";
 
@@ -37,27 +42,17 @@ impl Settings {
     /// # Errors
     /// Every value that cannot be used; and, in production, an API key that is missing or `changeme`.
     pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
-        let (dev, file) = sources.mode();
-        let merged = sources.merged(file);
-        let mut reader = Reader::new(&merged, dev);
-        let settings = Self::read(&mut reader);
-        let mut problems = std::mem::take(&mut reader.problems);
-        if let Some((text, origin)) = merged.get("dev")
-            && !text.is_empty()
-            && let Err(allowed) = values::boolean(text)
-        {
-            problems.push(Problem::text(format!("{}={text:?} ({origin}): must be {allowed}", variable("dev"))));
-        }
-        let effective = std::mem::take(&mut reader.effective);
-        problems.extend(conflicts(&effective, dev));
+        let Examined { settings, problems, .. } = examine(sources);
         match settings {
-            Some(mut settings) if problems.is_empty() => {
-                settings.warnings = warnings(&merged, &settings);
-                settings.effective = effective;
-                Ok(settings)
-            }
+            Some(settings) if problems.is_empty() => Ok(settings),
             _ => Err(ConfigError { problems }),
         }
+    }
+
+    /// What these settings were made of.
+    #[must_use]
+    pub fn sources(&self) -> &Arc<Sources> {
+        &self.sources
     }
 
     /// A setting's value as it was written (secrets in clear) and its origin.
@@ -93,8 +88,38 @@ impl Settings {
     }
 }
 
+/// Sources, looked at as a whole.
+struct Examined {
+    settings: Option<Settings>,
+    problems: Vec<Problem>,
+    effective: BTreeMap<&'static str, Effective>,
+}
+
+fn examine(sources: &Sources) -> Examined {
+    let (dev, file) = sources.mode();
+    let merged = sources.merged(file);
+    let mut reader = Reader::new(&merged, dev);
+    let settings = Settings::read(&mut reader);
+    let mut problems = std::mem::take(&mut reader.problems);
+    if let Some((text, origin)) = merged.get("dev")
+        && !text.is_empty()
+        && let Err(allowed) = values::boolean(text)
+    {
+        problems.push(Problem::text(format!("{}={text:?} ({origin}): must be {allowed}", variable("dev"))));
+    }
+    let effective = std::mem::take(&mut reader.effective);
+    problems.extend(conflicts(&effective, dev));
+    let settings = settings.map(|mut settings| {
+        settings.warnings = warnings(&merged, &settings);
+        settings.effective = effective.clone();
+        settings.sources = Arc::new(sources.clone());
+        settings
+    });
+    Examined { settings, problems, effective }
+}
+
 /// What each value allows by itself but not beside the others.
-fn conflicts(effective: &std::collections::BTreeMap<&'static str, Effective>, dev: bool) -> Vec<Problem> {
+fn conflicts(effective: &BTreeMap<&'static str, Effective>, dev: bool) -> Vec<Problem> {
     let text = |key: &str| effective.get(key).and_then(|e| e.text.as_deref());
     let mut problems = Vec::new();
     for (one, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
@@ -126,7 +151,7 @@ fn warnings(merged: &HashMap<String, (String, Origin)>, settings: &Settings) -> 
     keys.sort_unstable();
     for key in keys {
         let (text, origin) = &merged[key];
-        if key != "dev" && !SETTINGS.iter().any(|setting| setting.key == key) {
+        if key != "dev" && variable(key) != CONFIG_FILE && !SETTINGS.iter().any(|setting| setting.key == key) {
             warnings.push(format!("{} ({origin}) is not a setting of this program; it is ignored", variable(key)));
         }
         if matches!(origin, Origin::File { .. }) && text.contains(" #") {

@@ -12,4 +12,5 @@ pub mod nginx;
 pub mod node_files;
 pub mod process_lock;
 pub mod s3;
+pub mod settings;
 pub mod store;

@@ -7,6 +7,12 @@
 //! backslash escapes only `"`, `\`, `` ` `` and `$`, or joins lines; a `#` inside a value is part of it.
 //! A line without `=` is ignored. There is no error: every text has exactly one reading.
 
+mod assign;
+
+use std::ops::Range;
+
+pub use assign::{AssignError, assign};
+
 /// One `KEY=value` of an env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
@@ -16,18 +22,27 @@ pub struct Assignment {
     pub value: String,
     /// The line on which the name stands, from 1.
     pub line: usize,
+    /// Its bytes in the text, from the name to the end of the value, without the line's end.
+    pub span: Range<usize>,
 }
 
 /// All assignments of a text, in order; a later one overrides an earlier one of the same name.
 #[must_use]
 pub fn parse(text: &str) -> Vec<Assignment> {
+    read(text).0
+}
+
+/// The assignments of a text, and where its comments are.
+fn read(text: &str) -> (Vec<Assignment>, Vec<Range<usize>>) {
     let mut reader = Reader::default();
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
+        reader.at = at;
         reader.step(c);
         if c == '\n' {
             reader.line += 1;
         }
     }
+    reader.at = text.len();
     reader.finish()
 }
 
@@ -56,17 +71,24 @@ struct Reader {
     /// Lines that have ended.
     line: usize,
     key_line: usize,
+    /// Where we are, and where the name or comment began.
+    at: usize,
+    began: usize,
     done: Vec<Assignment>,
+    comments: Vec<Range<usize>>,
 }
 
 impl Reader {
     fn step(&mut self, c: char) {
         self.state = match self.state {
             State::BeforeKey => match c {
-                '#' | ';' => State::Comment,
+                '#' | ';' => {
+                    self.began = self.at;
+                    State::Comment
+                }
                 c if is_blank(c) => State::BeforeKey,
                 c => {
-                    self.key_line = self.line + 1;
+                    (self.key_line, self.began) = (self.line + 1, self.at);
                     self.key.push(c);
                     State::Key
                 }
@@ -131,7 +153,7 @@ impl Reader {
                 }
                 State::DoubleQuoted
             }
-            State::Comment | State::CommentEscape if is_newline(c) => State::BeforeKey,
+            State::Comment | State::CommentEscape if is_newline(c) => self.end_comment(),
             State::Comment if c == '\\' => State::CommentEscape,
             State::Comment | State::CommentEscape => State::Comment,
         };
@@ -154,13 +176,21 @@ impl Reader {
     fn end_assignment(&mut self) -> State {
         let key = std::mem::take(&mut self.key).trim_end_matches(is_blank).to_owned();
         let value = std::mem::take(&mut self.value);
-        self.done.push(Assignment { key, value, line: self.key_line });
+        self.done.push(Assignment { key, value, line: self.key_line, span: self.began..self.at });
         State::BeforeKey
     }
 
-    fn finish(mut self) -> Vec<Assignment> {
+    fn end_comment(&mut self) -> State {
+        self.comments.push(self.began..self.at);
+        State::BeforeKey
+    }
+
+    fn finish(mut self) -> (Vec<Assignment>, Vec<Range<usize>>) {
         match self.state {
-            State::BeforeKey | State::Key | State::Comment | State::CommentEscape => {}
+            State::BeforeKey | State::Key => {}
+            State::Comment | State::CommentEscape => {
+                self.end_comment();
+            }
             State::Value => {
                 self.drop_blank_end();
                 self.end_assignment();
@@ -169,7 +199,7 @@ impl Reader {
                 self.end_assignment();
             }
         }
-        self.done
+        (self.done, self.comments)
     }
 }
 

@@ -7,29 +7,34 @@ use super::table::{Setting, variable};
 
 /// One thing that is wrong, in words for the operator. Secrets in it are masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem(String);
+pub struct Problem {
+    /// Whose value it is about, if it is about one.
+    pub(super) key: Option<&'static str>,
+    text: String,
+}
 
 impl Problem {
     /// A value outside what is allowed.
-    pub(super) fn new(setting: &Setting, text: &str, origin: &Origin, allowed: &str) -> Self {
+    pub(super) fn new(setting: &'static Setting, text: &str, origin: &Origin, allowed: &str) -> Self {
         let shown = setting.mask(text);
-        Self(format!("{}={shown:?} ({origin}): must be {allowed}", setting.variable()))
+        let text = format!("{}={shown:?} ({origin}): must be {allowed}", setting.variable());
+        Self { key: Some(setting.key), text }
     }
 
     /// A value that fits by itself, but not with the rest.
-    pub(super) fn of_key(key: &str, what: &str) -> Self {
-        Self(format!("{}: {what}", variable(key)))
+    pub(super) fn of_key(key: &'static str, what: &str) -> Self {
+        Self { key: Some(key), text: format!("{}: {what}", variable(key)) }
     }
 
     /// Anything else.
     pub(super) fn text(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self { key: None, text: what.into() }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Where settings come from: flags, the environment, and one env file. The only input of this module.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 
 use super::env_file;
 use super::problem::{ConfigError, Problem};
 use super::reader::Origin;
 use super::values;
-use super::{DEV_FILE, PREFIX, PRODUCTION_FILE};
+use super::{CONFIG_FILE, DEV_FILE, PREFIX, PRODUCTION_FILE};
 
 /// The text of an env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,24 @@ pub struct EnvFile {
     pub text: String,
 }
 
+impl EnvFile {
+    /// The file at `path`; `None` if there is none.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn read(path: &str) -> Result<Option<Self>, Problem> {
+        match std::fs::read_to_string(Path::new(path)) {
+            Ok(text) => Ok(Some(Self { path: path.to_owned(), text })),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Problem::text(format!(
+                "{path} exists but cannot be read ({error}): give this user the right to read it, or run as the service's user"
+            ))),
+        }
+    }
+}
+
 /// Everything that settings are made of.
+/// `Debug` shows no value, since any may be a secret.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// Command line flags: short key and value. They win over all else.
@@ -29,6 +47,14 @@ pub struct Sources {
     pub dev_file: Option<EnvFile>,
     /// The production file, if it exists.
     pub production_file: Option<EnvFile>,
+    /// Where the production file is, if not at [`PRODUCTION_FILE`].
+    pub production_path: Option<String>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("file", &self.file_path()).finish_non_exhaustive()
+    }
 }
 
 impl Sources {
@@ -50,27 +76,68 @@ impl Sources {
                 Err(_) => {}
             }
         }
-        let mut file = |path: &str| match read(path) {
+        let mut file = |path: &str| match EnvFile::read(path) {
             Ok(file) => file,
             Err(problem) => {
                 problems.push(problem);
                 None
             }
         };
+        let production_path = environment.get(CONFIG_FILE).filter(|path| !path.is_empty()).cloned();
         let dev_file = file(DEV_FILE);
-        let mut sources = Self { flags, environment, dev_file, production_file: None };
+        let mut sources = Self { flags, environment, dev_file, production_file: None, production_path };
         if !sources.reads_dev_file() {
-            sources.production_file = file(PRODUCTION_FILE);
+            sources.production_file = file(sources.file_path());
         }
         if problems.is_empty() { Ok(sources) } else { Err(ConfigError { problems }) }
     }
 
+    /// The path of the env file in force, whether or not there is one.
+    #[must_use]
+    pub fn file_path(&self) -> &str {
+        if self.reads_dev_file() { DEV_FILE } else { self.production_path.as_deref().unwrap_or(PRODUCTION_FILE) }
+    }
+
     /// Whether the dev file (or, in dev mode without one, no file) is read instead of the production file.
-    fn reads_dev_file(&self) -> bool {
+    #[must_use]
+    pub fn reads_dev_file(&self) -> bool {
         self.mode_asked_by_environment()
             .or_else(|| self.mode_asked_by_dev_file())
             .or_else(|| self.mode_of_dev_variable())
             .unwrap_or(false)
+    }
+
+    /// Whether the program runs in dev mode.
+    #[must_use]
+    pub fn is_dev(&self) -> bool {
+        self.mode().0
+    }
+
+    /// The env file in force as it was read.
+    #[must_use]
+    pub fn file(&self) -> Option<&EnvFile> {
+        self.mode().1
+    }
+
+    /// What the next start will find if the env file in force holds `text` then. A variable that has the file's own
+    /// value was made from it, as the service manager does, and will be made again.
+    #[must_use]
+    pub fn next_start(&self, text: Option<&str>) -> Self {
+        let mut next = self.clone();
+        if let Some(file) = self.file() {
+            let written = written(file);
+            next.environment.retain(|name, value| {
+                short_key(name).and_then(|key| written.get(&key)).is_none_or(|(text, _)| text != value)
+            });
+        }
+        let file = text.map(|text| EnvFile { path: self.file_path().to_owned(), text: text.to_owned() });
+        if self.reads_dev_file() {
+            // A dev mode that was asked for by the file alone stays with it.
+            next.dev_file = file;
+        } else {
+            next.production_file = file;
+        }
+        next
     }
 
     /// The env file in force and whether it is dev mode.
@@ -102,21 +169,17 @@ impl Sources {
 
     /// Every value of ours by short key, from the strongest source that has it.
     pub(super) fn merged(&self, file: Option<&EnvFile>) -> HashMap<String, (String, Origin)> {
-        let mut merged = HashMap::new();
-        if let Some(file) = file {
-            for assignment in env_file::parse(&file.text) {
-                if let Some(key) = short_key(&assignment.key) {
-                    let origin = Origin::File { path: file.path.clone(), line: assignment.line };
-                    merged.insert(key, (assignment.value, origin));
-                }
-            }
-        }
+        let mut merged = file.map(written).unwrap_or_default();
         let mut names: Vec<&String> = self.environment.keys().filter(|name| is_ours(name)).collect();
         // Upper case sorts first and is to win over other spellings, so it is inserted last.
         names.sort_unstable_by(|a, b| b.cmp(a));
         for name in names {
-            if let Some(key) = short_key(name) {
-                merged.insert(key, (self.environment[name].clone(), Origin::Environment));
+            let value = &self.environment[name];
+            // The same value as in the file came from there, and the line says more than "environment".
+            if let Some(key) = short_key(name)
+                && merged.get(&key).is_none_or(|(text, _)| text != value)
+            {
+                merged.insert(key, (value.clone(), Origin::Environment));
             }
         }
         for (key, value) in &self.flags {
@@ -124,6 +187,18 @@ impl Sources {
         }
         merged
     }
+}
+
+/// Every value of ours that a file holds, by short key.
+fn written(file: &EnvFile) -> HashMap<String, (String, Origin)> {
+    let mut written = HashMap::new();
+    for assignment in env_file::parse(&file.text) {
+        if let Some(key) = short_key(&assignment.key) {
+            let origin = Origin::File { path: file.path.clone(), line: assignment.line };
+            written.insert(key, (assignment.value, origin));
+        }
+    }
+    written
 }
 
 fn dev_line(text: &str) -> Option<bool> {
@@ -139,14 +214,4 @@ fn is_ours(name: &str) -> bool {
 fn short_key(name: &str) -> Option<String> {
     let (prefix, key) = name.split_at_checked(PREFIX.len())?;
     (prefix.eq_ignore_ascii_case(PREFIX) && !key.is_empty()).then(|| key.to_ascii_lowercase())
-}
-
-fn read(path: &str) -> Result<Option<EnvFile>, Problem> {
-    match std::fs::read_to_string(Path::new(path)) {
-        Ok(text) => Ok(Some(EnvFile { path: path.to_owned(), text })),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Problem::text(format!(
-            "{path} exists but cannot be read ({error}): give this user the right to read it, or run as the service's user"
-        ))),
-    }
 }

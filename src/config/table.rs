@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::reader::{Effective, Reader};
 use super::secret::{DatabaseUrl, Secret};
-use super::values::{self, LogFormat, LogLevel, NginxSudo};
+use super::sources::Sources;
+use super::values::{self, Kind, LogFormat, LogLevel, NginxSudo, Typed};
 
 /// What a setting is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +27,22 @@ pub enum Category {
     Migrations,
     /// Watching the server.
     Observability,
+}
+
+impl Category {
+    /// Its heading.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Core => "Core",
+            Self::Database => "Database",
+            Self::Security => "Security",
+            Self::S3 => "S3",
+            Self::Nginx => "Nginx",
+            Self::Migrations => "Migrations",
+            Self::Observability => "Observability",
+        }
+    }
 }
 
 /// The value of a setting that nobody set.
@@ -65,6 +83,8 @@ pub struct Setting {
     pub preset: Preset,
     /// How much of it may be shown.
     pub shown: Shown,
+    /// What kind of value it is to a client.
+    pub kind: Kind,
     description: &'static str,
     check: fn(&str) -> Result<(), String>,
 }
@@ -74,6 +94,21 @@ impl Setting {
     #[must_use]
     pub fn description(&self) -> &'static str {
         self.description.trim()
+    }
+
+    /// Whether only who works on the machine may change it: it names a program, a file, a database or a guard, so
+    /// that it would give a client of the API more than the API does.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        GUARDED.contains(&self.key)
+    }
+
+    /// The setting with this short or full name, in whatever case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        let name = name.trim().to_ascii_lowercase();
+        let key = name.strip_prefix(&super::PREFIX.to_ascii_lowercase()).unwrap_or(&name);
+        SETTINGS.iter().find(|setting| setting.key == key)
     }
 
     /// The name of its environment variable.
@@ -101,6 +136,23 @@ impl Setting {
     }
 }
 
+/// See [`Setting::is_guarded`].
+const GUARDED: [&str; 13] = [
+    "rclone_path",
+    "nginx_bin",
+    "nginx_conf",
+    "nginx_sudo",
+    "nginx_config_dir",
+    "db_path",
+    "db_backup_path",
+    "database_url",
+    "log_file",
+    "allow_raw_directives",
+    "tls_cert",
+    "tls_key",
+    "migration_gate_dir",
+];
+
 /// The environment variable of a short name.
 #[must_use]
 pub fn variable(key: &str) -> String {
@@ -124,6 +176,7 @@ macro_rules! settings {
             )*)*
             pub(super) effective: BTreeMap<&'static str, Effective>,
             pub(super) warnings: Vec<String>,
+            pub(super) sources: Arc<Sources>,
         }
 
         /// All settings but `dev`, in the order in which they are shown.
@@ -133,6 +186,7 @@ macro_rules! settings {
                 category: Category::$category,
                 preset: $preset,
                 shown: Shown::$shown,
+                kind: <$type as Typed>::KIND,
                 description: $doc,
                 check: |text| ($read)(text).map(drop),
             },
@@ -148,6 +202,7 @@ macro_rules! settings {
                     $($($field: $field?,)*)*
                     effective: BTreeMap::new(),
                     warnings: Vec::new(),
+                    sources: Arc::default(),
                 })
             }
         }

@@ -171,12 +171,37 @@ fn names_are_case_insensitive_and_unknown_ones_are_told() {
 }
 
 #[test]
+fn what_the_service_manager_made_of_the_file_is_told_as_the_files() {
+    let mut sources = production("NANIO_ORCHESTRATOR_API_KEY=k\nNANIO_ORCHESTRATOR_PORT=70000\n");
+    sources.environment = environment(&[("PORT", "70000"), ("API_KEY", "other"), ("CONFIG_FILE", PRODUCTION_FILE)]);
+    assert!(
+        refused(&sources).contains("NANIO_ORCHESTRATOR_PORT=\"70000\" (/etc/nanio-orchestrator/config.env, line 2)")
+    );
+    // At the next start it makes them anew; what came from elsewhere stays.
+    let next = read(&sources.next_start(Some("NANIO_ORCHESTRATOR_API_KEY=k\nNANIO_ORCHESTRATOR_PORT=81\n")));
+    assert_eq!((next.port, next.api_key.reveal()), (81, "other"));
+    assert_eq!(next.warnings(), [""; 0]);
+    assert_eq!(sources.next_start(None).file(), None);
+}
+
+#[test]
+fn a_setting_is_found_by_either_name_in_whatever_case() {
+    for name in ["log_level", "LOG_LEVEL", "NANIO_ORCHESTRATOR_LOG_LEVEL", " nanio_orchestrator_Log_level "] {
+        assert_eq!(Setting::named(name).map(|setting| setting.key), Some("log_level"), "{name}");
+    }
+    assert!(Setting::named("level").is_none() && Setting::named("").is_none());
+    let guarded: Vec<&str> =
+        SETTINGS.iter().filter(|setting| setting.is_guarded()).map(|setting| setting.key).collect();
+    assert_eq!(guarded.len(), 13, "every name of the list is that of a setting: {guarded:?}");
+}
+
+#[test]
 fn no_secret_is_in_the_debug_form_of_settings() {
     let sources = production(&format!(
         "NANIO_ORCHESTRATOR_API_KEY=keykeykey\nNANIO_ORCHESTRATOR_SECRET={KEY}\nNANIO_ORCHESTRATOR_S3_SECRET_KEY=s3s3s3s3\n\
          NANIO_ORCHESTRATOR_DATABASE_URL=postgres://u:topsecret@h/d\nNANIO_ORCHESTRATOR_METRICS_TOKEN=tokentoken"
     ));
-    let debug = format!("{:?} {sources:?}", read(&sources), sources = "");
+    let debug = format!("{:?} {sources:?}", read(&sources));
     for secret in ["keykeykey", KEY, "s3s3s3s3", "topsecret", "tokentoken"] {
         assert!(!debug.contains(secret), "{secret} in {debug}");
     }

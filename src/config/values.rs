@@ -42,6 +42,39 @@ pub enum LogFormat {
     Json,
 }
 
+/// What kind of value a setting is to a client: the JSON type that 0.4.x gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A whole number.
+    Number,
+    /// True or false.
+    Flag,
+}
+
+/// A type of the fields of `Settings`.
+pub(super) trait Typed {
+    const KIND: Kind;
+}
+
+macro_rules! typed {
+    ($($kind:ident: $($name:ty),+;)+) => {
+        $($(impl Typed for $name {
+            const KIND: Kind = Kind::$kind;
+        })+)+
+    };
+}
+typed! {
+    Text: String, PathBuf, Secret, DatabaseUrl, LogLevel, LogFormat, NginxSudo;
+    Number: u16, u32, Duration;
+    Flag: bool;
+}
+
+impl<T: Typed> Typed for Option<T> {
+    const KIND: Kind = T::KIND;
+}
+
 /// A whole number of a range.
 pub(super) fn number<T>(text: &str, least: T, most: T) -> Read<T>
 where

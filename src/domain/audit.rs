@@ -7,6 +7,7 @@ use super::invalid::words;
 use super::pool::{Member, Pool};
 use super::restore::Import;
 use super::route::Route;
+use super::setting::SettingChange;
 use super::time::Timestamp;
 use super::vhost::Vhost;
 
@@ -49,6 +50,8 @@ words!(
         Backup = "backup",
         /// A copy took the place of the database.
         Restore = "restore",
+        /// The service manager was asked to start the program anew.
+        Restart = "restart",
     }
 );
 
@@ -72,6 +75,8 @@ pub enum Snapshot {
     File(FileSnapshot),
     /// What came of a backup.
     Backup(BackupOutcome),
+    /// A setting, masked.
+    Setting(SettingChange),
 }
 
 /// A managed file, as the audit log names it.
@@ -183,6 +188,8 @@ pub enum Subject {
     Entity(EntityKind, i64),
     /// The configuration as a whole.
     Config,
+    /// The settings of the program.
+    Settings,
 }
 
 impl Subject {
@@ -192,6 +199,7 @@ impl Subject {
         match self {
             Subject::Entity(kind, id) => (kind.noun(), Some(id)),
             Subject::Config => ("config", None),
+            Subject::Settings => ("settings", None),
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod pool;
 pub mod restore;
 pub mod route;
 pub mod services;
+pub mod setting;
 pub mod sidecar;
 pub mod time;
 pub mod vhost;

@@ -15,6 +15,7 @@ mod refusals;
 mod resources;
 mod restore;
 mod served;
+mod settings;
 mod sidecars;
 mod takeover;
 mod vhosts;

@@ -23,7 +23,7 @@ fn copy(from: &Path, to: &Path) {
 async fn world() -> World {
     let world = World::start().await;
     copy(&fixture().join("nginx"), world.gateway.root());
-    copy(&fixture().join("migrations"), &world.migrations_directory());
+    copy(&fixture().join("migrations"), &world.home("data/migrations"));
     world
 }
 

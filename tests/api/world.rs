@@ -1,15 +1,20 @@
 //! The application under test and a client for it. The client checks on every answer what must hold for all.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
 use nanio_orchestrator::adapters::fake::backup::FakeBackup;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
+use nanio_orchestrator::adapters::fake::service_manager::FakeManager;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
 use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::adapters::node_files::NodeTemplates;
+use nanio_orchestrator::adapters::settings::EnvSettings;
+use nanio_orchestrator::config::{EnvFile, Sources};
+use nanio_orchestrator::domain::services::settings::Settings;
 use nanio_orchestrator::domain::services::{Ports, Services};
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::clock::Clock;
@@ -53,8 +58,11 @@ pub struct World {
     pub backup: Arc<FakeBackup>,
     /// Its use cases.
     pub services: Arc<Services>,
+    /// Its service manager.
+    pub manager: Arc<FakeManager>,
+    /// Its env file and what lies beside it.
+    home: Arc<tempfile::TempDir>,
     store: Store,
-    data: Arc<tempfile::TempDir>,
 }
 
 /// An answer.
@@ -111,37 +119,29 @@ impl Answer {
     }
 }
 
-fn records(data: &tempfile::TempDir) -> MigrationDirectory {
-    MigrationDirectory::beside(&data.path().join("orchestrator.db"))
-}
-
 impl World {
     /// An empty gateway.
     pub async fn start() -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_488_000)));
-        let data = Arc::new(tempfile::tempdir().unwrap());
-        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY, data)
+        let home = tempfile::tempdir().unwrap();
+        let database = home.path().join("data/orchestrator.db");
+        let text = format!(
+            "# Core\nNANIO_ORCHESTRATOR_API_KEY=\"{KEY}\"\nNANIO_ORCHESTRATOR_DB_PATH={}\n",
+            database.display()
+        );
+        std::fs::write(home.path().join("config.env"), text).unwrap();
+        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY, Arc::new(home))
     }
 
     /// The same gateway after a restart of the program, perhaps with another key.
     pub fn restart(&self, key: &str) -> Self {
-        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key, self.data.clone())
+        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key, self.home.clone())
     }
 
     /// The same gateway after the database was lost.
     pub fn without_database(&self) -> Self {
-        Self::over(
-            Store::new(Arc::new(FakeStore::new())),
-            self.gateway.again(),
-            self.clock.clone(),
-            KEY,
-            self.data.clone(),
-        )
-    }
-
-    /// Where they are.
-    pub fn migrations_directory(&self) -> std::path::PathBuf {
-        self.data.path().join("migrations")
+        let store = Store::new(Arc::new(FakeStore::new()));
+        Self::over(store, self.gateway.again(), self.clock.clone(), KEY, self.home.clone())
     }
 
     /// The database, for rows that no request makes.
@@ -149,24 +149,34 @@ impl World {
         &self.store
     }
 
+    /// A file of the program's own: `config.env`, or something beside it.
+    pub fn home(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
     fn over(
         store: Store,
         gateway: ScriptedGateway,
         clock: Arc<TestClock>,
         key: &str,
-        data: Arc<tempfile::TempDir>,
+        home: Arc<tempfile::TempDir>,
     ) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
+        let path = home.path().join("config.env").display().to_string();
+        let production_file = EnvFile::read(&path).unwrap();
+        let sources = Sources { production_file, production_path: Some(path), ..Sources::default() };
+        let (file, manager) = (Arc::new(EnvSettings::new(&Arc::new(sources))), Arc::new(FakeManager::default()));
         let copied = store.clone();
         let backup = Arc::new(FakeBackup::of(move || copied.version().to_le_bytes().to_vec(), 3));
         let ports = Ports {
             store: store.clone(),
             gateway: gateway.clone(),
             storage: buckets.clone(),
-            migrations: Arc::new(records(&data)),
+            migrations: Arc::new(MigrationDirectory::beside(&home.path().join("data/orchestrator.db"))),
             node_files: Arc::new(NodeTemplates::new()),
             backup: backup.clone(),
+            settings: Settings::new(store.clone(), file, manager.clone(), clock.clone()),
             clock: clock.clone(),
         };
         let (services, publish_loop) = Services::new(ports);
@@ -183,7 +193,7 @@ impl World {
             store: store.clone(),
         };
         let app = app(services.clone(), options).boxed();
-        Self { app, gateway, clock, buckets, backup, services, store, data }
+        Self { app, gateway, clock, buckets, backup, services, manager, home, store }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.

@@ -31,7 +31,7 @@ const INPUT_OUTPUT: [&str; 8] = [
     "std::time::Instant",
 ];
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 11] = [
     Rule {
         place: "src/domain",
         only: &["std", "serde", "thiserror", "chrono", "crate::domain"],
@@ -98,6 +98,20 @@ const RULES: [Rule; 9] = [
         only: &[],
         never: &[
             "crate::domain::services",
+            "crate::adapters::nginx",
+            "crate::adapters::s3",
+            "crate::adapters::http",
+            "crate::adapters::cli",
+            "crate::app",
+        ],
+        why: "an adapter knows its port, and no other adapter",
+    },
+    Rule {
+        place: "src/adapters/settings",
+        only: &[],
+        never: &[
+            "crate::domain::services",
+            "crate::adapters::store",
             "crate::adapters::nginx",
             "crate::adapters::s3",
             "crate::adapters::http",

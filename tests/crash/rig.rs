@@ -15,6 +15,10 @@ use crate::support::http::Request;
 use crate::support::nginx::{PrivateNginx, free_port, snapshot};
 
 const KEY: &str = "a key of the tests";
+const ENV_FILE: &str = "data/config.env";
+/// Long enough that what is written over it in place is shorter and longer.
+const ENV_TEXT: &str =
+    "# Migrations\n# NANIO_ORCHESTRATOR_MIGRATION_CHECKERS=the default\nNANIO_ORCHESTRATOR_MIGRATION_TRANSFERS=4\n";
 
 /// The place of one worker. Its paths stay the same, so that what is restored there is what was kept.
 pub struct Rig {
@@ -38,6 +42,7 @@ impl Rig {
     pub fn new() -> Self {
         let mut nginx = PrivateNginx::in_directory(directory());
         fs::create_dir(nginx.dir.path().join("data")).unwrap();
+        fs::write(nginx.dir.path().join(ENV_FILE), ENV_TEXT).unwrap();
         nginx.start();
         Self { nginx, kept: directory(), port: free_port(), listen: free_port() }
     }
@@ -59,6 +64,7 @@ impl Rig {
             ("NGINX_CONFIG_DIR", self.nginx.managed().display().to_string()),
             ("NGINX_CONF", self.nginx.conf().display().to_string()),
             ("NGINX_SUDO", "never".into()),
+            ("CONFIG_FILE", self.dir().join(ENV_FILE).display().to_string()),
             ("FAULT_LOG", self.log().display().to_string()),
         ] {
             command.env(format!("NANIO_ORCHESTRATOR_{name}"), value);
@@ -136,11 +142,14 @@ impl Rig {
             |entry: Value| json!([entry["action"], entry["entity_type"], entry["entity_id"], entry["nginx_reload_ok"]]);
         let mut audit: Vec<Value> = list(self.get("/api/audit?per_page=200")).into_iter().map(entry).collect();
         audit.reverse();
+        let mut disk: BTreeMap<_, _> =
+            snapshot(&self.nginx.managed()).into_iter().map(without_times_in_sidecars).collect();
+        disk.insert(ENV_FILE.into(), fs::read(self.dir().join(ENV_FILE)).unwrap());
         Seen {
             entities: without_times(Value::from(entities)),
             files: files.into_iter().map(file).collect(),
             audit,
-            disk: snapshot(&self.nginx.managed()).into_iter().map(without_times_in_sidecars).collect(),
+            disk,
         }
     }
 
@@ -231,7 +240,8 @@ impl Rig {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 if path.is_dir() {
                     dirs.push(path);
-                } else if kept || name.ends_with(".tmp") || name.ends_with(".bak.new") || name == "intent.json" {
+                } else if kept || [".tmp", ".settings", ".bak.new", "intent.json"].iter().any(|end| name.ends_with(end))
+                {
                     found.push(path);
                 }
             }
@@ -245,6 +255,7 @@ impl Rig {
         let _ = fs::remove_dir_all(&to);
         fs::create_dir(&to).unwrap();
         copy(&[&self.nginx.managed(), &self.dir().join("data")], &to);
+        let _ = fs::remove_dir_all(to.join(ENV_FILE).with_extension("env.tmp"));
     }
 
     /// Puts a state that was kept in the place of what is there, and sets the scene.
@@ -271,6 +282,9 @@ impl Rig {
                 let heavier = weight.parse::<u32>().unwrap() + 1;
                 fs::remove_file(&edited).unwrap();
                 fs::write(&edited, format!("{before}weight={heavier} {behind}")).unwrap();
+            }
+            Scene::NoFileBeside => {
+                fs::create_dir_all(self.dir().join(ENV_FILE).with_extension("env.tmp").join("in the way")).unwrap();
             }
             Scene::Edited => {
                 let managed = self.nginx.managed();

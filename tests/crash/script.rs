@@ -22,6 +22,8 @@ pub enum Scene {
     Plain,
     /// The candidate main file cannot be written, so that candidates are swapped in and tested there.
     NoCandidate,
+    /// No file can be made beside the env file, so that it is written in place.
+    NoFileBeside,
     /// A managed file was edited by hand, another one was left by somebody, and a change was refused.
     Edited,
     /// A member's weight was edited by hand.
@@ -87,6 +89,15 @@ pub fn steps(port: u16) -> Vec<Step> {
             )
         },
         thorough(step("make the database again", "POST", "/api/config/rebuild-from-disk?force=true", Value::Null)),
+        thorough(step("set a setting", "PUT", "/api/config/settings/migration_checkers", json!({"value": 16}))),
+        in_scene(
+            Scene::NoFileBeside,
+            step("set it in place", "PUT", "/api/config/settings/migration_transfers", json!({"value": "32"})),
+        ),
+        in_scene(
+            Scene::NoFileBeside,
+            step("shorten it in place", "PUT", "/api/config/settings/migration_transfers", json!({"value": ""})),
+        ),
         step("delete a route", "DELETE", "/api/vhosts/1/routes/2?allow_orphan=true", Value::Null),
         step("delete a vhost", "DELETE", "/api/vhosts/1?allow_orphan=true", Value::Null),
         step("delete a pool", "DELETE", "/api/pools/2", Value::Null),

@@ -1,14 +1,17 @@
 //! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
 
+mod config;
 mod demo;
 mod restore_db;
 mod serve;
+mod service_user;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use config::ConfigCommand;
 use demo::DemoArguments;
 use restore_db::RestoreArguments;
 use serve::ServeArguments;
@@ -31,6 +34,9 @@ enum Command {
     Demo(DemoArguments),
     /// Put a backup in the place of the database (the server must be stopped)
     RestoreDb(RestoreArguments),
+    /// Show and change settings; test, reload and rebuild the configuration of nginx
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -39,22 +45,21 @@ enum Command {
 impl Arguments {
     /// Does what the arguments ask for.
     pub async fn run(self) -> ExitCode {
+        let succeeded = |()| ExitCode::SUCCESS;
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
-            Command::Serve(arguments) => serve::run(arguments).await,
-            Command::Demo(arguments) => demo::run(arguments).await,
-            Command::RestoreDb(arguments) => restore_db::run(arguments).await,
+            Command::Serve(arguments) => serve::run(arguments).await.map(succeeded),
+            Command::Demo(arguments) => demo::run(arguments).await.map(succeeded),
+            Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
+            Command::Config(command) => command.run().await,
             Command::Openapi => {
                 print!("{}", crate::adapters::http::openapi_document());
-                Ok(())
+                Ok(ExitCode::SUCCESS)
             }
         };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(fault) => {
-                say(&format!("nanio-orchestrator: {fault}"));
-                ExitCode::FAILURE
-            }
-        }
+        done.unwrap_or_else(|fault| {
+            say(&format!("nanio-orchestrator: {fault}"));
+            ExitCode::FAILURE
+        })
     }
 }
 

@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::say;
 use crate::adapters::logging;
+use crate::adapters::settings::mended;
 use crate::app;
-use crate::config::{Origin, SETTINGS, Settings, Sources, variable};
+use crate::config::{Origin, SETTINGS, Settings, variable};
 
 /// Settings without which the server would do something else than was asked for: plain text instead of TLS.
 /// Until this version can do it, it says no.
@@ -72,7 +73,7 @@ fn is_set(settings: &Settings, key: &str) -> bool {
 }
 
 /// Everything that is asked for and that this version cannot do.
-fn refusal(settings: &Settings) -> Option<String> {
+pub(super) fn refusal(settings: &Settings) -> Option<String> {
     let refused = REFUSED.iter().filter(|(key, _)| is_set(settings, key));
     let lines: Vec<String> = refused.map(|(key, why)| format!("\n  {}: {why}", variable(key))).collect();
     (!lines.is_empty()).then(|| format!("the settings cannot be used:{}", lines.concat()))
@@ -86,7 +87,7 @@ fn unused(settings: &Settings) -> Option<String> {
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(arguments: ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
-    let settings = Settings::from_sources(&Sources::gather(arguments.flags())?)?;
+    let settings = Settings::from_sources(&mended(arguments.flags())?)?;
     if let Some(refusal) = refusal(&settings) {
         return Err(refusal.into());
     }
@@ -110,6 +111,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), Box<dyn std::er
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Sources;
 
     fn settings(values: &[(&str, &str)]) -> Settings {
         let mut environment: std::collections::HashMap<String, String> =

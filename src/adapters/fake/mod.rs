@@ -2,4 +2,5 @@
 
 pub mod backup;
 pub mod object_storage;
+pub mod service_manager;
 pub mod store;

@@ -12,11 +12,13 @@ use super::members::MembersApi;
 use super::node_config::NodeConfigApi;
 use super::pools::PoolsApi;
 use super::routes::RoutesApi;
+use super::settings::SettingsApi;
 use super::vhosts::VhostsApi;
 use crate::domain::services::Services;
 
 /// Every operation of the API.
-pub type Api = (PoolsApi, MembersApi, NodeConfigApi, VhostsApi, RoutesApi, ConfigApi, DiskApi, AuditApi, HealthApi);
+pub type Api =
+    (PoolsApi, MembersApi, NodeConfigApi, VhostsApi, RoutesApi, ConfigApi, DiskApi, SettingsApi, AuditApi, HealthApi);
 
 /// What `/api/health` tells of the process.
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ pub enum Group {
     Vhosts,
     /// Which pool serves a bucket of a vhost.
     Routes,
-    /// nginx's files and nginx itself.
+    /// nginx's files, nginx itself, and the settings of the program.
     Config,
     /// Who changed what, when, and what nginx said to it.
     Audit,
@@ -59,6 +61,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         RoutesApi(services.clone()),
         ConfigApi(services.clone()),
         DiskApi(services.clone()),
+        SettingsApi(services.clone()),
         AuditApi(services.clone()),
         HealthApi(services.clone(), facts),
     )

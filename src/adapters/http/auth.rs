@@ -17,6 +17,10 @@ use crate::ports::clock::Clock;
 /// The header that holds the API key.
 pub const KEY_HEADER: &str = "x-orchestrator-key";
 
+/// The header by which our own command line says that it is one. It changes the name in the audit log and nothing else,
+/// and is heard from those who have the API key only.
+pub const ACTOR_HEADER: &str = "x-orchestrator-actor";
+
 /// The rule for a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -78,7 +82,8 @@ impl Gatekeeper {
     /// Who calls; `None` if nobody we know.
     async fn actor(&self, request: &Request) -> Result<Option<Actor>, ApiError> {
         if request.headers().get(KEY_HEADER).is_some_and(|given| self.knows(given.as_bytes())) {
-            return Ok(Some(Actor::Api));
+            let cli = request.headers().get(ACTOR_HEADER).is_some_and(|actor| actor == Actor::Cli.as_str());
+            return Ok(Some(if cli { Actor::Cli } else { Actor::Api }));
         }
         Ok(self.session(request).await?.map(|_| Actor::Web))
     }

@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::schema::{about, inline, object};
 use crate::domain::services::ServiceError;
 use crate::ports::gateway::GatewayError;
+use crate::ports::settings_file::SettingsFileError;
 use crate::ports::store::StoreError;
 
 /// What the client is told.
@@ -163,6 +164,15 @@ impl From<ServiceError> for ApiError {
             ServiceError::Conflict(_) => Self::text(StatusCode::CONFLICT, told),
             ServiceError::Refused(_) => Self::text(StatusCode::UNPROCESSABLE_ENTITY, told),
             ServiceError::Stale(_) => Self::stale(told),
+            ServiceError::Forbidden(_) => Self::text(StatusCode::FORBIDDEN, told),
+            ServiceError::Unavailable(_) => Self::text(StatusCode::SERVICE_UNAVAILABLE, told),
+            ServiceError::SettingsFile(SettingsFileError::Refused(_)) => {
+                Self::text(StatusCode::UNPROCESSABLE_ENTITY, told)
+            }
+            ServiceError::SettingsFile(SettingsFileError::Fault(_)) => {
+                tracing::error!(error = told, "the env file could not be used");
+                Self::text(StatusCode::INTERNAL_SERVER_ERROR, told)
+            }
             ServiceError::Store(store) => store.into(),
             ServiceError::Gateway(gateway) => gateway.into(),
             ServiceError::MigrationFiles(_) => GatewayError::Fault(told).into(),
@@ -240,6 +250,10 @@ failures! {
     Removing = [400, 401, 403, 404, 409, 412, 422, 500, 503];
     /// Telling nginx to do something.
     Acting = [401, 403, 409, 422, 500, 503];
+    /// Changing a setting.
+    Adjusting = [401, 403, 404, 413, 422, 500, 503];
+    /// Having the program restarted.
+    Restarting = [401, 403, 500, 503];
 }
 
 /// An [`ApiError`] of an operation that can fail as `K` says, so that the document lists those ways.
@@ -275,7 +289,9 @@ fn described(status: u16) -> MetaResponse {
     let description = match status {
         400 => "The request contradicts what is there.",
         401 => "Neither the API key nor a session cookie was given, or it is not valid.",
-        403 => "A change was asked for with the session cookie, from a page of another origin.",
+        403 => {
+            "A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make."
+        }
         404 => "There is no such thing.",
         409 => {
             "The change collides with something else: a taken name, a use, a file edited by hand, a change that came first."
@@ -285,7 +301,7 @@ fn described(status: u16) -> MetaResponse {
         422 => {
             "A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed."
         }
-        503 => "The database does not answer now.",
+        503 => "The database does not answer now, or what is asked for is not possible in this place.",
         _ => "The machine failed: disk, rights, a missing program. Nothing has changed.",
     };
     let schema = if status == 422 { INVALID } else { ERROR };

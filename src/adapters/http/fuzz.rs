@@ -12,6 +12,7 @@ use super::fault::{Fault, Step};
 use super::fields::{self, Field, Request};
 use super::moment::{From as Since, Until};
 use super::params::{Page, PerPage};
+use super::settings::Scalar;
 use crate::domain::node_config::Parameters;
 use crate::domain::services::members::{MemberPatch, NewMember};
 use crate::domain::services::pools::{NewPool, PoolPatch};
@@ -218,6 +219,7 @@ proptest! {
         check_field::<Until>(&value)?;
         check_field::<Page>(&value)?;
         check_field::<PerPage>(&value)?;
+        check_field::<Scalar>(&value)?;
     }
 
     #[test]

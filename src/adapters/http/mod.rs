@@ -36,6 +36,7 @@ mod routes;
 mod schema;
 mod server;
 mod session;
+mod settings;
 mod values;
 mod vhosts;
 

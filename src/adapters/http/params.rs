@@ -16,33 +16,39 @@ use crate::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
 
 const PARAMETER: &[ApiExtractorType] = &[ApiExtractorType::Parameter];
 
-/// An id that stands in a path.
-pub trait PathId: Sized + Send + Sync {
-    /// The parameter's name in the documented path.
-    const NAME: &'static str;
+/// A value that stands in a path.
+pub trait PathPart: Sized + Send + Sync {
+    /// What it looks like.
+    fn schema() -> MetaSchemaRef;
 
-    /// The id.
-    fn of(number: i64) -> Self;
+    /// The value, from the text without its percent-encoding.
+    ///
+    /// # Errors
+    /// Every fault of it, located relative to the path.
+    fn read(written: &str) -> Result<Self, Vec<Fault>>;
 }
 
 macro_rules! path_ids {
     ($($name:ident = $word:literal),+) => {
-        $(impl PathId for $name {
-            const NAME: &'static str = $word;
+        $(impl PathPart for $name {
+            fn schema() -> MetaSchemaRef {
+                inline(MetaSchema { minimum: Some(1.0), ..MetaSchema::new_with_format("integer", "int64") })
+            }
 
-            fn of(number: i64) -> Self {
-                Self(number)
+            fn read(written: &str) -> Result<Self, Vec<Fault>> {
+                let located = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.under($word)).collect();
+                lax::integer_text(written).map(Self).map_err(located)
             }
         })+
     };
 }
 path_ids!(PoolId = "pool_id", MemberId = "member_id", VhostId = "vhost_id", RouteId = "route_id");
 
-/// An id in the path. (poem-openapi's macro knows a path parameter by this type's name.)
+/// A value in the path. (poem-openapi's macro knows a path parameter by this type's name.)
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
-impl<'a, T: PathId> ApiExtractor<'a> for Path<T> {
+impl<'a, T: PathPart> ApiExtractor<'a> for Path<T> {
     const TYPES: &'static [ApiExtractorType] = PARAMETER;
     const PARAM_IS_REQUIRED: bool = true;
 
@@ -54,7 +60,7 @@ impl<'a, T: PathId> ApiExtractor<'a> for Path<T> {
     }
 
     fn param_schema_ref() -> Option<MetaSchemaRef> {
-        Some(inline(MetaSchema { minimum: Some(1.0), ..MetaSchema::new_with_format("integer", "int64") }))
+        Some(T::schema())
     }
 
     async fn from_request(
@@ -63,13 +69,8 @@ impl<'a, T: PathId> ApiExtractor<'a> for Path<T> {
         options: ExtractParamOptions<()>,
     ) -> Result<Self> {
         let written = request.raw_path_param(options.name).unwrap_or_default();
-        match lax::integer_text(written) {
-            Ok(number) => Ok(Self(T::of(number))),
-            Err(faults) => {
-                let located = faults.into_iter().map(|fault| fault.under(T::NAME).under("path"));
-                Err(ApiError::faults(located.collect()).into())
-            }
-        }
+        let located = |faults: Vec<Fault>| ApiError::faults(faults.into_iter().map(|f| f.under("path")).collect());
+        Ok(Self(T::read(written).map_err(located)?))
     }
 }
 

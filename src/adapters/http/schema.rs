@@ -6,6 +6,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use crate::domain::ids::{AuditId, MemberId, PoolId, RouteId, VhostId};
 use crate::domain::node_config::NodeKind;
 use crate::domain::pool::{LbMethod, PoolKind, Role};
+use crate::domain::setting::SettingOrigin;
 use crate::domain::vhost::{IpRuleMode, Zone};
 
 /// A value that the OpenAPI document can describe.
@@ -106,7 +107,7 @@ macro_rules! closed_lists {
         })+
     };
 }
-closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind);
+closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin);
 
 impl<T: Described> Described for Option<T> {
     fn schema() -> MetaSchemaRef {

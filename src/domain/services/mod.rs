@@ -16,6 +16,7 @@ pub mod pools;
 pub mod publish;
 pub mod restore;
 pub mod routes;
+pub mod settings;
 mod sidecars;
 mod touched;
 pub mod vhosts;
@@ -31,6 +32,7 @@ use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
 use crate::ports::node_files::NodeFiles;
 use crate::ports::object_storage::ObjectStorage;
+use crate::ports::settings_file::SettingsFileError;
 use crate::ports::store::{Store, StoreError};
 
 use absorb::Absorb;
@@ -46,6 +48,7 @@ use pools::Pools;
 use publish::{PublishLoop, Publisher};
 use restore::Restore;
 use routes::Routes;
+use settings::Settings;
 use vhosts::Vhosts;
 
 /// Why a use case did not do what it was asked. Nothing has changed.
@@ -79,6 +82,15 @@ pub enum ServiceError {
         /// The value.
         input: String,
     },
+    /// Not for clients of the API, whoever they are.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Not in this place or at this time; nothing is broken.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The settings' file.
+    #[error(transparent)]
+    SettingsFile(#[from] SettingsFileError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -113,6 +125,8 @@ pub struct Ports {
     pub node_files: Arc<dyn NodeFiles>,
     /// Copies of the database.
     pub backup: Arc<dyn Backup>,
+    /// The settings of the program, whose use case needs no other port.
+    pub settings: Settings,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -137,6 +151,8 @@ pub struct Services {
     pub absorb: Absorb,
     /// A lost database, made again from the disk.
     pub restore: Restore,
+    /// The settings of the program.
+    pub settings: Settings,
     /// The audit log.
     pub audit: AuditLog,
     /// Whether the program is well.
@@ -151,7 +167,7 @@ impl Services {
     /// The use cases over these adapters, and the loop that must run for changes to happen.
     #[must_use]
     pub fn new(ports: Ports) -> (Self, PublishLoop) {
-        let Ports { store, gateway, storage, migrations, node_files, backup, clock } = ports;
+        let Ports { store, gateway, storage, migrations, node_files, backup, settings, clock } = ports;
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, publisher };
         let config = Config::new(context.clone(), clock.clone());
@@ -165,6 +181,7 @@ impl Services {
             absorb: Absorb::new(context.clone()),
             restore: Restore::new(context.clone(), clock.clone(), migrations),
             config,
+            settings,
             audit: AuditLog::new(store.clone(), clock.clone()),
             health: Health::new(context, clock.clone()),
             backups: Backups::new(store, backup, clock),

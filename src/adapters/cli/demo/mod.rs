@@ -28,7 +28,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::logging;
 use crate::adapters::process_lock::ProcessLock;
 use crate::app::{self, ServeError};
-use crate::config::{PREFIX, Settings, Sources};
+use crate::config::{EnvFile, PREFIX, Settings, Sources};
 use crate::ports::clock::Clock;
 use api::Api;
 use children::Children;
@@ -217,7 +217,11 @@ fn settings(
     if let Ok(url) = std::env::var(&database) {
         environment.insert(database, url);
     }
-    Ok(Settings::from_sources(&Sources { environment, ..Sources::default() })?)
+    // Settings that are changed through the API are the directory's own too.
+    let path = place.top().join("config.env").display().to_string();
+    let production_file = EnvFile::read(&path).map_err(|problem| problem.to_string())?;
+    let sources = Sources { environment, production_file, production_path: Some(path), ..Sources::default() };
+    Ok(Settings::from_sources(&sources)?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,90 @@
+//! The server that runs on the same data, asked through its API.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+
+use super::Fault;
+use super::nginx::Done;
+use crate::adapters::process_lock::LockError;
+use crate::config::{Secret, Settings};
+
+/// A rebuild of a large gateway takes as long as nginx takes to read it, several times.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A server, and the key to it.
+pub(super) struct Server {
+    client: Client,
+    base: String,
+    key: Secret,
+}
+
+impl Server {
+    /// The holder of the lock, if it is a server.
+    pub fn of(busy: &LockError, settings: &Settings) -> Result<Option<Self>, Fault> {
+        let LockError::Busy { holder: Some(holder), .. } = busy else { return Ok(None) };
+        let Some(address) = holder.purpose.strip_prefix("serves ") else { return Ok(None) };
+        // No proxy of the environment: the server is on this machine.
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        Ok(Some(Self { client, base: format!("http://{}", reachable(address)), key: settings.api_key.clone() }))
+    }
+
+    /// Has it do `/api/config/<operation>`.
+    pub async fn ask(&self, operation: &str) -> Result<Done, Fault> {
+        let url = format!("{}/api/config/{operation}", self.base);
+        let request = self.client.post(&url).header("X-Orchestrator-Key", self.key.reveal());
+        let answer = request.header("X-Orchestrator-Actor", "cli").send().await;
+        let answer = answer.map_err(|error| format!("the server at {} does not answer: {error}", self.base))?;
+        let status = answer.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(format!(
+                "the server at {} has another API key than the settings here: it was changed since the server was \
+                 started. Restart the server, or give its key as NANIO_ORCHESTRATOR_API_KEY",
+                self.base
+            )
+            .into());
+        }
+        let body: Value = serde_json::from_slice(&answer.bytes().await?)
+            .map_err(|_| format!("the server at {} answered {status}, but not in JSON", self.base))?;
+        if !status.is_success() {
+            let detail = body["detail"].as_str().map_or_else(|| body.to_string(), str::to_owned);
+            return Err(format!("the server at {} answered {status}: {detail}", self.base).into());
+        }
+        let list = |name: &str| -> Vec<String> {
+            let list = body[name].as_array().into_iter().flatten();
+            list.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+        };
+        Ok(Done {
+            ok: body["ok"] == Value::Bool(true),
+            output: body["output"].as_str().unwrap_or_default().to_owned(),
+            written: list("written"),
+            removed: list("removed"),
+        })
+    }
+}
+
+/// The address under which a server that listens on `address` can be called from this machine.
+fn reachable(address: &str) -> String {
+    let Ok(socket) = address.parse::<SocketAddr>() else { return address.to_owned() };
+    let ip = match socket.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, socket.port()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_listens_everywhere_is_called_on_this_machine() {
+        assert_eq!(reachable("0.0.0.0:8080"), "127.0.0.1:8080");
+        assert_eq!(reachable("[::]:8080"), "[::1]:8080");
+        assert_eq!(reachable("10.0.0.1:81"), "10.0.0.1:81");
+        assert_eq!(reachable("gw.example:81"), "gw.example:81");
+    }
+}
