@@ -15,6 +15,7 @@ pub mod page;
 pub mod pool;
 pub mod restore;
 pub mod route;
+pub mod server_routes;
 pub mod services;
 pub mod sidecar;
 pub mod time;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::intent::Moves;
-use super::proof::{self, Facts};
-use super::render::{Dialect, Renderer};
-use super::tree::{self, Content, KINDS, Tree, remove, sync_dir, write_new};
+use super::pieces::Pieces;
+use super::proof;
+use super::render::{Composed, Dialect, Renderer};
+use super::tree::{self, Content, KINDS, Tree, fault, remove, sync_dir, write_unsynced};
 use crate::domain::gateway::ManagedFile;
 use crate::fault::point;
 use crate::ports::gateway::{FileChange, GatewayError};
@@ -23,8 +24,17 @@ pub struct Candidate {
     pub written: Vec<(String, String)>,
     /// Shown paths of files that go.
     pub removed: Vec<String>,
-    texts: HashMap<PathBuf, (String, Arc<Content>)>,
+    texts: HashMap<PathBuf, (Pieces, Arc<Content>)>,
 }
+
+/// Staged files that nginx can read, but whose bytes need not be on the disk yet. No intent record may speak of
+/// them before they are.
+#[derive(Debug)]
+#[must_use = "what was staged must be synced before it can go live"]
+pub struct Unsynced(Vec<(PathBuf, fs::File)>);
+
+/// How many files are left to be synced beside nginx; a rebuild may write more than there are file descriptors.
+const LEFT_UNSYNCED: usize = 64;
 
 impl Candidate {
     /// Renders a change and compares it with what is live and with what we last wrote.
@@ -36,8 +46,8 @@ impl Candidate {
         for file in &change.put {
             let name = file.name();
             let (relative, overwrite) = (Tree::relative(&name), change.overwrite.covers(&name));
-            let text = renderer.render(file, dialect);
-            let sha256 = tree::sha256(text.as_bytes());
+            let Composed { text, facts } = renderer.compose(file, dialect);
+            let sha256 = text.sha256();
             let shown = tree.shown(&relative);
             let recorded = change.recorded.get(&shown);
             let disk = tree.content(&tree.root().join(&relative))?.map(|content| content.sha256.clone());
@@ -54,7 +64,7 @@ impl Candidate {
                 return Err(GatewayError::Drifted { path: shown });
             }
             candidate.moves.put.push(relative.clone());
-            let content = Content { sha256, managed: true, facts: Facts::from(file) };
+            let content = Content { sha256, managed: true, facts };
             candidate.texts.insert(relative, (text, Arc::new(content)));
         }
         candidate.note_removals(change, tree)?;
@@ -97,26 +107,50 @@ impl Candidate {
     ///
     /// # Errors
     /// The disk does not let us.
-    pub fn stage(&self, tree: &Tree) -> Result<(), GatewayError> {
+    pub fn stage(&self, tree: &Tree) -> Result<Unsynced, GatewayError> {
         point("stage.begun");
         if self.moves.concern_nginx() {
             tree.mirror()?;
         }
         point("stage.mirrored");
+        let mut unsynced = Unsynced(Vec::new());
         for (relative, (text, content)) in &self.texts {
             let staged = tree.staging().join(relative);
-            write_new(&staged, text.as_bytes())?;
+            let file = write_unsynced(&staged, text)?;
             point("stage.written");
             tree.know(&staged, content.clone());
+            unsynced.0.push((staged, file));
+            if unsynced.0.len() > LEFT_UNSYNCED {
+                unsynced.sync_files()?;
+            }
         }
         for relative in &self.moves.remove {
             remove(&tree.staging().join(relative))?;
             point("stage.removed");
         }
+        Ok(unsynced)
+    }
+}
+
+impl Unsynced {
+    /// Puts what was staged on the disk.
+    ///
+    /// # Errors
+    /// The disk does not let us: nothing of it may go live.
+    pub fn sync(mut self, tree: &Tree) -> Result<(), GatewayError> {
+        self.sync_files()?;
         for kind in KINDS {
             sync_dir(&tree.staging().join(kind))?;
         }
         point("stage.done");
+        Ok(())
+    }
+
+    fn sync_files(&mut self) -> Result<(), GatewayError> {
+        for (path, file) in self.0.drain(..) {
+            file.sync_all().map_err(|error| fault("sync", &path, &error))?;
+            point("stage.synced");
+        }
         Ok(())
     }
 }

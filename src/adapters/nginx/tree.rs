@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use super::pieces::Pieces;
 use super::proof::Facts;
 use crate::domain::gateway::FileName;
 use crate::domain::pool::RESERVED_POOL_NAME;
@@ -381,23 +382,64 @@ pub fn remove(path: &Path) -> Result<(), GatewayError> {
 /// # Errors
 /// The disk does not let us.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), GatewayError> {
-    let temporary = temporary(path);
-    let mode = if is_sidecar(path) { 0o600 } else { 0o666 };
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
-        point("write.created");
-        file.write_all(bytes)?;
-        point("write.written");
-        file.sync_all()?;
+    write_last(path, bytes, || Ok(()))
+}
+
+/// As [`write_new`], of a file that speaks of others: it is there only after `others` has made them durable.
+/// Its own bytes go first, since with them a journal takes along what the directories owe.
+///
+/// # Errors
+/// The disk does not let us, or `others` did not succeed.
+pub fn write_last(
+    path: &Path,
+    bytes: &[u8],
+    others: impl FnOnce() -> Result<(), GatewayError>,
+) -> Result<(), GatewayError> {
+    let file = create(path, |file| file.write_all(bytes))?;
+    let synced = file.sync_all().map_err(|error| fault("write", path, &error));
+    let done = synced.and_then(|()| {
         point("write.synced");
-        fs::rename(&temporary, path)?;
-        point("write.renamed");
-        Ok(())
+        others()?;
+        put_in_place(path)
+    });
+    done.inspect_err(|_| drop_temporary(path))
+}
+
+/// As [`write_new`], but the bytes are on the disk only when the file that is given back was synced.
+///
+/// # Errors
+/// The disk does not let us.
+pub fn write_unsynced(path: &Path, text: &Pieces) -> Result<fs::File, GatewayError> {
+    let file = create(path, |file| text.write_to(file))?;
+    put_in_place(path).inspect_err(|_| drop_temporary(path))?;
+    Ok(file)
+}
+
+fn create(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<fs::File, GatewayError> {
+    let mode = if is_sidecar(path) { 0o600 } else { 0o666 };
+    let mut options = fs::OpenOptions::new();
+    let create = || -> io::Result<fs::File> {
+        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(temporary(path))?;
+        point("write.created");
+        write(&mut file)?;
+        point("write.written");
+        Ok(file)
     };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&temporary);
+    create().map_err(|error| {
+        drop_temporary(path);
         fault("write", path, &error)
     })
+}
+
+fn put_in_place(path: &Path) -> Result<(), GatewayError> {
+    fs::rename(temporary(path), path).map_err(|error| fault("write", path, &error))?;
+    point("write.renamed");
+    Ok(())
+}
+
+/// After a fault; the next start sweeps up what stays even so.
+fn drop_temporary(path: &Path) {
+    let _ = fs::remove_file(temporary(path));
 }
 
 /// The name of a file on its way.
