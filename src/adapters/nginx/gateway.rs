@@ -14,8 +14,9 @@ use super::intent::Moves;
 use super::main_conf::MainConf;
 use super::render::{Dialect, Renderer};
 use super::stage::{Candidate, Unsynced, prove_pools, tail};
-use super::tree::{Tree, write_new};
+use super::tree::Tree;
 use super::workers::{self, Process};
+use super::write::{temporary, write_new};
 use super::{disk, snippet, tree};
 use crate::domain::audit::NginxAnswer;
 use crate::domain::disk::DiskFile;
@@ -208,7 +209,7 @@ impl Shared {
 
     fn hashes(&self) -> Result<HashMap<String, String>, GatewayError> {
         let files = self.tree.observe()?;
-        Ok(files.into_iter().map(|(path, content)| (self.tree.shown(&path), content.sha256.clone())).collect())
+        Ok(files.into_iter().map(|(path, content)| (self.tree.shown(&path), content.sha256().clone())).collect())
     }
 
     fn proof_path(&self) -> PathBuf {
@@ -263,13 +264,14 @@ impl Gateway for NginxGateway {
 
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError> {
         let (candidate, question) = self.blocking(move |shared| shared.stage(&change)).await?;
-        let Candidate { moves, written, removed, .. } = candidate;
+        let Candidate { moves, named, removed, .. } = candidate;
         let answer = match (question, &self.shared.nginx) {
             (Question::Nothing, _) => None,
             (Question::Staged(unsynced), Some(nginx)) => Some(self.ask(nginx, unsynced).await?),
             (Question::Swap, Some(nginx)) => Some(self.ask_by_swap(nginx, &moves).await?),
             (_, None) => Some(dry("-t")),
         };
+        let written = named.into_iter().map(|(path, content)| (path, content.sha256().clone())).collect();
         let something = !moves.is_empty();
         if something {
             *self.shared.staged.lock().unwrap_or_else(PoisonError::into_inner) = moves;
@@ -311,7 +313,7 @@ impl Gateway for NginxGateway {
         self.blocking(move |shared| {
             if let Some(nginx) = &shared.nginx {
                 // Beside nginx.conf; where we may not write, no crash of ours left one.
-                let _ = fs::remove_file(tree::temporary(&nginx.command.candidate()));
+                let _ = fs::remove_file(temporary(&nginx.command.candidate()));
             }
             shared.tree.recover(committed.as_deref())
         })

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::tree::{self, IDS, KINDS, Tree, fault, link, remove, sync_dir, temporary, write_last};
+use super::tree::{self, IDS, KINDS, Tree, fault, link, remove, sync_dir};
+use super::write::{temporary, write_last};
 use crate::domain::sidecar::SIDECAR_SUFFIX;
 use crate::fault::point;
 use crate::ports::gateway::{GatewayError, Recovery};

@@ -1,6 +1,7 @@
 //! nginx: files rendered and parsed, candidates tested, reloads proven.
 
 pub mod command;
+pub mod content;
 pub mod disk;
 pub mod gateway;
 pub mod intent;
@@ -16,3 +17,4 @@ pub mod stage;
 pub mod text;
 pub mod tree;
 pub mod workers;
+pub mod write;

@@ -1,16 +1,25 @@
 //! A text in pieces: what the texts of two states of a file have in common is made and kept once.
 
 use std::fmt;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+
+/// How many bytes are compared at once.
+const AT_ONCE: usize = 64 * 1024;
 
 /// A text in pieces. Where it is cut means nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Pieces(Vec<Arc<str>>);
 
 impl Pieces {
+    /// How many bytes the whole has.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|piece| piece.len()).sum()
+    }
+
     /// Lower-hex SHA-256 of the whole.
     #[must_use]
     pub fn sha256(&self) -> String {
@@ -19,6 +28,25 @@ impl Pieces {
             hash.update(piece.as_bytes());
         }
         format!("{:x}", hash.finalize())
+    }
+
+    /// Whether what `other` holds is surely another text. Bytes are read only up to the first difference.
+    ///
+    /// # Errors
+    /// What `other` says.
+    pub fn differs_from(&self, mut other: impl Read) -> io::Result<bool> {
+        let mut buffer = vec![0; AT_ONCE];
+        for part in self.0.iter().flat_map(|piece| piece.as_bytes().chunks(AT_ONCE)) {
+            let theirs = &mut buffer[..part.len()];
+            match other.read_exact(theirs) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
+                read => read?,
+            }
+            if theirs != part {
+                return Ok(true);
+            }
+        }
+        Ok(other.read(&mut buffer[..1])? > 0)
     }
 
     /// Writes the whole.
@@ -97,6 +125,18 @@ mod tests {
         pieces.write_to(&mut slow).unwrap();
         assert_eq!(slow.taken, whole.as_bytes());
         assert_eq!(Pieces::from(whole.to_owned()).sha256(), pieces.sha256());
+    }
+
+    #[test]
+    fn a_text_differs_from_any_other_and_not_from_itself() {
+        let pieces: Pieces = ["one ", "", "two"].into_iter().map(Arc::from).collect();
+        assert!(!pieces.differs_from("one two".as_bytes()).unwrap());
+        for other in ["", "one ", "one tw", "one twO", "One two", "one two "] {
+            assert!(pieces.differs_from(other.as_bytes()).unwrap(), "{other:?}");
+        }
+        let long = "x".repeat(3 * AT_ONCE + 1);
+        assert!(!Pieces::from(long.clone()).differs_from(long.as_bytes()).unwrap());
+        assert!(Pieces::from(long.clone()).differs_from(&long.as_bytes()[1..]).unwrap());
     }
 
     #[test]
