@@ -10,6 +10,7 @@ use super::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, Pool, PoolKind, PoolName, Role, Weight,
 };
 use super::route::{KeyPrefix, PathPrefix, Route};
+use super::server_routes::ServerRoutes;
 use super::sidecar::{HighestIds, PoolSidecar, VhostSidecar};
 use super::vhost::{ExtraBlock, IpRules, PemPath, Port, ServerName, Snippet, Vhost};
 
@@ -210,7 +211,7 @@ pub struct Server {
     /// The automatic route `/`, if there is a default pool.
     pub default: Option<DefaultRoute>,
     /// The enabled routes: longest prefix first, then by prefix.
-    pub routes: Vec<ServerRoute>,
+    pub routes: ServerRoutes,
 }
 
 /// The automatic route `/`.
@@ -307,27 +308,7 @@ impl Server {
             extra_directives: vhost.extra_directives.clone(),
             extra_blocks: vhost.extra_blocks.clone(),
             default,
-            routes: enabled,
+            routes: enabled.into_iter().collect(),
         })
-    }
-
-    /// Adds a route, or replaces the one with its id; the order stays.
-    pub fn put_route(&mut self, route: ServerRoute) {
-        let place = self.routes.partition_point(|known| ServerRoute::order(known, &route).is_lt());
-        if let Some(known) = self.routes.get_mut(place).filter(|known| known.id == route.id) {
-            // It stays where it is, and so does everything behind it.
-            *known = route;
-            return;
-        }
-        self.remove_route(route.id);
-        let place = self.routes.partition_point(|known| ServerRoute::order(known, &route).is_lt());
-        self.routes.insert(place, route);
-    }
-
-    /// Takes a route out, if it is there.
-    pub fn remove_route(&mut self, id: RouteId) {
-        if let Some(place) = self.routes.iter().position(|known| known.id == id) {
-            self.routes.remove(place);
-        }
     }
 }

@@ -17,6 +17,7 @@ pub mod page;
 pub mod pool;
 pub mod restore;
 pub mod route;
+pub mod server_routes;
 pub mod services;
 pub mod setting;
 pub mod sidecar;

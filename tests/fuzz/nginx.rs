@@ -180,7 +180,7 @@ fn names(file: &ManagedFile) -> Vec<String> {
         }
         ManagedFile::Server(server) => {
             let mut names = vec![server.server_name.to_string()];
-            for route in &server.routes {
+            for route in server.routes.iter() {
                 let bucket = route.path_prefix.canonical().trim_matches('/').to_owned();
                 names.extend([bucket, route.pool.to_string()]);
                 names.extend(route.key_prefix.as_ref().map(ToString::to_string));

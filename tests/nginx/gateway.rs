@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::fs;
 
 use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
-use nanio_orchestrator::domain::gateway::{Common, FileName, ManagedFile, Server, Upstream};
+use nanio_orchestrator::adapters::nginx::tree::sha256;
+use nanio_orchestrator::domain::gateway::{Common, FileName, ManagedFile, Server, ServerRoute, Upstream};
+use nanio_orchestrator::domain::ids::RouteId;
 use nanio_orchestrator::domain::pool::PoolName;
+use nanio_orchestrator::domain::route::PathPrefix;
 use nanio_orchestrator::domain::vhost::ServerName;
 use nanio_orchestrator::ports::gateway::{FileChange, Gateway, GatewayError, Overwrite, Recovery};
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -86,6 +89,42 @@ async fn the_same_state_again_is_not_a_change() {
         let recorded = publish(&gateway, put(vec![pool("a")]), "1").await;
         let again = gateway.test(FileChange { recorded, ..put(vec![pool("a")]) }).await.unwrap();
         assert_eq!(again.nginx, None, "{adapter}");
+    }
+}
+
+/// A large file is hashed only after nginx has begun to read it: that must not show.
+#[tokio::test]
+async fn a_large_file_is_changed_left_alone_and_protected_as_a_small_one_is() {
+    for (adapter, rig, gateway) in adapters().await {
+        let mut server = server_of(vhost("a.example", free_port(), "a"));
+        let route = |id: i64, pool: &str| ServerRoute {
+            id: RouteId(id),
+            path_prefix: PathPrefix::parse(&format!("/bucket-{id}/")).unwrap(),
+            pool: PoolName::parse(pool).unwrap(),
+            key_prefix: None,
+            extra_directives: None,
+        };
+        server.routes = (1000..5000).map(|id| route(id, "a")).collect();
+        let common = ManagedFile::Common(Common::sized(4000, 1, 9));
+        let files = |server: &Server| {
+            put(vec![pool("a"), pool("b"), common.clone(), ManagedFile::Server(server.clone().into())])
+        };
+        publish(&gateway, files(&server), "1").await;
+        server.routes.put(route(4321, "b"));
+        let recorded = gateway.observe().await.unwrap().files;
+        let recorded = publish(&gateway, FileChange { recorded, ..files(&server) }, "2").await;
+        let path = rig.managed().join("vhosts/a.example.conf");
+        let bytes = fs::read(&path).unwrap();
+        assert!(String::from_utf8_lossy(&bytes).contains("    bucket-4321 b; # route_id:4321\n"), "{adapter}");
+        assert_eq!(recorded.get(path.to_str().unwrap()), Some(&sha256(&bytes)), "{adapter}");
+
+        let again = gateway.test(FileChange { recorded: recorded.clone(), ..files(&server) }).await.unwrap();
+        assert!(!again.moves && again.nginx.is_none(), "{adapter}");
+
+        server.routes.put(route(2345, "b"));
+        fs::write(&path, [&bytes[..], b"# mine\n"].concat()).unwrap();
+        let refused = gateway.test(FileChange { recorded, ..files(&server) }).await;
+        assert!(matches!(refused, Err(GatewayError::Drifted { .. })), "{adapter}: {refused:?}");
     }
 }
 

@@ -4,11 +4,14 @@ use nanio_orchestrator::adapters::nginx::parse::{is_understood, parse};
 use nanio_orchestrator::adapters::nginx::proof::Facts;
 use nanio_orchestrator::adapters::nginx::render::{Dialect, Renderer};
 use nanio_orchestrator::adapters::nginx::text;
-use nanio_orchestrator::domain::gateway::{Common, ManagedFile};
+use nanio_orchestrator::adapters::nginx::tree::sha256;
+use nanio_orchestrator::domain::gateway::{Common, ManagedFile, Server, ServerRoute};
+use nanio_orchestrator::domain::ids::RouteId;
 use nanio_orchestrator::domain::pool::{Address, PoolName};
 use nanio_orchestrator::domain::route::{KeyPrefix, PathPrefix};
 use nanio_orchestrator::domain::vhost::{IpRange, PemPath, ServerName};
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use crate::support::values;
 
@@ -37,7 +40,8 @@ fn assert_inverse(file: &ManagedFile, dialect: Dialect) {
     assert_eq!(parse(&text).as_ref(), Ok(file), "\n{text}");
     assert!(is_understood(&text, &renderer, dialect), "\n{text}");
     assert_eq!(renderer.render(file, dialect), text, "the same value gives the same bytes");
-    assert_eq!(Facts::from(file), Facts::of(&text), "what a value names is what its text names");
+    let composed = renderer.compose(file, dialect);
+    assert_eq!(composed.facts, Facts::of(&text), "what a value names is what its text names");
 }
 
 proptest! {
@@ -49,6 +53,51 @@ proptest! {
     #[test]
     fn a_server_is_read_back_as_it_was(server in values::server(pools(), Some(values::tls_paths())), dialect in dialects()) {
         assert_inverse(&ManagedFile::Server(server.into()), dialect);
+    }
+
+    /// A renderer remembers what it said of routes; that never shows in a text.
+    #[test]
+    fn a_text_made_of_remembered_pieces_is_the_text_made_anew(
+        mut server in values::server(pools(), None),
+        others in prop::collection::vec(values::server(pools(), None), 1..6),
+        plain in prop::collection::vec((0..2_usize, 1000..1900_i64), 0..800),
+        steps in prop::collection::vec((any::<Index>(), any::<bool>()), 1..12),
+        dialect in dialects(),
+    ) {
+        let bucket = |id: i64| PathPrefix::parse(&format!("/bucket-{id}/")).unwrap();
+        let plain = plain.into_iter().map(|(pool, id)| ServerRoute {
+            id: RouteId(id),
+            path_prefix: bucket(id),
+            pool: pools()[pool].clone(),
+            key_prefix: None,
+            extra_directives: None,
+        });
+        let (first, later): (Vec<_>, Vec<_>) = plain.partition(|route| route.id.0 % 3 != 0);
+        first.into_iter().for_each(|route| server.routes.put(route));
+        let routes: Vec<ServerRoute> = others.into_iter().flat_map(|other| other.routes).chain(later).collect();
+        let remembering = Renderer::new();
+        for (index, put) in steps {
+            let before = server.clone();
+            match (put && !routes.is_empty(), server.routes.len()) {
+                (true, _) => server.routes.put(index.get(&routes).clone()),
+                (false, 0) => {}
+                (false, all) => {
+                    let id = server.routes.iter().nth(index.index(all)).map(|route| route.id).unwrap();
+                    server.routes.remove(id);
+                }
+            }
+            // The state before may be asked for again: a change may be refused.
+            for server in [before, server.clone()] {
+                let anew = Server { routes: server.routes.iter().cloned().collect(), ..server.clone() };
+                let known = remembering.compose(&ManagedFile::Server(server.into()), dialect);
+                let whole = Renderer::new().compose(&ManagedFile::Server(anew.into()), dialect);
+                let text = known.text.to_string();
+                prop_assert_eq!(&text, &whole.text.to_string());
+                prop_assert_eq!(known.text.sha256(), sha256(text.as_bytes()));
+                prop_assert_eq!(&known.facts, &whole.facts);
+                prop_assert_eq!(&known.facts, &Facts::of(&text));
+            }
+        }
     }
 
     #[test]
@@ -71,13 +120,15 @@ proptest! {
         if let Ok(name) = ServerName::parse(&evil) && name.wildcard_base().is_some() == wildcard { server.server_name = name; }
         if let (Some(tls), Ok(path)) = (&mut server.tls, PemPath::parse(&format!("/{evil}"))) { tls.certificate = path; }
         if let (Some(rules), Ok(range)) = (&mut server.ip_rules, IpRange::parse(&evil)) { rules.ranges[0] = range; }
-        for route in &mut server.routes {
+        let mut routes: Vec<ServerRoute> = server.routes.into_iter().collect();
+        for route in &mut routes {
             let special = route.is_plain();
             let old = route.clone();
             if let Ok(prefix) = PathPrefix::parse(&format!("/{evil}")) { route.path_prefix = prefix; }
             if let (Some(key_prefix), Ok(evil)) = (&mut route.key_prefix, KeyPrefix::parse(&evil)) { *key_prefix = evil; }
             if route.is_plain() != special || old.path_prefix.plain_bucket().is_some() != route.path_prefix.plain_bucket().is_some() || old.path_prefix.as_str().ends_with('/') != route.path_prefix.as_str().ends_with('/') { *route = old; }
         }
+        server.routes = routes.into_iter().collect();
         let after = directive_count(&renderer.render(&ManagedFile::Server(server.into()), dialect));
         prop_assert!(after <= before);
 

@@ -75,7 +75,7 @@ fn server(protocol: Protocol) -> Server {
         extra_directives: None,
         extra_blocks: vec![ExtraBlock { zone: Zone::Top, content: snippet("add_header X 1; # mine") }],
         default: Some(DefaultRoute { id: RouteId(1), pool: pool("p") }),
-        routes,
+        routes: routes.into_iter().collect(),
     }
 }
 

@@ -139,7 +139,7 @@ pub fn server(names: Vec<PoolName>, tls: Option<Tls>) -> impl Strategy<Value = S
                 extra_directives: directives,
                 extra_blocks,
                 default: default.map(|pool| DefaultRoute { id: RouteId(1), pool }),
-                routes,
+                routes: routes.into_iter().collect(),
             }
         },
     )

@@ -1,12 +1,13 @@
 //! Calls of the nginx program.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::fault::point;
 use crate::ports::gateway::GatewayError;
@@ -65,8 +66,15 @@ impl NginxCommand {
     /// # Errors
     /// nginx cannot be called.
     pub async fn test(&self, conf: &Path) -> Result<Output, GatewayError> {
-        let conf = conf.to_string_lossy();
-        self.run(&["-t", "-q", "-c", &conf]).await
+        self.begin_test(conf)?.ended().await
+    }
+
+    /// As [`NginxCommand::test`], for a caller that has something to do meanwhile.
+    ///
+    /// # Errors
+    /// nginx cannot be called.
+    pub fn begin_test(&self, conf: &Path) -> Result<Call, GatewayError> {
+        self.begin(&["-t", "-q", "-c", &conf.to_string_lossy()])
     }
 
     /// Tells the running nginx to load its configuration.
@@ -77,9 +85,9 @@ impl NginxCommand {
         let conf = self.conf.to_string_lossy();
         // The rule for sudo that 0.4.x installed names the call without -c.
         if self.conf == Path::new(DEFAULT_CONF) {
-            self.run(&["-s", "reload"]).await
+            self.begin(&["-s", "reload"])?.ended().await
         } else {
-            self.run(&["-s", "reload", "-c", &conf]).await
+            self.begin(&["-s", "reload", "-c", &conf])?.ended().await
         }
     }
 
@@ -89,7 +97,7 @@ impl NginxCommand {
         Build::read(&words_of(&output))
     }
 
-    async fn run(&self, arguments: &[&str]) -> Result<Output, GatewayError> {
+    fn begin(&self, arguments: &[&str]) -> Result<Call, GatewayError> {
         let mut command = if self.sudo {
             let mut command = Command::new("sudo");
             command.arg("-n").arg(&self.binary);
@@ -100,27 +108,43 @@ impl NginxCommand {
         command.args(arguments).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let program = if self.sudo { "sudo" } else { "nginx" };
+        let unusable = format!("{program} could not be run as {}", self.binary.display());
         point("nginx.before-call");
-        let call = async {
-            let child = command.spawn()?;
-            point("nginx.running");
-            child.wait_with_output().await
-        };
-        let ended = tokio::time::timeout(PATIENCE, call).await;
+        let child = command.spawn().map_err(|error| cannot_run(&unusable, &error))?;
+        point("nginx.running");
+        Ok(Call { child, arguments: arguments.join(" "), unusable })
+    }
+}
+
+/// nginx at work. It is killed if nobody waits for its end.
+pub struct Call {
+    child: Child,
+    arguments: String,
+    /// What to say if the system does not tell how it ended.
+    unusable: String,
+}
+
+impl Call {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It does not end, or the system does not tell how.
+    pub async fn ended(self) -> Result<Output, GatewayError> {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait_with_output()).await;
         point("nginx.after-call");
         match ended {
-            Ok(Ok(output)) => Ok(output),
-            Ok(Err(error)) => Err(GatewayError::Fault(format!(
-                "{program} could not be run as {}: {error}; install nginx or set NANIO_ORCHESTRATOR_NGINX_BIN",
-                self.binary.display()
-            ))),
+            Ok(output) => output.map_err(|error| cannot_run(&self.unusable, &error)),
             Err(_) => Err(GatewayError::Fault(format!(
                 "nginx {} did not end within {} s",
-                arguments.join(" "),
+                self.arguments,
                 PATIENCE.as_secs()
             ))),
         }
     }
+}
+
+fn cannot_run(what: &str, error: &io::Error) -> GatewayError {
+    GatewayError::Fault(format!("{what}: {error}; install nginx or set NANIO_ORCHESTRATOR_NGINX_BIN"))
 }
 
 /// What `nginx -V` tells.

@@ -13,9 +13,10 @@ use super::command::{Build, NginxCommand, words_of};
 use super::intent::Moves;
 use super::main_conf::MainConf;
 use super::render::{Dialect, Renderer};
-use super::stage::{Candidate, prove_pools, tail};
-use super::tree::{Tree, write_new};
+use super::stage::{Candidate, Unsynced, prove_pools, tail};
+use super::tree::Tree;
 use super::workers::{self, Process};
+use super::write::{temporary, write_new};
 use super::{disk, snippet, tree};
 use crate::domain::audit::NginxAnswer;
 use crate::domain::disk::DiskFile;
@@ -46,6 +47,16 @@ struct Shared {
 struct RealNginx {
     command: NginxCommand,
     build: Option<Build>,
+}
+
+/// What there is to ask nginx about a staged change.
+enum Question {
+    /// Nothing: it would see no difference.
+    Nothing,
+    /// What it thinks of the candidate main file, which leads to the staging.
+    Staged(Unsynced),
+    /// What it thinks of the live tree after a swap, since the candidate main file cannot be written.
+    Swap,
 }
 
 /// What a reload of ours proved, kept beside the files so that a restart of ours does not lose it.
@@ -161,6 +172,31 @@ impl Shared {
         Ok(write_new(&path, main.candidate.as_bytes()).is_ok())
     }
 
+    /// Stages a change, and tells what is to be asked about it.
+    fn stage(&self, change: &FileChange) -> Result<(Candidate, Question), GatewayError> {
+        let main = self.read_main_conf()?;
+        let candidate = Candidate::of(change, &self.tree, &self.renderer, self.dialect())?;
+        if candidate.moves.is_empty() {
+            return Ok((candidate, Question::Nothing));
+        }
+        if !candidate.moves.concern_nginx() {
+            candidate.stage(&self.tree)?.sync(&self.tree)?;
+            return Ok((candidate, Question::Nothing));
+        }
+        if let (Some(main), Some(nginx)) = (&main, &self.nginx) {
+            main.expect_includes(nginx.command.conf(), &self.tree)?;
+        }
+        let unsynced = candidate.stage(&self.tree)?;
+        prove_pools(&self.tree, &self.tree.staging())?;
+        if let (Some(main), Some(nginx)) = (&main, &self.nginx)
+            && self.write_candidate(nginx, main)?
+        {
+            return Ok((candidate, Question::Staged(unsynced)));
+        }
+        unsynced.sync(&self.tree)?;
+        Ok((candidate, Question::Swap))
+    }
+
     fn pid_file(&self, main: &MainConf) -> Option<PathBuf> {
         let built = self.nginx.as_ref()?.build.as_ref().and_then(|build| build.pid.clone());
         main.pid.clone().or(built).or_else(|| Some(PathBuf::from("/run/nginx.pid")))
@@ -173,7 +209,7 @@ impl Shared {
 
     fn hashes(&self) -> Result<HashMap<String, String>, GatewayError> {
         let files = self.tree.observe()?;
-        Ok(files.into_iter().map(|(path, content)| (self.tree.shown(&path), content.sha256.clone())).collect())
+        Ok(files.into_iter().map(|(path, content)| (self.tree.shown(&path), content.sha256().clone())).collect())
     }
 
     fn proof_path(&self) -> PathBuf {
@@ -231,36 +267,20 @@ impl Gateway for NginxGateway {
     }
 
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError> {
-        let (candidate, main) = self
-            .blocking(move |shared| {
-                let main = shared.read_main_conf()?;
-                let candidate = Candidate::of(&change, &shared.tree, &shared.renderer, shared.dialect())?;
-                if candidate.moves.is_empty() {
-                    return Ok((candidate, main));
-                }
-                if !candidate.moves.concern_nginx() {
-                    candidate.stage(&shared.tree)?;
-                    return Ok((candidate, main));
-                }
-                if let (Some(main), Some(nginx)) = (&main, &shared.nginx) {
-                    main.expect_includes(nginx.command.conf(), &shared.tree)?;
-                }
-                candidate.stage(&shared.tree)?;
-                prove_pools(&shared.tree, &shared.tree.staging())?;
-                Ok((candidate, main))
-            })
-            .await?;
-        let Candidate { moves, written, removed, .. } = candidate;
-        if moves.is_empty() {
-            return Ok(Tested { written, removed, moves: false, nginx: None });
-        }
-        let answer = match (&self.shared.nginx, main) {
-            _ if !moves.concern_nginx() => None,
-            (Some(nginx), Some(main)) => Some(self.ask(nginx, main, &moves).await?),
-            _ => Some(dry("-t")),
+        let (candidate, question) = self.blocking(move |shared| shared.stage(&change)).await?;
+        let Candidate { moves, named, removed, .. } = candidate;
+        let answer = match (question, &self.shared.nginx) {
+            (Question::Nothing, _) => None,
+            (Question::Staged(unsynced), Some(nginx)) => Some(self.ask(nginx, unsynced).await?),
+            (Question::Swap, Some(nginx)) => Some(self.ask_by_swap(nginx, &moves).await?),
+            (_, None) => Some(dry("-t")),
         };
-        *self.shared.staged.lock().unwrap_or_else(PoisonError::into_inner) = moves;
-        Ok(Tested { written, removed, moves: true, nginx: answer })
+        let written = named.into_iter().map(|(path, content)| (path, content.sha256().clone())).collect();
+        let something = !moves.is_empty();
+        if something {
+            *self.shared.staged.lock().unwrap_or_else(PoisonError::into_inner) = moves;
+        }
+        Ok(Tested { written, removed, moves: something, nginx: answer })
     }
 
     async fn put_live(&self, change_id: &str) -> Result<(), GatewayError> {
@@ -297,7 +317,7 @@ impl Gateway for NginxGateway {
         self.blocking(move |shared| {
             if let Some(nginx) = &shared.nginx {
                 // Beside nginx.conf; where we may not write, no crash of ours left one.
-                let _ = fs::remove_file(tree::temporary(&nginx.command.candidate()));
+                let _ = fs::remove_file(temporary(&nginx.command.candidate()));
             }
             shared.tree.recover(committed.as_deref())
         })
@@ -365,22 +385,18 @@ impl Gateway for NginxGateway {
 }
 
 impl NginxGateway {
-    /// Has nginx test a staged candidate: through the candidate main file, or, where that cannot be written,
-    /// by a swap under an intent record.
-    async fn ask(&self, nginx: &RealNginx, main: MainConf, moves: &Moves) -> Result<NginxAnswer, GatewayError> {
-        let written = {
-            let (shared, main) = (self.shared.clone(), main);
-            self.blocking(move |_| {
-                let nginx = shared.nginx.as_ref().ok_or_else(|| GatewayError::Fault("no nginx".to_owned()))?;
-                shared.write_candidate(nginx, &main)
-            })
-            .await?
-        };
-        if written {
-            self.shared.set_check_mode("staged");
-            let output = nginx.command.test(&nginx.command.candidate()).await?;
-            return verdict(&output, self.shared.readable(&words_of(&output)));
-        }
+    /// Has nginx test a staged candidate. What was staged is put on the disk meanwhile.
+    async fn ask(&self, nginx: &RealNginx, unsynced: Unsynced) -> Result<NginxAnswer, GatewayError> {
+        self.shared.set_check_mode("staged");
+        let call = nginx.command.begin_test(&nginx.command.candidate())?;
+        let synced = self.blocking(move |shared| unsynced.sync(&shared.tree)).await;
+        let output = call.ended().await?;
+        synced?;
+        verdict(&output, self.shared.readable(&words_of(&output)))
+    }
+
+    /// Has nginx test a candidate that is live for as long as that takes, under an intent record.
+    async fn ask_by_swap(&self, nginx: &RealNginx, moves: &Moves) -> Result<NginxAnswer, GatewayError> {
         self.shared.set_check_mode("swap");
         let swapped = moves.clone();
         // No committed change has this name, so a crash in between puts the old files back.

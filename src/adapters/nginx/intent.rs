@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::tree::{self, IDS, KINDS, Tree, fault, link, remove, sync_dir, temporary, write_new};
+use super::tree::{self, IDS, KINDS, Tree, fault, link, remove, sync_dir};
+use super::write::{temporary, write_last};
 use crate::domain::sidecar::SIDECAR_SUFFIX;
 use crate::fault::point;
 use crate::ports::gateway::{GatewayError, Recovery};
@@ -165,14 +166,13 @@ impl Tree {
             }
             files.push(Move { path: path.clone(), had_old, has_new });
         }
-        for side in ["old", "new"] {
-            sync_dir(&self.work().join(side))?;
-        }
         let intent = Intent { change: change.to_owned(), files };
         let json = serde_json::to_vec_pretty(&intent)
             .map_err(|error| GatewayError::Fault(format!("could not write the intent record: {error}")))?;
         point("intent.before-record");
-        write_new(&self.record(), &json)?;
+        write_last(&self.record(), &json, || {
+            ["old", "new"].iter().try_for_each(|side| sync_dir(&self.work().join(side)))
+        })?;
         sync_dir(&self.work())?;
         point("intent.recorded");
         Ok(intent)

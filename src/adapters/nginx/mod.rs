@@ -1,6 +1,7 @@
 //! nginx: files rendered and parsed, candidates tested, reloads proven.
 
 pub mod command;
+pub mod content;
 pub mod disk;
 pub mod gateway;
 pub mod intent;
@@ -8,9 +9,11 @@ pub mod main_conf;
 mod own_text;
 pub mod parse;
 pub mod parse_v04;
+pub mod pieces;
 pub mod proof;
 pub mod remains;
 pub mod render;
+pub mod routing;
 pub mod sidecar;
 pub mod snippet;
 pub mod stage;
@@ -18,3 +21,4 @@ pub mod text;
 pub mod tree;
 pub mod unkept;
 pub mod workers;
+pub mod write;

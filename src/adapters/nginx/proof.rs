@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use super::text::{self, Node};
-use crate::domain::gateway::{ManagedFile, Protocol};
 
 /// Upstreams in one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,35 +36,6 @@ impl Facts {
                 }
                 _ => {}
             }
-        }
-        facts
-    }
-}
-
-impl From<&ManagedFile> for Facts {
-    /// What [`Facts::of`] finds in the rendered text, without reading it.
-    fn from(file: &ManagedFile) -> Self {
-        let mut facts = Self::default();
-        match file {
-            ManagedFile::Common(_)
-            | ManagedFile::PoolSidecar(_)
-            | ManagedFile::VhostSidecar(_)
-            | ManagedFile::Ids(_) => {}
-            ManagedFile::Upstream(upstream) => {
-                facts.defines.insert(upstream.name.as_str().to_ascii_lowercase());
-            }
-            ManagedFile::Server(server) if server.protocol == Protocol::S3 => {
-                let mut last = None;
-                for route in &server.routes {
-                    // Few pools and many routes: neighbours mostly lead to the same one.
-                    if last != Some(&route.pool) && route.path_prefix.plain_bucket().is_some() {
-                        facts.names.insert(route.pool.as_str().to_owned());
-                        last = Some(&route.pool);
-                    }
-                }
-                facts.names.extend(server.default.iter().map(|route| route.pool.as_str().to_owned()));
-            }
-            ManagedFile::Server(_) => {}
         }
         facts
     }

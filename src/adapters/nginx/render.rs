@@ -3,18 +3,19 @@
 //! Templates print every value through [`text::quote`], because that is the environment's formatter; only
 //! text that was made here, piece by quoted piece, or accepted by our lexer is passed as it is.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value, context};
 
+use super::pieces::Pieces;
+use super::proof::Facts;
+use super::routing::{Said, Sayings, copy_pattern, escape_pattern, route_values};
 use super::sidecar::write as sidecar;
 use super::text::quote;
-use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, ServerRoute, Upstream};
-use crate::domain::pool::{LbMethod, PoolName, Role};
-use crate::domain::route::PathPrefix;
+use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, Upstream};
+use crate::domain::pool::{LbMethod, Role};
 use crate::domain::vhost::{IpRuleMode, Snippet, Zone};
 
 /// What depends on the nginx that will read the text, not on the state.
@@ -33,6 +34,16 @@ pub struct Dialect {
 /// Renders managed files.
 pub struct Renderer {
     environment: Environment<'static>,
+    sayings: Sayings,
+}
+
+/// A file as it is to be written.
+#[derive(Debug)]
+pub struct Composed {
+    /// The whole text.
+    pub text: Pieces,
+    /// What the text defines and names.
+    pub facts: Facts,
 }
 
 impl Default for Renderer {
@@ -59,6 +70,7 @@ impl Renderer {
         for (name, source) in [
             ("common", include_str!("templates/common.conf")),
             ("upstream", include_str!("templates/upstream.conf")),
+            ("s3_maps", include_str!("templates/server_s3_maps.conf")),
             ("s3", include_str!("templates/server_s3.conf")),
             ("http", include_str!("templates/server_http.conf")),
             ("head", include_str!("templates/server_head.conf")),
@@ -66,23 +78,47 @@ impl Renderer {
         ] {
             environment.add_template(name, source).expect("the built-in templates are well-formed: tests render them");
         }
-        Self { environment }
+        Self { environment, sayings: Sayings::default() }
     }
 
     /// The whole text of a file.
     #[must_use]
     pub fn render(&self, file: &ManagedFile, dialect: Dialect) -> String {
-        let (template, values) = match file {
-            ManagedFile::Common(common) => ("common", common_values(*common, dialect)),
-            ManagedFile::Upstream(upstream) => ("upstream", upstream_values(upstream)),
+        self.compose(file, dialect).text.to_string()
+    }
+
+    /// The text of a file in pieces, and what [`Facts::of`] would find in it.
+    #[must_use]
+    pub fn compose(&self, file: &ManagedFile, dialect: Dialect) -> Composed {
+        let mut facts = Facts::default();
+        let text = match file {
+            ManagedFile::Common(common) => self.fill("common", &common_values(*common, dialect)).into(),
+            ManagedFile::Upstream(upstream) => {
+                facts.defines.insert(upstream.name.as_str().to_ascii_lowercase());
+                self.fill("upstream", &upstream_values(upstream)).into()
+            }
             ManagedFile::Server(server) => match server.protocol {
-                Protocol::S3 => ("s3", server_values(server, dialect)),
-                Protocol::Http => ("http", server_values(server, dialect)),
+                Protocol::S3 => {
+                    let said = self.sayings.of(&server.routes);
+                    let default = server.default.iter().map(|route| &route.pool);
+                    let pools = said.iter().flat_map(|said| &said.pools).chain(default);
+                    facts.names.extend(pools.map(|pool| pool.as_str().to_owned()));
+                    let values = server_values(server, &said, dialect);
+                    let before = Arc::from(self.fill("s3_maps", &values));
+                    let entries = said.iter().map(|said| said.map_entries.clone());
+                    let after = Arc::from(self.fill("s3", &values));
+                    [before].into_iter().chain(entries).chain([after]).collect()
+                }
+                Protocol::Http => self.fill("http", &server_values(server, &[], dialect)).into(),
             },
-            ManagedFile::PoolSidecar(sidecar) => return sidecar::pool(sidecar),
-            ManagedFile::VhostSidecar(sidecar) => return sidecar::vhost(sidecar),
-            ManagedFile::Ids(highest) => return sidecar::ids(*highest),
+            ManagedFile::PoolSidecar(sidecar) => sidecar::pool(sidecar).into(),
+            ManagedFile::VhostSidecar(sidecar) => sidecar::vhost(sidecar).into(),
+            ManagedFile::Ids(highest) => sidecar::ids(*highest).into(),
         };
+        Composed { text, facts }
+    }
+
+    fn fill(&self, template: &str, values: &Value) -> String {
         let template = self.environment.get_template(template).expect("added in new()");
         template.render(values).expect("the built-in templates take every value: tests render them")
     }
@@ -138,10 +174,10 @@ fn upstream_values(upstream: &Upstream) -> Value {
     }
 }
 
-fn server_values(server: &Server, dialect: Dialect) -> Value {
+fn server_values(server: &Server, said: &[Arc<Said>], dialect: Dialect) -> Value {
     let id = server.id.0;
     let base = server.server_name.wildcard_base();
-    let routed = Routed::of(server);
+    let split_buckets: BTreeSet<&String> = said.iter().flat_map(|said| &said.split_buckets).collect();
     context! {
         id => id,
         server_name => server.server_name.as_str(),
@@ -174,9 +210,8 @@ fn server_values(server: &Server, dialect: Dialect) -> Value {
                 escape_pattern(base)
             ),
         }),
-        map_entries => verbatim(routed.map_entries),
-        split_buckets => routed.split_buckets.iter().map(|bucket| copy_pattern(bucket)).collect::<Vec<_>>(),
-        special => routed.special,
+        split_buckets => split_buckets.into_iter().map(|bucket| copy_pattern(bucket)).collect::<Vec<_>>(),
+        special => said.iter().flat_map(|said| said.special.iter().cloned()).collect::<Vec<_>>(),
         routes => match server.protocol {
             Protocol::Http => server.routes.iter().map(route_values).collect(),
             Protocol::S3 => Vec::new(),
@@ -204,125 +239,6 @@ fn zone(server: &Server, zone: Zone) -> Option<Value> {
 }
 
 /// The operator's text between two markers, so that it can be read back to the letter.
-fn marked(label: &str, snippet: &Snippet) -> String {
+pub fn marked(label: &str, snippet: &Snippet) -> String {
     format!("    # {label}: as the operator wrote it\n{snippet}\n    # {label} ends\n")
-}
-
-fn route_values(route: &ServerRoute) -> Value {
-    let prefix = &route.path_prefix;
-    let whole = prefix.plain_bucket();
-    context! {
-        id => route.id.0,
-        prefix => prefix.as_str(),
-        without_slash => prefix.as_str().strip_suffix('/'),
-        pool => route.pool.as_str(),
-        pattern => raw_pattern(prefix),
-        copies => whole.is_some(),
-        rewrite => route.key_prefix.as_ref().map(|key_prefix| context! {
-            from => format!("^{}(.*)$", escape_pattern(prefix.as_str())),
-            to => format!("/{}$1", key_prefix.as_str()),
-        }),
-        directives => route.extra_directives.as_ref().map(|text| {
-            verbatim(marked(&format!("route {} directives", route.id), text))
-        }),
-    }
-}
-
-/// The routes of an S3 server by the way in which they are said.
-#[derive(Default)]
-struct Routed<'a> {
-    /// One line per bucket that is routed whole. Made here and not in the template: there may be 20,000.
-    map_entries: String,
-    /// Routes that need a location.
-    special: Vec<Value>,
-    /// Buckets of which a route serves a part only, or whose name the routing map cannot hold: where a copy
-    /// from them would be read is not known from the bucket alone.
-    split_buckets: BTreeSet<&'a str>,
-}
-
-impl<'a> Routed<'a> {
-    fn of(server: &'a Server) -> Self {
-        let mut routed = Self { map_entries: String::with_capacity(server.routes.len() * 64), ..Self::default() };
-        if server.protocol == Protocol::Http {
-            return routed;
-        }
-        let mut pool: Option<(&PoolName, Cow<'_, str>)> = None;
-        for route in &server.routes {
-            let mut whole = true;
-            match route.path_prefix.plain_bucket() {
-                Some(bucket) => {
-                    // Few pools and many routes: neighbours mostly lead to the same one.
-                    let quoted = match pool {
-                        Some((known, quoted)) if known == &route.pool => quoted,
-                        _ => quote(route.pool.as_str()),
-                    };
-                    map_entry(&mut routed.map_entries, bucket, &quoted, route);
-                    pool = Some((&route.pool, quoted));
-                }
-                None => {
-                    routed.split_buckets.insert(route.path_prefix.bucket());
-                    whole = false;
-                }
-            }
-            if !whole || route.key_prefix.is_some() || route.extra_directives.is_some() {
-                routed.special.push(route_values(route));
-            }
-        }
-        routed
-    }
-}
-
-fn map_entry(text: &mut String, bucket: &str, pool: &str, route: &ServerRoute) {
-    // These words mean something to `map` (ngx_http_map_module): a backslash makes them plain.
-    let special = matches!(bucket, "default" | "include" | "hostnames" | "volatile");
-    text.push_str("    ");
-    let key = if special { Cow::Owned(format!("\\{bucket}")) } else { Cow::Borrowed(bucket) };
-    text.push_str(&quote(&key));
-    text.push(' ');
-    text.push_str(pool);
-    text.push_str("; # route_id:");
-    text.push_str(itoa::Buffer::new().format(route.id.0));
-    if !route.path_prefix.as_str().ends_with('/') {
-        let _ = write!(text, " prefix:{}", route.path_prefix);
-    }
-    text.push('\n');
-}
-
-/// Finds a bucket as the source of a copy.
-fn copy_pattern(bucket: &str) -> String {
-    format!("~^(?:/|%2[Ff])?{}(?:[/?]|%2[Ff]|$)", escape_pattern(bucket))
-}
-
-fn escape_pattern(text: &str) -> String {
-    text.replace('.', r"\.")
-}
-
-/// A regular expression that finds a prefix in the raw URI.
-///
-/// A plain bucket is always written plainly (anything else is refused before); in the key, every
-/// character may also be percent-encoded, and means the same key to the node.
-fn raw_pattern(prefix: &PathPrefix) -> String {
-    let canonical = prefix.canonical().trim_start_matches('/');
-    let (bucket, key) = canonical.split_once('/').unwrap_or((canonical, ""));
-    let mut pattern = format!("~^/{}", escape_pattern(bucket));
-    if key.is_empty() {
-        pattern.push_str("(?:[/?]|$)");
-        return pattern;
-    }
-    for c in std::iter::once('/').chain(key.chars()) {
-        let _ = write!(pattern, "(?:{}|%{})", escape_pattern(&c.to_string()), hex_pattern(c as u32));
-    }
-    pattern.push_str(if prefix.as_str().ends_with('/') { "(?:/|%2[Ff])" } else { "(?:[/?]|%2[Ff]|$)" });
-    pattern
-}
-
-/// The two hexadecimal digits of a character, in either case.
-fn hex_pattern(code: u32) -> String {
-    format!("{code:02x}")
-        .chars()
-        .map(|digit| match digit {
-            'a'..='f' => format!("[{digit}{}]", digit.to_ascii_uppercase()),
-            _ => digit.to_string(),
-        })
-        .collect()
 }

@@ -6,10 +6,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::content::Content;
 use super::intent::Moves;
-use super::proof::{self, Facts};
-use super::render::{Dialect, Renderer};
-use super::tree::{self, Content, KINDS, Tree, remove, sync_dir, write_new};
+use super::pieces::Pieces;
+use super::proof;
+use super::render::{Composed, Dialect, Renderer};
+use super::tree::{self, KINDS, Tree, fault, remove, sync_dir};
+use super::write::write_unsynced;
 use crate::domain::gateway::ManagedFile;
 use crate::fault::point;
 use crate::ports::gateway::{FileChange, GatewayError};
@@ -19,12 +22,24 @@ use crate::ports::gateway::{FileChange, GatewayError};
 pub struct Candidate {
     /// What differs from the live tree.
     pub moves: Moves,
-    /// Every file the change names: shown path and hash.
-    pub written: Vec<(String, String)>,
+    /// Every file the change names, by shown path.
+    pub named: Vec<(String, Arc<Content>)>,
     /// Shown paths of files that go.
     pub removed: Vec<String>,
-    texts: HashMap<PathBuf, (String, Arc<Content>)>,
+    texts: HashMap<PathBuf, (Pieces, Arc<Content>)>,
 }
+
+/// Staged files that nginx can read, but whose bytes need not be on the disk yet, nor hashed. No intent record may
+/// speak of them before they are.
+#[derive(Debug)]
+#[must_use = "what was staged must be synced before it can go live"]
+pub struct Unsynced(Vec<(PathBuf, fs::File, Arc<Content>)>);
+
+/// A text of so many bytes is sooner compared with a file than hashed.
+const LARGE: usize = 64 * 1024;
+
+/// How many files are left to be synced beside nginx; a rebuild may write more than there are file descriptors.
+const LEFT_UNSYNCED: usize = 64;
 
 impl Candidate {
     /// Renders a change and compares it with what is live and with what we last wrote.
@@ -36,26 +51,29 @@ impl Candidate {
         for file in &change.put {
             let name = file.name();
             let (relative, overwrite) = (Tree::relative(&name), change.overwrite.covers(&name));
-            let text = renderer.render(file, dialect);
-            let sha256 = tree::sha256(text.as_bytes());
+            let Composed { text, facts } = renderer.compose(file, dialect);
+            let content = Arc::new(Content::ours(text.clone(), facts));
             let shown = tree.shown(&relative);
             let recorded = change.recorded.get(&shown);
-            let disk = tree.content(&tree.root().join(&relative))?.map(|content| content.sha256.clone());
-            candidate.written.push((shown.clone(), sha256.clone()));
-            let same_as_disk = disk.as_ref() == Some(&sha256);
+            let live = tree.root().join(&relative);
+            let disk = tree.content(&live)?;
+            let disk = disk.as_ref().map(|content| content.sha256());
+            candidate.named.push((shown.clone(), content.clone()));
+            // So it is neither on disk nor recorded, and hashing it can wait until nginx is at work.
+            let changed = disk == recorded && text.size() >= LARGE && differs(&text, &live);
+            let same_as_disk = !changed && disk == Some(content.sha256());
             // A file that this change leaves as we wrote it is not touched, drifted or not.
-            let unchanged = recorded == Some(&sha256) && !overwrite;
+            let unchanged = !changed && recorded == Some(content.sha256()) && !overwrite;
             if same_as_disk || unchanged {
                 continue;
             }
             // A sidecar that is gone holds no edit that could be lost.
             let gone = disk.is_none() && tree::is_sidecar(&relative);
-            if disk.as_ref() != recorded && !gone && !overwrite {
+            if disk != recorded && !gone && !overwrite {
                 return Err(GatewayError::Drifted { path: shown });
             }
             candidate.moves.put.push(relative.clone());
-            let content = Content { sha256, managed: true, facts: Facts::from(file) };
-            candidate.texts.insert(relative, (text, Arc::new(content)));
+            candidate.texts.insert(relative, (text, content));
         }
         candidate.note_removals(change, tree)?;
         Ok(candidate)
@@ -66,7 +84,7 @@ impl Candidate {
         for (relative, name) in named.iter().zip(&change.remove) {
             let shown = tree.shown(relative);
             if let Some(content) = tree.content(&tree.root().join(relative))? {
-                if Some(&content.sha256) != change.recorded.get(&shown) && !change.overwrite.covers(name) {
+                if Some(content.sha256()) != change.recorded.get(&shown) && !change.overwrite.covers(name) {
                     return Err(GatewayError::Drifted { path: shown });
                 }
                 self.moves.remove.push(relative.clone());
@@ -97,28 +115,58 @@ impl Candidate {
     ///
     /// # Errors
     /// The disk does not let us.
-    pub fn stage(&self, tree: &Tree) -> Result<(), GatewayError> {
+    pub fn stage(&self, tree: &Tree) -> Result<Unsynced, GatewayError> {
         point("stage.begun");
         if self.moves.concern_nginx() {
             tree.mirror()?;
         }
         point("stage.mirrored");
+        let mut unsynced = Unsynced(Vec::new());
         for (relative, (text, content)) in &self.texts {
             let staged = tree.staging().join(relative);
-            write_new(&staged, text.as_bytes())?;
+            let file = write_unsynced(&staged, text)?;
             point("stage.written");
             tree.know(&staged, content.clone());
+            unsynced.0.push((staged, file, content.clone()));
+            if unsynced.0.len() > LEFT_UNSYNCED {
+                unsynced.sync_files()?;
+            }
         }
         for relative in &self.moves.remove {
             remove(&tree.staging().join(relative))?;
             point("stage.removed");
         }
+        Ok(unsynced)
+    }
+}
+
+impl Unsynced {
+    /// Puts what was staged on the disk.
+    ///
+    /// # Errors
+    /// The disk does not let us: nothing of it may go live.
+    pub fn sync(mut self, tree: &Tree) -> Result<(), GatewayError> {
+        self.sync_files()?;
         for kind in KINDS {
             sync_dir(&tree.staging().join(kind))?;
         }
         point("stage.done");
         Ok(())
     }
+
+    fn sync_files(&mut self) -> Result<(), GatewayError> {
+        for (path, file, content) in self.0.drain(..) {
+            file.sync_all().map_err(|error| fault("sync", &path, &error))?;
+            point("stage.synced");
+            content.hash_now();
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file surely holds another text.
+fn differs(text: &Pieces, path: &Path) -> bool {
+    fs::File::open(path).and_then(|file| text.differs_from(file)).is_ok_and(|differs| differs)
 }
 
 /// Proves of a tree what nginx does not check: every pool that a routing map names is defined.

@@ -11,14 +11,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use super::proof::Facts;
+use super::content::Content;
 use crate::domain::gateway::FileName;
 use crate::domain::pool::RESERVED_POOL_NAME;
 use crate::domain::sidecar::SIDECAR_SUFFIX;
@@ -57,32 +57,6 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
-    }
-}
-
-/// What was learned by reading a file once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
-    /// Lower-hex SHA-256 of the bytes.
-    pub sha256: String,
-    /// Whether it begins with [`MANAGED_LINE`].
-    pub managed: bool,
-    /// Upstreams it defines and names.
-    pub facts: Facts,
-}
-
-impl Content {
-    /// Reads what there is to know from a file's bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        Self { sha256: sha256(bytes), managed: text.lines().next() == Some(MANAGED_LINE), facts: Facts::of(&text) }
-    }
-
-    /// What there is to know of a sidecar: JSON has no first line to mark it, its place does.
-    #[must_use]
-    pub fn of_sidecar(bytes: &[u8]) -> Self {
-        Self { sha256: sha256(bytes), managed: true, facts: Facts::default() }
     }
 }
 
@@ -378,39 +352,6 @@ pub fn remove(path: &Path) -> Result<(), GatewayError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, &error)),
         _ => Ok(()),
     }
-}
-
-/// Writes a new file durably: a temporary one, fsync, rename. Never in place, since the old file may have
-/// other names. A sidecar, which may hold encrypted keys, is readable by its owner only.
-///
-/// # Errors
-/// The disk does not let us.
-pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), GatewayError> {
-    let temporary = temporary(path);
-    let mode = if is_sidecar(path) { 0o600 } else { 0o666 };
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
-        point("write.created");
-        file.write_all(bytes)?;
-        point("write.written");
-        file.sync_all()?;
-        point("write.synced");
-        fs::rename(&temporary, path)?;
-        point("write.renamed");
-        Ok(())
-    };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        fault("write", path, &error)
-    })
-}
-
-/// The name of a file on its way.
-#[must_use]
-pub fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    name.into()
 }
 
 /// Makes renames and removals in a directory durable.

@@ -67,7 +67,7 @@ impl KnownServers {
                         // The whole reading says what is wrong with it.
                         return Ok(None);
                     }
-                    block.put_route(ServerRoute {
+                    block.routes.put(ServerRoute {
                         id: route.id,
                         path_prefix: route.path_prefix,
                         pool: pool.name,
@@ -75,7 +75,7 @@ impl KnownServers {
                         extra_directives: route.extra_directives,
                     });
                 }
-                Some(_) | None => block.remove_route(*id),
+                Some(_) | None => block.routes.remove(*id),
             }
         }
         Ok(Some(server))
