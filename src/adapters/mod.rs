@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod fake;
+pub mod fernet;
 pub mod http;
 pub mod logging;
 pub mod nginx;

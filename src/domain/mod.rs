@@ -14,6 +14,7 @@ pub mod migration;
 pub mod page;
 pub mod pool;
 pub mod route;
+pub mod secret;
 pub mod services;
 pub mod sidecar;
 pub mod time;

@@ -104,7 +104,7 @@ const RULES: [Rule; 8] = [
 ];
 
 /// Crates that have one home each.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     // The composition root opens the listener.
     ("poem", &["src/adapters/http", "src/app.rs"]),
     ("poem_openapi", &["src/adapters/http"]),
@@ -114,6 +114,8 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("object_store", &["src/adapters/s3", "src/adapters/cli/demo"]),
     ("reqwest", &["src/adapters/s3", "src/adapters/cli"]),
     ("quick_xml", &["src/adapters/s3"]),
+    // Settings judge keys, commands make them, the adapter uses them.
+    ("fernet", &["src/adapters/fernet.rs", "src/adapters/cli", "src/config"]),
     // nginx's files, and the few pages that the API serves itself.
     ("minijinja", &["src/adapters/nginx", "src/adapters/http/pages.rs"]),
     ("clap", &["src/adapters/cli", "src/main.rs"]),
