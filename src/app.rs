@@ -8,6 +8,7 @@ use poem::listener::{Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::adapters::clock::SystemClock;
+use crate::adapters::fernet::FernetCipher;
 use crate::adapters::http::{self, HttpOptions};
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
@@ -15,6 +16,9 @@ use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::s3::NodeStorage;
 use crate::adapters::store::{OpenError, PostgresStore, SqliteStore};
 use crate::config::{NginxSudo, Settings};
+use crate::domain::credential::{AccessKey, Keys, SecretKey};
+use crate::domain::invalid::Invalid;
+use crate::domain::services::keyring::Keyring;
 use crate::domain::services::{ServiceError, Services};
 use crate::fault::point;
 use crate::ports::clock::Clock;
@@ -34,6 +38,14 @@ pub enum ServeError {
     /// The managed directory cannot be used.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The global S3 keys cannot be used.
+    #[error("NANIO_ORCHESTRATOR_S3_{setting}: {invalid}")]
+    Keys {
+        /// Which of them.
+        setting: &'static str,
+        /// The rule it broke.
+        invalid: Invalid,
+    },
     /// S3 cannot be spoken.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -84,7 +96,7 @@ pub async fn serve_until(
     let gateway = gateway(&settings).await?;
     point("start.gateway");
     let storage = Arc::new(NodeStorage::new(global_keys(&settings))?);
-    let (services, changes) = Services::new(store.clone(), gateway, storage, clock.clone());
+    let (services, changes) = Services::new(store.clone(), gateway, storage, keyring(&settings)?, clock.clone());
     match changes.recover().await.map_err(ServeError::Recovery)? {
         Recovery::Clean => {}
         Recovery::RolledForward => tracing::warn!("a change that was interrupted after its commit was completed"),
@@ -125,6 +137,19 @@ async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> 
     };
     let command = NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo);
     Ok(Arc::new(NginxGateway::real(root, command, allow_raw).await?))
+}
+
+fn keyring(settings: &Settings) -> Result<Keyring, ServeError> {
+    let global = match (&settings.s3_access_key, &settings.s3_secret_key) {
+        (Some(access_key), Some(secret_key)) => Some(Keys {
+            access_key: AccessKey::parse(access_key.reveal())
+                .map_err(|invalid| ServeError::Keys { setting: "ACCESS_KEY", invalid })?,
+            secret_key: SecretKey::parse(secret_key.reveal())
+                .map_err(|invalid| ServeError::Keys { setting: "SECRET_KEY", invalid })?,
+        }),
+        _ => None,
+    };
+    Ok(Keyring::new(Arc::new(FernetCipher::new(settings.secret.as_ref())), global))
 }
 
 fn global_keys(settings: &Settings) -> Option<(String, String)> {

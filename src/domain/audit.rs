@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ids::{AuditId, EntityKind};
+use super::ids::{AuditId, EntityKind, PoolId};
 use super::invalid::words;
 use super::pool::{Member, Pool};
 use super::route::Route;
@@ -36,6 +36,12 @@ words!(
         ManualReload = "manual_reload",
         /// Every file was written anew from the database.
         Rebuild = "rebuild",
+        /// The S3 keys of a pool were stored or replaced.
+        SetCredentials = "set_credentials",
+        /// They were removed.
+        RemoveCredentials = "remove_credentials",
+        /// All S3 keys were encrypted with the present key.
+        RotateSecret = "rotate_secret",
     }
 );
 
@@ -51,6 +57,30 @@ pub enum Snapshot {
     Vhost(Vhost),
     /// A route.
     Route(Route),
+    /// The S3 keys of a pool, as far as they may be shown.
+    Credential(CredentialSnapshot),
+    /// What became of all S3 keys.
+    Rotation(RotationSnapshot),
+}
+
+/// S3 keys without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CredentialSnapshot {
+    /// The beginning of the access key.
+    pub access_key_masked: String,
+    /// Where to reach the pool's S3 service, if not at its members.
+    pub endpoint_url: Option<String>,
+    /// The region that requests are signed for.
+    pub region: String,
+}
+
+/// Whose S3 keys were encrypted anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RotationSnapshot {
+    /// Pools whose keys were.
+    pub rotated: Vec<PoolId>,
+    /// Pools whose keys no present key decrypts; they stay as they were.
+    pub unreadable: Vec<PoolId>,
 }
 
 /// What nginx answered.

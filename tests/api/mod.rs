@@ -3,6 +3,7 @@
 mod bodies;
 mod conditional;
 mod config;
+mod credentials;
 mod document;
 mod errors;
 mod gateway;

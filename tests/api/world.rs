@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::DateTime;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
+use nanio_orchestrator::adapters::fernet::FernetCipher;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
+use nanio_orchestrator::domain::credential::{AccessKey, Keys, SecretKey};
+use nanio_orchestrator::domain::secret::Secret;
 use nanio_orchestrator::domain::services::Services;
+use nanio_orchestrator::domain::services::keyring::Keyring;
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::clock::Clock;
 use nanio_orchestrator::ports::store::Store;
@@ -20,6 +24,9 @@ use super::gateway::ScriptedGateway;
 
 /// The API key of every test.
 pub const KEY: &str = "a key of the tests";
+
+/// The Fernet key of every test that does not say otherwise.
+pub const SECRET: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 
 /// A clock that stands still until it is told otherwise.
 pub struct TestClock(AtomicI64);
@@ -46,7 +53,8 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// Its storage nodes.
     pub buckets: Arc<FakeStorage>,
-    store: Store,
+    /// Its database.
+    pub store: Store,
 }
 
 /// An answer.
@@ -107,18 +115,30 @@ impl World {
     /// An empty gateway.
     pub async fn start() -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_488_000)));
-        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY)
+        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY, Some(SECRET))
     }
 
     /// The same gateway after a restart of the program, perhaps with another key.
     pub fn restart(&self, key: &str) -> Self {
-        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key)
+        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key, Some(SECRET))
     }
 
-    fn over(store: Store, gateway: ScriptedGateway, clock: Arc<TestClock>, key: &str) -> Self {
+    /// The same gateway after a restart with another value of `SECRET`.
+    pub fn with_secret(&self, secret: Option<&str>) -> Self {
+        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), KEY, secret)
+    }
+
+    fn over(store: Store, gateway: ScriptedGateway, clock: Arc<TestClock>, key: &str, secret: Option<&str>) -> Self {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
-        let (services, publish_loop) = Services::new(store.clone(), gateway.clone(), buckets.clone(), clock.clone());
+        let cipher = FernetCipher::new(secret.map(Secret::new).as_ref());
+        let global = Keys {
+            access_key: AccessKey::parse("global-key").unwrap(),
+            secret_key: SecretKey::parse("global-secret").unwrap(),
+        };
+        let keyring = Keyring::new(Arc::new(cipher), Some(global));
+        let (services, publish_loop) =
+            Services::new(store.clone(), gateway.clone(), buckets.clone(), keyring, clock.clone());
         tokio::spawn(publish_loop.run());
         let options = HttpOptions {
             api_key: key.to_owned(),

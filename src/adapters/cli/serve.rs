@@ -15,12 +15,11 @@ const REFUSED: [(&str, &str); 2] = [
 ];
 
 /// Settings of parts that are not in this version yet: checked, and without effect.
-const UNUSED: [&str; 23] = [
+const UNUSED: [&str; 22] = [
     "db_backup_path",
     "db_backup_interval",
     "db_backup_rotate",
     "audit_retention_days",
-    "secret",
     "bucket_sync_interval",
     "s3_request_timeout",
     "drift_interval",

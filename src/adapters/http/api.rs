@@ -6,6 +6,7 @@ use poem_openapi::Tags;
 
 use super::audit::AuditApi;
 use super::config::ConfigApi;
+use super::credentials::CredentialsApi;
 use super::health::HealthApi;
 use super::members::MembersApi;
 use super::pools::PoolsApi;
@@ -14,7 +15,7 @@ use super::vhosts::VhostsApi;
 use crate::domain::services::Services;
 
 /// Every operation of the API.
-pub type Api = (PoolsApi, MembersApi, VhostsApi, RoutesApi, ConfigApi, AuditApi, HealthApi);
+pub type Api = (PoolsApi, MembersApi, CredentialsApi, VhostsApi, RoutesApi, ConfigApi, AuditApi, HealthApi);
 
 /// What `/api/health` tells of the process.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub enum Group {
     Pools,
     /// The storage nodes of a pool.
     Members,
+    /// The S3 keys that requests to a pool are signed with.
+    Credentials,
     /// One nginx `server` block each.
     Vhosts,
     /// Which pool serves a bucket of a vhost.
@@ -52,6 +55,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
     (
         PoolsApi(services.clone()),
         MembersApi(services.clone()),
+        CredentialsApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
         ConfigApi(services.clone()),

@@ -164,6 +164,10 @@ impl From<ServiceError> for ApiError {
             ServiceError::Refused(_) => Self::text(StatusCode::UNPROCESSABLE_ENTITY, told),
             ServiceError::Stale(_) => Self::stale(told),
             ServiceError::Store(store) => store.into(),
+            ServiceError::Cipher(_) => {
+                tracing::error!(error = told, "S3 keys could not be encrypted or decrypted");
+                Self::text(StatusCode::INTERNAL_SERVER_ERROR, told)
+            }
             ServiceError::Gateway(gateway) => gateway.into(),
             ServiceError::Field { field, invalid, input } => {
                 Self::body(vec![Fault::of(&invalid, &input.into()).under(field)])
@@ -225,6 +229,8 @@ failures! {
     Reading = [401, 500, 503];
     /// Reading something that a path or query names.
     Finding = [401, 404, 422, 500, 503];
+    /// Reading something of a pool that not every pool has.
+    Having = [400, 401, 404, 422, 500, 503];
     /// Searching by query.
     Searching = [401, 422, 500, 503];
     /// Making something.
@@ -281,7 +287,7 @@ fn described(status: u16) -> MetaResponse {
             "A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed."
         }
         503 => "The database does not answer now.",
-        _ => "The machine failed: disk, rights, a missing program. Nothing has changed.",
+        _ => "The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed.",
     };
     let schema = if status == 422 { INVALID } else { ERROR };
     MetaResponse {

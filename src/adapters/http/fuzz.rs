@@ -12,6 +12,7 @@ use super::fault::{Fault, Step};
 use super::fields::{self, Field, Request};
 use super::moment::{From as Since, Until};
 use super::params::{Page, PerPage};
+use crate::domain::services::credentials::NewCredential;
 use crate::domain::services::members::{MemberPatch, NewMember};
 use crate::domain::services::pools::{NewPool, PoolPatch};
 use crate::domain::services::routes::{NewRoute, RoutePatch};
@@ -55,6 +56,10 @@ const NAMES: &[&str] = &[
     "allow_orphan",
     "zone",
     "content",
+    "access_key",
+    "secret_key",
+    "endpoint_url",
+    "region",
 ];
 
 const WORDS: &[&str] = &[
@@ -81,6 +86,8 @@ const WORDS: &[&str] = &[
     "10.0.0.0/8",
     "top",
     "add_header X 1;",
+    "https://s3.example/a",
+    "eu-west-1",
     "}",
     "\u{0}",
     "é",
@@ -189,6 +196,9 @@ proptest! {
         }
         if let Some(route) = check(&value, debug::<NewRoute>)? {
             prop_assert_eq!(route.path_prefix.as_str().to_lowercase(), said("path_prefix"));
+        }
+        if let Some(credential) = check(&value, debug::<NewCredential>)? {
+            prop_assert_eq!(credential.keys.access_key.secret().reveal().to_lowercase(), said("access_key"));
         }
         check(&value, debug::<PoolPatch>)?;
         check(&value, debug::<MemberPatch>)?;

@@ -3,6 +3,7 @@
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 
+use crate::domain::credential::KeySource;
 use crate::domain::ids::{AuditId, MemberId, PoolId, RouteId, VhostId};
 use crate::domain::pool::{LbMethod, PoolKind, Role};
 use crate::domain::vhost::{IpRuleMode, Zone};
@@ -105,7 +106,7 @@ macro_rules! closed_lists {
         })+
     };
 }
-closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode);
+closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, KeySource);
 
 impl<T: Described> Described for Option<T> {
     fn schema() -> MetaSchemaRef {

@@ -7,6 +7,7 @@ use super::fault::{Fault, Step};
 use super::fields::{Field, Fields};
 use super::lax;
 use super::schema::{Described, between, inline, object};
+use crate::domain::credential::{AccessKey, Endpoint, Region, SecretKey};
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
 use crate::domain::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, PoolKind, PoolName, Role, Weight};
@@ -42,6 +43,10 @@ texts! {
     IpRange: 2..=49, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
     PathPrefix: 2..=1100, "^/[A-Za-z0-9._/@-]+$";
     KeyPrefix: 1..=1100, "^[A-Za-z0-9._/@-]+$";
+    AccessKey: 1..=512, "^[!-+--~]+$";
+    SecretKey: 1..=512, r"^[^\x00-\x1f\x7f]*$";
+    Endpoint: 8..=512, r"^https?://[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*(/[A-Za-z0-9._~/-]*)?$";
+    Region: 1..=64, "^[A-Za-z0-9_-]+$";
 }
 
 macro_rules! numbers {

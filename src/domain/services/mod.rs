@@ -2,9 +2,11 @@
 
 pub mod audit_log;
 pub mod config;
+pub mod credentials;
 mod files;
 mod guard;
 pub mod health;
+pub mod keyring;
 mod known;
 pub mod members;
 pub mod pools;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use crate::domain::ids::Revision;
 use crate::domain::invalid::Invalid;
 use crate::domain::vhost::Snippet;
+use crate::ports::cipher::CipherError;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::object_storage::ObjectStorage;
@@ -25,7 +28,9 @@ use crate::ports::store::{Store, StoreError};
 
 use audit_log::AuditLog;
 use config::Config;
+use credentials::Credentials;
 use health::Health;
+use keyring::Keyring;
 use members::Members;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
@@ -63,6 +68,9 @@ pub enum ServiceError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no key to encrypt or decrypt S3 keys with.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
     /// nginx, its files, or the machine.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
@@ -74,6 +82,7 @@ pub(crate) struct Context {
     pub store: Store,
     pub gateway: Arc<dyn Gateway>,
     pub storage: Arc<dyn ObjectStorage>,
+    pub keyring: Keyring,
     pub publisher: Publisher,
 }
 
@@ -83,6 +92,8 @@ pub struct Services {
     pub pools: Pools,
     /// Pool members.
     pub members: Members,
+    /// S3 keys of pools.
+    pub credentials: Credentials,
     /// Vhosts.
     pub vhosts: Vhosts,
     /// Routes.
@@ -102,13 +113,15 @@ impl Services {
         store: Store,
         gateway: Arc<dyn Gateway>,
         storage: Arc<dyn ObjectStorage>,
+        keyring: Keyring,
         clock: Arc<dyn Clock>,
     ) -> (Self, PublishLoop) {
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
-        let context = Context { store: store.clone(), gateway, storage, publisher };
+        let context = Context { store: store.clone(), gateway, storage, keyring, publisher };
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
+            credentials: Credentials::new(context.clone()),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
             config: Config::new(context.clone(), clock.clone()),
