@@ -13,17 +13,16 @@ use crate::adapters::http::{self, HttpOptions};
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::process_lock::{LockError, ProcessLock};
-use crate::adapters::s3::NodeStorage;
+use crate::adapters::s3::{NoClient, NodeStorage};
 use crate::adapters::store::{OpenError, PostgresStore, SqliteStore};
-use crate::config::{NginxSudo, Settings};
-use crate::domain::credential::{AccessKey, Keys, SecretKey};
+use crate::config::{NginxSudo, Settings, variable};
+use crate::domain::credential::Keys;
 use crate::domain::invalid::Invalid;
 use crate::domain::services::keyring::Keyring;
 use crate::domain::services::{ServiceError, Services};
 use crate::fault::point;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
-use crate::ports::object_storage::StorageError;
 use crate::ports::store::Store;
 
 /// Why the server did not run.
@@ -39,16 +38,16 @@ pub enum ServeError {
     #[error(transparent)]
     Gateway(#[from] GatewayError),
     /// The global S3 keys cannot be used.
-    #[error("NANIO_ORCHESTRATOR_S3_{setting}: {invalid}")]
+    #[error("{variable}: {invalid}")]
     Keys {
         /// Which of them.
-        setting: &'static str,
+        variable: String,
         /// The rule it broke.
         invalid: Invalid,
     },
     /// S3 cannot be spoken.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(#[from] NoClient),
     /// What a crash interrupted cannot be made good.
     #[error("an interrupted change could not be completed: {0}")]
     Recovery(#[source] ServiceError),
@@ -95,7 +94,7 @@ pub async fn serve_until(
     point("start.database");
     let gateway = gateway(&settings).await?;
     point("start.gateway");
-    let storage = Arc::new(NodeStorage::new(global_keys(&settings))?);
+    let storage = Arc::new(NodeStorage::new(settings.s3_request_timeout)?);
     let (services, changes) = Services::new(store.clone(), gateway, storage, keyring(&settings)?, clock.clone());
     match changes.recover().await.map_err(ServeError::Recovery)? {
         Recovery::Clean => {}
@@ -141,20 +140,13 @@ async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> 
 
 fn keyring(settings: &Settings) -> Result<Keyring, ServeError> {
     let global = match (&settings.s3_access_key, &settings.s3_secret_key) {
-        (Some(access_key), Some(secret_key)) => Some(Keys {
-            access_key: AccessKey::parse(access_key.reveal())
-                .map_err(|invalid| ServeError::Keys { setting: "ACCESS_KEY", invalid })?,
-            secret_key: SecretKey::parse(secret_key.reveal())
-                .map_err(|invalid| ServeError::Keys { setting: "SECRET_KEY", invalid })?,
-        }),
+        (Some(access_key), Some(secret_key)) => Some(
+            Keys::parse(access_key.reveal(), secret_key.reveal())
+                .map_err(|(name, invalid)| ServeError::Keys { variable: variable(&format!("s3_{name}")), invalid })?,
+        ),
         _ => None,
     };
     Ok(Keyring::new(Arc::new(FernetCipher::new(settings.secret.as_ref())), global))
-}
-
-fn global_keys(settings: &Settings) -> Option<(String, String)> {
-    let (access, secret) = (settings.s3_access_key.as_ref()?, settings.s3_secret_key.as_ref()?);
-    Some((access.reveal().to_owned(), secret.reveal().to_owned()))
 }
 
 fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store) -> HttpOptions {

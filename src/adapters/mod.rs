@@ -9,4 +9,5 @@ pub mod logging;
 pub mod nginx;
 pub mod process_lock;
 pub mod s3;
+pub mod sigv4;
 pub mod store;

@@ -69,6 +69,19 @@ pub struct Keys {
     pub secret_key: SecretKey,
 }
 
+impl Keys {
+    /// Checks both.
+    ///
+    /// # Errors
+    /// The name of the bad one, and the rule that it breaks.
+    pub fn parse(access_key: &str, secret_key: &str) -> Result<Self, (&'static str, Invalid)> {
+        Ok(Self {
+            access_key: AccessKey::parse(access_key).map_err(|invalid| ("access_key", invalid))?,
+            secret_key: SecretKey::parse(secret_key).map_err(|invalid| ("secret_key", invalid))?,
+        })
+    }
+}
+
 /// The name part of S3 keys. It travels in a header of each request. Printed, it is masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKey(Secret);
@@ -278,10 +291,7 @@ mod tests {
 
     #[test]
     fn f38_no_form_of_a_key_shows_it() {
-        let keys = Keys {
-            access_key: AccessKey::parse("AKIDEXAMPLE").unwrap(),
-            secret_key: SecretKey::parse("topsecretkey").unwrap(),
-        };
+        let keys = Keys::parse("AKIDEXAMPLE", "topsecretkey").unwrap();
         let told = format!("{keys:?}");
         assert!(!told.contains("EXAMPLE") && !told.contains("ecretkey"), "{told}");
     }

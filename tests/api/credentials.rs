@@ -1,7 +1,9 @@
 //! S3 keys of pools: they go in, and nothing that comes out holds them.
 
 use nanio_orchestrator::adapters::fernet::FernetCipher;
-use nanio_orchestrator::domain::credential::FernetToken;
+use nanio_orchestrator::domain::credential::{FernetToken, Keys};
+use nanio_orchestrator::domain::ids::PoolId;
+use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::secret::Secret;
 use nanio_orchestrator::ports::cipher::Cipher;
 use serde_json::{Value, json};
@@ -223,18 +225,40 @@ async fn f44_keys_that_cannot_be_decrypted_spoil_their_own_pool_only() {
 }
 
 #[tokio::test]
+async fn f29_a_pool_is_asked_with_its_own_keys_at_its_own_endpoint() {
+    let world = World::start().await;
+    let (a, b) = (world.pool("a").await, world.pool("b").await);
+    let vhost = world.vhost("s3.example", Some(a)).await;
+    let body = json!({"path_prefix": "/photos/", "pool_id": b});
+    let route = world.post(&format!("/api/vhosts/{vhost}/routes"), body).await.expect(201)["id"].clone();
+    let route = format!("/api/vhosts/{vhost}/routes/{route}");
+    world.buckets.fill("photos");
+    world.buckets.admit_only(Keys::parse("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG").unwrap());
+    // The member would answer, but not to the global keys.
+    let detail = world.put(&route, json!({"pool_id": a})).await.detail(409);
+    assert!(detail.contains("10.0.0.1:9000: status 403 (AccessDenied)"), "{detail}");
+    // The keys are right, but the endpoint is asked in place of the member.
+    world.buckets.fail(&Address::parse("s3.example.org:9443").unwrap(), "no connection");
+    world.put(&path(b), keys()).await.expect(200);
+    let detail = world.put(&route, json!({"pool_id": a})).await.detail(409);
+    assert!(detail.contains("https://s3.example.org:9443: no connection"), "{detail}");
+    world.buckets.recover(&Address::parse("s3.example.org:9443").unwrap());
+    let detail = world.put(&route, json!({"pool_id": a})).await.detail(409);
+    assert!(detail.contains("holds objects on pool b"), "{detail}");
+    // Keys that cannot be read: nobody is asked with other ones, and the answer says so.
+    let world = world.with_secret(Some(OTHER_SECRET));
+    let detail = world.put(&route, json!({"pool_id": a})).await.detail(409);
+    assert!(detail.contains("could not be counted (the stored S3 keys cannot be used"), "{detail}");
+}
+
+#[tokio::test]
 async fn after_a_rotation_the_old_key_is_needed_no_more() {
     let world = World::start().await;
     let (a, b, lost) = (world.pool("a").await, world.pool("b").await, world.pool("lost").await);
     world.put(&path(a), keys()).await.expect(200);
     world.put(&path(lost), keys()).await.expect(200);
     // A token that is no token of ours.
-    let mut broken = world
-        .store
-        .read(move |tx| tx.credential(nanio_orchestrator::domain::ids::PoolId(lost)))
-        .await
-        .unwrap()
-        .unwrap();
+    let mut broken = world.store.read(move |tx| tx.credential(PoolId(lost))).await.unwrap().unwrap();
     broken.secret_key_enc = FernetToken::parse("gAAAAABrBTD0YanxIZKx4oP2r5lXrLXaIfd7GbmxQnFlA12SmHza9Q").unwrap();
     world.store.write(move |tx| tx.save_credential(&broken)).await.unwrap();
     let world = world.with_secret(Some(&format!("{OTHER_SECRET},{SECRET}")));

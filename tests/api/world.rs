@@ -8,7 +8,7 @@ use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::fernet::FernetCipher;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
-use nanio_orchestrator::domain::credential::{AccessKey, Keys, SecretKey};
+use nanio_orchestrator::domain::credential::Keys;
 use nanio_orchestrator::domain::secret::Secret;
 use nanio_orchestrator::domain::services::Services;
 use nanio_orchestrator::domain::services::keyring::Keyring;
@@ -132,10 +132,7 @@ impl World {
         let gateway = Arc::new(gateway);
         let buckets = Arc::new(FakeStorage::default());
         let cipher = FernetCipher::new(secret.map(Secret::new).as_ref());
-        let global = Keys {
-            access_key: AccessKey::parse("global-key").unwrap(),
-            secret_key: SecretKey::parse("global-secret").unwrap(),
-        };
+        let global = Keys::parse("global-key", "global-secret").unwrap();
         let keyring = Keyring::new(Arc::new(cipher), Some(global));
         let (services, publish_loop) =
             Services::new(store.clone(), gateway.clone(), buckets.clone(), keyring, clock.clone());

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::credential::{AccessKey, Credential, FernetToken, Keys, SecretKey};
+use crate::domain::credential::{Credential, Endpoint, FernetToken, Keys, Region};
+use crate::domain::pool::Address;
+use crate::domain::site::Site;
 use crate::ports::cipher::{Cipher, CipherError};
 
 /// Opens and seals the S3 keys of pools; knows the global ones.
@@ -39,10 +41,20 @@ impl Keyring {
     pub(super) fn open(&self, sealed: &Credential) -> Result<Keys, Unusable> {
         let access_key = self.cipher.decrypt(&sealed.access_key_enc)?;
         let secret_key = self.cipher.decrypt(&sealed.secret_key_enc)?;
-        Ok(Keys {
-            access_key: AccessKey::parse(access_key.reveal()).map_err(|_| Unusable::Unfit("access_key"))?,
-            secret_key: SecretKey::parse(secret_key.reveal()).map_err(|_| Unusable::Unfit("secret_key"))?,
-        })
+        Keys::parse(access_key.reveal(), secret_key.reveal()).map_err(|(name, _)| Unusable::Unfit(name))
+    }
+
+    /// Where a pool's storage is asked, with what: its own keys, endpoint and region, else the global keys and
+    /// its members.
+    pub(super) fn site(&self, members: Vec<Address>, own: Option<&Credential>) -> Result<Site, Unusable> {
+        let Some(own) = own else {
+            return Ok(Site { members, endpoint: None, region: Region::default(), keys: self.global.clone() });
+        };
+        // 0.4.x stored both unseen.
+        let endpoint = own.endpoint_url.as_deref().filter(|url| !url.trim().is_empty());
+        let endpoint = endpoint.map(Endpoint::parse).transpose().map_err(|_| Unusable::Unfit("endpoint_url"))?;
+        let region = Region::parse(&own.region).map_err(|_| Unusable::Unfit("region"))?;
+        Ok(Site { members, endpoint, region, keys: Some(self.open(own)?) })
     }
 
     /// Access key and secret key as they are kept.
