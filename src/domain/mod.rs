@@ -14,6 +14,7 @@ pub mod migration;
 pub mod object;
 pub mod page;
 pub mod pool;
+pub mod reachability;
 pub mod route;
 pub mod secret;
 pub mod services;

@@ -15,6 +15,9 @@ pub const PAGE: usize = 1000;
 /// How many pages without a single object are put up with.
 const BARREN: usize = 16;
 
+/// Takes what came of one member.
+pub type Tell<'a> = dyn Fn(&Address, Result<(), StorageError>) + Sync + 'a;
+
 /// Storage nodes. Whatever they do, a question is answered within a few seconds; only
 /// [`delete`](ObjectStorage::delete), whose work grows with what is asked, may take as long as the settings allow.
 #[async_trait]
@@ -51,8 +54,9 @@ pub trait ObjectStorage: Send + Sync {
     /// Deletes objects, however many; those that are not there are deleted. Tells which are still there.
     async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError>;
 
-    /// Whether a member takes connections and, if it is asked over TCP, answers in HTTP.
-    async fn probe(&self, member: &Address) -> Result<(), StorageError>;
+    /// Whether members take connections and, if they are asked over TCP, answer in HTTP. Several are asked at the same
+    /// time; `tell` is called for each as soon as it is known.
+    async fn probe(&self, members: &[Address], tell: &Tell<'_>);
 
     /// Counts the objects whose keys begin with `prefix`, and stops after the page with number `most`.
     async fn count(&self, site: &Site, bucket: &BucketName, prefix: &str, most: u64) -> Result<Count, StorageError> {

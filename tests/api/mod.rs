@@ -9,6 +9,7 @@ mod errors;
 mod gateway;
 mod login;
 mod paging;
+mod reachability;
 mod refusals;
 mod resources;
 mod served;

@@ -55,6 +55,8 @@ pub struct World {
     pub buckets: Arc<FakeStorage>,
     /// Its database.
     pub store: Store,
+    /// Its use cases, for what runs by itself.
+    pub services: Arc<Services>,
 }
 
 /// An answer.
@@ -137,6 +139,7 @@ impl World {
         let (services, publish_loop) =
             Services::new(store.clone(), gateway.clone(), buckets.clone(), keyring, clock.clone());
         tokio::spawn(publish_loop.run());
+        let services = Arc::new(services);
         let options = HttpOptions {
             api_key: key.to_owned(),
             session_ttl: 3600,
@@ -147,7 +150,7 @@ impl World {
             clock: clock.clone(),
             store: store.clone(),
         };
-        Self { app: app(Arc::new(services), options).boxed(), gateway, clock, buckets, store }
+        Self { app: app(services.clone(), options).boxed(), gateway, clock, buckets, store, services }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.

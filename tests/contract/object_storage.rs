@@ -4,6 +4,9 @@ mod adapters;
 mod odd_nodes;
 mod requests;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use futures_util::future::join_all;
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::credential::{Endpoint, Region};
@@ -185,9 +188,13 @@ async fn f29_an_endpoint_is_asked_in_place_of_the_members(rig: &Rig) {
 }
 
 async fn a_member_that_answers_is_reachable_and_another_is_not(rig: &Rig) {
-    rig.storage.probe(&rig.node).await.unwrap();
-    let told = rig.storage.probe(&rig.down).await.unwrap_err().to_string();
-    assert!(told.contains(rig.down.as_str()), "{told}");
+    let told = Mutex::new(BTreeMap::new());
+    let members = [rig.down.clone(), rig.node.clone()];
+    rig.storage.probe(&members, &|member, outcome| drop(told.lock().unwrap().insert(member.clone(), outcome))).await;
+    let told = told.into_inner().unwrap();
+    assert_eq!((told.len(), told[&rig.node].clone()), (2, Ok(())));
+    let why = told[&rig.down].clone().unwrap_err().to_string();
+    assert!(why.contains(rig.down.as_str()), "{why}");
 }
 
 /// One test for each promise, on the rig that each adapter makes.

@@ -10,7 +10,7 @@ use crate::domain::credential::Keys;
 use crate::domain::object::{Object, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::{Place, Site};
-use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError};
+use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
 
 /// Storage nodes that all see the same buckets. Every node answers, and there is no bucket, until it is said
 /// otherwise.
@@ -186,10 +186,16 @@ impl ObjectStorage for FakeStorage {
         })
     }
 
-    async fn probe(&self, member: &Address) -> Result<(), StorageError> {
-        match self.state().failing.get(member.as_str()) {
-            Some(why) => Err(StorageError::Unanswered(format!("{member}: {why}"))),
-            None => Ok(()),
+    async fn probe(&self, members: &[Address], tell: &Tell<'_>) {
+        for member in members {
+            let fault = self.state().failing.get(member.as_str()).cloned();
+            tell(
+                member,
+                match fault {
+                    Some(why) => Err(StorageError::Unanswered(format!("{member}: {why}"))),
+                    None => Ok(()),
+                },
+            );
         }
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::HeaderMap;
 use md5::{Digest as _, Md5};
 use reqwest::{Client, Method};
@@ -19,7 +21,7 @@ use crate::domain::credential::Region;
 use crate::domain::object::{ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::Site;
-use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError};
+use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
 
 use ask::{Question, ask};
 
@@ -27,6 +29,8 @@ use ask::{Question, ask};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// More of an answer than this is not read: a page of a thousand keys, the longest there are and all escaped, is less.
 const LONGEST: usize = 8 * 1024 * 1024;
+/// So many members are probed at the same time.
+const AT_A_TIME: usize = 64;
 /// A site has fewer buckets.
 const MOST_BUCKETS: usize = 200_000;
 
@@ -187,16 +191,28 @@ impl ObjectStorage for NodeStorage {
         Ok(left)
     }
 
-    async fn probe(&self, member: &Address) -> Result<(), StorageError> {
-        let told = |fault: String| StorageError::Unanswered(format!("{member}: {fault}"));
-        match tokio::time::timeout(PATIENCE, self.greet(member)).await {
-            Ok(outcome) => outcome.map_err(told),
-            Err(_) => Err(told(format!("no answer within {} ms", PATIENCE.as_millis()))),
+    async fn probe(&self, members: &[Address], tell: &Tell<'_>) {
+        let (mut waiting, mut under_way) = (members.iter(), FuturesUnordered::new());
+        loop {
+            under_way.extend(waiting.by_ref().take(AT_A_TIME - under_way.len()).map(|member| self.probe_one(member)));
+            match under_way.next().await {
+                Some((member, outcome)) => tell(member, outcome),
+                None => return,
+            }
         }
     }
 }
 
 impl NodeStorage {
+    async fn probe_one<'a>(&self, member: &'a Address) -> (&'a Address, Result<(), StorageError>) {
+        let fault = match tokio::time::timeout(PATIENCE, self.greet(member)).await {
+            Ok(Ok(())) => return (member, Ok(())),
+            Ok(Err(fault)) => fault,
+            Err(_) => format!("no answer within {} ms", PATIENCE.as_millis()),
+        };
+        (member, Err(StorageError::Unanswered(format!("{member}: {fault}"))))
+    }
+
     async fn greet(&self, member: &Address) -> Result<(), String> {
         if let Some(path) = member.as_str().strip_prefix("unix:") {
             return tokio::net::UnixStream::connect(path).await.map(drop).map_err(|_| "no connection".to_owned());

@@ -11,6 +11,7 @@ mod known;
 pub mod members;
 pub mod pools;
 pub mod publish;
+pub mod reachability;
 pub mod routes;
 mod sidecars;
 pub mod vhosts;
@@ -34,6 +35,7 @@ use keyring::Keyring;
 use members::Members;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
+use reachability::Reachability;
 use routes::Routes;
 use vhosts::Vhosts;
 
@@ -92,6 +94,8 @@ pub struct Services {
     pub pools: Pools,
     /// Pool members.
     pub members: Members,
+    /// Which members can be reached.
+    pub reachability: Reachability,
     /// S3 keys of pools.
     pub credentials: Credentials,
     /// Vhosts.
@@ -121,6 +125,7 @@ impl Services {
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
+            reachability: Reachability::new(context.clone(), clock.clone()),
             credentials: Credentials::new(context.clone()),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),

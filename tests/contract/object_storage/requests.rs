@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::adapters::keys;
 use super::named;
+use super::odd_nodes::OddNode;
 
 const EMPTY: &str = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
 
@@ -203,18 +204,36 @@ async fn an_address_that_is_no_address_is_a_fault_of_its_own() {
     assert!(told.contains("256.1.1.1:9000: no URL"), "{told}");
 }
 
+async fn probed(members: &[Address]) -> Vec<(Address, bool)> {
+    let told = Mutex::new(Vec::new());
+    storage().probe(members, &|member, outcome| told.lock().unwrap().push((member.clone(), outcome.is_ok()))).await;
+    told.into_inner().unwrap()
+}
+
 #[tokio::test]
 async fn a_member_that_is_at_fault_is_not_reachable_and_one_that_says_no_is() {
     for (head, reachable) in [("200 OK", true), ("403 Forbidden", true), ("404 x", true), ("502 Bad", false)] {
         let node = Scripted::start(&[(head, "")]).await;
-        let probed = storage().probe(&node.site().members[0]).await;
-        assert_eq!(probed.is_ok(), reachable, "{head}: {probed:?}");
+        let members = node.site().members;
+        assert_eq!(probed(&members).await, [(members[0].clone(), reachable)], "{head}");
         assert!(node.heard()[0].starts_with("HEAD / HTTP/1.1\r\n"));
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let address = Address::parse(&format!("unix:{}", path.display())).unwrap();
-    assert!(storage().probe(&address).await.is_err());
+    assert_eq!(probed(std::slice::from_ref(&address)).await, [(address.clone(), false)]);
     let _listener = tokio::net::UnixListener::bind(&path).unwrap();
-    storage().probe(&address).await.unwrap();
+    assert_eq!(probed(std::slice::from_ref(&address)).await, [(address, true)]);
+}
+
+#[tokio::test]
+async fn a_member_that_hangs_does_not_keep_the_others_waiting() {
+    let (_, mute) = OddNode::all().await.into_iter().find(|(what, _)| *what == "mute").unwrap();
+    let hanging = Address::parse(&format!("127.0.0.1:{}", mute.port)).unwrap();
+    let nodes = [Scripted::start(&[("200 OK", "")]).await, Scripted::start(&[("200 OK", "")]).await];
+    let sound = nodes.each_ref().map(|node| node.site().members[0].clone());
+    let told = probed(&[hanging.clone(), sound[0].clone(), hanging.clone(), sound[1].clone()]).await;
+    let (first, last) = told.split_at(2);
+    assert!(sound.iter().all(|node| first.contains(&(node.clone(), true))), "{told:?}");
+    assert_eq!(last, [(hanging.clone(), false), (hanging, false)]);
 }
