@@ -18,8 +18,9 @@ const BARREN: usize = 16;
 /// Takes what came of one member.
 pub type Tell<'a> = dyn Fn(&Address, Result<(), StorageError>) + Sync + 'a;
 
-/// Storage nodes. Whatever they do, a question is answered within a few seconds; only
-/// [`delete`](ObjectStorage::delete), whose work grows with what is asked, may take as long as the settings allow.
+/// Storage nodes. Whatever they do, a question is answered within a few seconds. Two have work that grows with what is
+/// asked: [`delete`](ObjectStorage::delete) may take as long as the settings allow for each page of keys, and
+/// [`count`](ObjectStorage::count) asks for one page after the other.
 #[async_trait]
 pub trait ObjectStorage: Send + Sync {
     /// All buckets by name. Those that no route could name are left out.
@@ -51,7 +52,9 @@ pub trait ObjectStorage: Send + Sync {
         behind: Option<&Upload>,
     ) -> Result<UploadPage, StorageError>;
 
-    /// Deletes objects, however many; those that are not there are deleted. Tells which are still there.
+    /// Deletes objects, however many; those that are not there are deleted. Tells which are still there. It is sent to
+    /// another place only if nothing of it has reached the one before: a deletion that comes late would delete what was
+    /// written since.
     async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError>;
 
     /// Whether members take connections and, if they are asked over TCP, answer in HTTP. Several are asked at the same

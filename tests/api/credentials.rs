@@ -225,6 +225,21 @@ async fn f44_keys_that_cannot_be_decrypted_spoil_their_own_pool_only() {
 }
 
 #[tokio::test]
+async fn f44_an_endpoint_that_0_4_x_took_and_no_request_can_be_sent_to_is_told() {
+    let world = World::start().await;
+    let pool = world.pool("p").await;
+    world.put(&path(pool), keys()).await.expect(200);
+    for (endpoint, region, field) in [("s3.example.org", "eu-west-1", "endpoint_url"), ("", "eu west", "region")] {
+        let mut stored = world.store.read(move |tx| tx.credential(PoolId(pool))).await.unwrap().unwrap();
+        (stored.endpoint_url, stored.region) = (Some(endpoint.to_owned()), region.to_owned());
+        world.store.write(move |tx| tx.save_credential(&stored)).await.unwrap();
+        let told = world.get(&path(pool)).await.expect(200);
+        assert_eq!((&told["access_key_masked"], &told["endpoint_url"]), (&json!("AKID****"), &json!(endpoint)));
+        assert!(told["problem"].as_str().unwrap().contains(&format!("their {field} is not acceptable")), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn f29_a_pool_is_asked_with_its_own_keys_at_its_own_endpoint() {
     let world = World::start().await;
     let (a, b) = (world.pool("a").await, world.pool("b").await);

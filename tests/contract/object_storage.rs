@@ -169,6 +169,12 @@ async fn after_a_member_that_fails_the_next_is_asked(rig: &Rig) {
     .await;
 }
 
+async fn a_deletion_goes_to_the_next_member_if_the_first_takes_no_connection(rig: &Rig) {
+    let site = rig.site(&[&rig.down, &rig.node]);
+    assert_eq!(rig.storage.delete(&site, &named("full"), &["key".to_owned()]).await.unwrap(), []);
+    assert_eq!(asked(rig, &[&rig.node], "full").await, Occupancy::Empty);
+}
+
 async fn if_all_members_fail_all_are_named(rig: &Rig) {
     let all: Vec<&Address> = rig.failing.iter().map(|(_, member)| member).collect();
     let told = rig.storage.occupancy(&rig.site(&all), &named("full")).await.unwrap_err().to_string();
@@ -228,6 +234,7 @@ kept_by!(memory, nanio: [
     a_pool_without_members_tells_nothing,
     f36_a_member_that_fails_is_named_and_never_quoted,
     after_a_member_that_fails_the_next_is_asked,
+    a_deletion_goes_to_the_next_member_if_the_first_takes_no_connection,
     if_all_members_fail_all_are_named,
     f29_an_endpoint_is_asked_in_place_of_the_members,
     a_member_that_answers_is_reachable_and_another_is_not,

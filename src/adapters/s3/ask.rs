@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use tokio::time::Instant;
 
 use crate::adapters::sigv4::{Signer, encode};
@@ -28,6 +28,9 @@ pub(super) struct Question {
     pub body: Bytes,
     /// For the whole of it, over all places.
     pub patience: Duration,
+    /// Whether it may be sent again while nobody knows what became of it. A deletion may not: the first one, come late,
+    /// would delete what a client has written since.
+    pub repeatable: bool,
     /// More bytes of an answer than this are not read.
     pub longest: usize,
 }
@@ -42,6 +45,7 @@ impl Question {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             patience: super::PATIENCE,
+            repeatable: true,
             longest: super::LONGEST,
         }
     }
@@ -64,6 +68,8 @@ enum Outcome<T> {
     },
     /// The place gave no usable answer.
     Fault(String),
+    /// Nothing was sent.
+    Unsent(&'static str),
 }
 
 /// A client that follows nobody elsewhere, and keeps no connection: questions are rare, and one that was kept is one
@@ -87,14 +93,22 @@ pub(super) async fn ask<T>(
     let (deadline, mut faults) = (Instant::now() + question.patience, Vec::new());
     for (left, place) in (1..=places.len()).rev().zip(places) {
         // A fair share of what is left, so that a place that never answers leaves time for the next.
-        let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+        let parts = if question.repeatable { u32::try_from(left).unwrap_or(u32::MAX) } else { 1 };
+        let share = (deadline - Instant::now()) / parts;
         match tokio::time::timeout(share, ask_one(client, site, place, question, &read)).await {
             Ok(Outcome::Answer(answer)) => return Ok(answer),
             Ok(Outcome::No { status, code }) => {
                 return Err(StorageError::Refused { place: place.to_string(), status, code });
             }
+            Ok(Outcome::Unsent(fault)) => {
+                faults.push(format!("{place}: {fault}"));
+                continue;
+            }
             Ok(Outcome::Fault(fault)) => faults.push(format!("{place}: {fault}")),
             Err(_) => faults.push(format!("{place}: no answer within {} ms", share.as_millis())),
+        }
+        if !question.repeatable {
+            break;
         }
     }
     Err(StorageError::Unanswered(faults.join("; ")))
@@ -107,10 +121,14 @@ async fn ask_one<T>(
     question: &Question,
     read: impl Fn(&[u8]) -> Result<T, Odd>,
 ) -> Outcome<T> {
-    let Some(base) = place.base() else { return Outcome::Fault("unix sockets cannot be asked".to_owned()) };
-    let (status, body) = match send(client, site, &base, question).await {
+    let Some(base) = place.base() else { return Outcome::Unsent("unix sockets cannot be asked") };
+    let request = match request(client, site, &base, question) {
+        Ok(request) => request,
+        Err(fault) => return Outcome::Unsent(fault),
+    };
+    let (status, body) = match send(request, question.longest).await {
         Ok(answer) => answer,
-        Err(fault) => return Outcome::Fault(fault.to_owned()),
+        Err(outcome) => return outcome,
     };
     if status == StatusCode::OK {
         return match read(&body) {
@@ -126,12 +144,7 @@ async fn ask_one<T>(
     }
 }
 
-async fn send(
-    client: &Client,
-    site: &Site,
-    base: &str,
-    question: &Question,
-) -> Result<(StatusCode, Vec<u8>), &'static str> {
+fn request(client: &Client, site: &Site, base: &str, question: &Question) -> Result<RequestBuilder, &'static str> {
     let url = question.url(base).ok_or("no URL can be made of the address")?;
     let headers = match &site.keys {
         Some(keys) => Signer::new(keys, &site.region)
@@ -139,12 +152,19 @@ async fn send(
             .map_err(|_| "the request cannot be signed")?,
         None => question.headers.clone(),
     };
-    let request = client.request(question.method.clone(), url).headers(headers).body(question.body.clone());
-    let mut answer = request.send().await.map_err(|error| fault(&error))?;
+    Ok(client.request(question.method.clone(), url).headers(headers).body(question.body.clone()))
+}
+
+async fn send<T>(request: RequestBuilder, longest: usize) -> Result<(StatusCode, Vec<u8>), Outcome<T>> {
+    let mut answer = request.send().await.map_err(|error| match fault(&error) {
+        told if error.is_connect() => Outcome::Unsent(told),
+        told => Outcome::Fault(told.to_owned()),
+    })?;
+    let odd = |told: &str| Outcome::Fault(told.to_owned());
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|_| "the answer broke off")? {
-        if body.len() + chunk.len() > question.longest {
-            return Err("the answer is too long");
+    while let Some(chunk) = answer.chunk().await.map_err(|_| odd("the answer broke off"))? {
+        if body.len() + chunk.len() > longest {
+            return Err(odd("the answer is too long"));
         }
         body.extend_from_slice(&chunk);
     }

@@ -15,6 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use http::HeaderMap;
 use md5::{Digest as _, Md5};
 use reqwest::{Client, Method};
+use tokio::time::Instant;
 
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Region;
@@ -31,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST: usize = 8 * 1024 * 1024;
 /// So many members are probed at the same time.
 const AT_A_TIME: usize = 64;
+/// The most that S3 takes for `max-buckets`.
+const BUCKETS_A_PAGE: usize = 10_000;
 /// A site has fewer buckets.
 const MOST_BUCKETS: usize = 200_000;
 
@@ -82,6 +85,7 @@ impl NodeStorage {
             headers,
             body: body.into(),
             patience: self.work_patience,
+            repeatable: false,
             ..Question::about(Some(bucket), vec![("delete", String::new())])
         };
         left.extend(ask(&self.client, site, &question, answers::undeleted).await?);
@@ -93,17 +97,18 @@ impl NodeStorage {
 impl ObjectStorage for NodeStorage {
     async fn buckets(&self, site: &Site) -> Result<Vec<BucketName>, StorageError> {
         let (mut names, mut seen, mut token) = (BTreeSet::new(), BTreeSet::new(), None::<String>);
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut query = vec![("max-buckets", PAGE.to_string())];
+            let mut query = vec![("max-buckets", BUCKETS_A_PAGE.to_string())];
             query.extend(token.take().map(|token| ("continuation-token", token)));
-            let (page, next) = ask(&self.client, site, &Question::about(None, query), answers::buckets).await?;
+            let question = Question { patience: deadline - Instant::now(), ..Question::about(None, query) };
+            let (page, next) = ask(&self.client, site, &question, answers::buckets).await?;
             names.extend(page);
             if names.len() > MOST_BUCKETS {
                 return Err(StorageError::Unanswered(format!("more than {MOST_BUCKETS} buckets")));
             }
             match next {
-                // One list of several pages, so as many tokens, and none twice.
-                Some(next) if seen.len() < MOST_BUCKETS / PAGE && seen.insert(next.clone()) => token = Some(next),
+                Some(next) if seen.insert(next.clone()) => token = Some(next),
                 Some(_) => return Err(StorageError::Unanswered("the list of buckets does not end".to_owned())),
                 None => return Ok(names.into_iter().collect()),
             }

@@ -204,7 +204,11 @@ impl Credentials {
 
     fn shown(&self, stored: &Credential) -> Result<PoolCredential, ServiceError> {
         let (access_key_masked, problem) = match self.context.keyring.open(stored) {
-            Ok(keys) => (keys.access_key.secret().to_string(), None),
+            Ok(keys) => {
+                // The keys are right, but 0.4.x took any endpoint and region.
+                let unusable = self.context.keyring.site(Vec::new(), Some(stored)).err();
+                (keys.access_key.secret().to_string(), unusable.map(|unusable| unusable.to_string()))
+            }
             Err(Unusable::Sealed(CipherError::NoKey)) => return Err(CipherError::NoKey.into()),
             Err(unusable) => (UNREADABLE.to_owned(), Some(unusable.to_string())),
         };

@@ -21,7 +21,7 @@ pub enum Unusable {
     #[error("the stored S3 keys cannot be used: {0}")]
     Sealed(#[from] CipherError),
     /// They can, and no request could be made with them.
-    #[error("the stored S3 keys cannot be used: {0} is not acceptable; store them again")]
+    #[error("the stored S3 keys cannot be used: their {0} is not acceptable; store them again")]
     Unfit(&'static str),
 }
 

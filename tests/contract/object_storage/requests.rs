@@ -197,6 +197,18 @@ async fn a_deletion_carries_both_checksums_and_tells_what_it_could_not_ask() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_a_member_may_have_taken_is_not_sent_to_another() {
+    let next = Scripted::start(&[("200 OK", "<DeleteResult></DeleteResult>")]).await;
+    for (head, body) in [("503 x", "<Error><Code>SlowDown</Code></Error>"), ("200 OK", "no XML"), ("502 x", "")] {
+        let first = Scripted::start(&[(head, body)]).await;
+        let site = Site { members: [first.site().members, next.site().members].concat(), ..first.site() };
+        let told = storage().delete(&site, &named("b"), &["key".to_owned()]).await.unwrap_err().to_string();
+        assert!(told.starts_with(&format!("127.0.0.1:{}: ", first.port)), "{told}");
+        assert_eq!((first.heard().len(), next.heard().len()), (1, 0));
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_no_address_is_a_fault_of_its_own() {
     let address = Address::parse("256.1.1.1:9000").unwrap();
     let site = Site { members: vec![address], endpoint: None, region: Region::default(), keys: Some(keys("s")) };
