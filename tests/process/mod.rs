@@ -97,6 +97,20 @@ fn sigterm_and_sigint_end_the_server_in_order() {
 }
 
 #[test]
+fn global_s3_keys_that_no_request_could_be_made_with_stop_the_start_and_are_not_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = dev(directory.path(), free_port());
+    command
+        .env("NANIO_ORCHESTRATOR_S3_ACCESS_KEY", "key with blanks")
+        .env("NANIO_ORCHESTRATOR_S3_SECRET_KEY", "hunter2");
+    let refused = command.output().unwrap();
+    let said = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("NANIO_ORCHESTRATOR_S3_ACCESS_KEY: "), "{said}");
+    assert!(!said.contains("blanks") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn every_start_in_dev_mode_says_so_however_it_was_chosen() {
     let by_file = tempfile::tempdir().unwrap();
     std::fs::write(by_file.path().join("dev.env"), "NANIO_ORCHESTRATOR_HOST=127.0.0.1\n").unwrap();
