@@ -13,27 +13,34 @@ use tokio::task::JoinHandle;
 
 use crate::adapters::background::{Background, First, Rhythm};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::fernet::FernetCipher;
 use crate::adapters::http::{self, HttpOptions};
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
-use crate::adapters::s3::NodeStorage;
+use crate::adapters::s3::{NoClient, NodeStorage};
 use crate::adapters::settings::{EnvSettings, Systemd};
 use crate::adapters::store::{
     OpenError, PostgresBackup, PostgresStore, RestoreError, Restored, SqliteBackup, SqliteStore,
 };
-use crate::config::{NginxSudo, Settings};
+use crate::config::{NginxSudo, Settings, variable};
 use crate::domain::audit::NginxAnswer;
+use crate::domain::credential::Keys;
+use crate::domain::invalid::Invalid;
+use crate::domain::services::keyring::Keyring;
 use crate::domain::services::settings::Settings as SettingsService;
 use crate::domain::services::{Ports, ServiceError, Services};
 use crate::fault::point;
 use crate::ports::backup::{Backup, Means};
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
-use crate::ports::object_storage::StorageError;
 use crate::ports::store::Store;
+
+mod rebuild;
+
+pub use rebuild::{RebuildFault, Rebuilt, preview_rebuild, rebuild_db};
 
 /// Why the use cases could not be brought up. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +54,17 @@ pub enum StartError {
     /// The managed directory cannot be used.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The global S3 keys cannot be used.
+    #[error("{variable}: {invalid}")]
+    Keys {
+        /// Which of them.
+        variable: String,
+        /// The rule it broke.
+        invalid: Invalid,
+    },
     /// S3 cannot be spoken.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(#[from] NoClient),
     /// What a crash interrupted cannot be made good.
     #[error("an interrupted change could not be completed: {0}")]
     Recovery(#[source] ServiceError),
@@ -175,23 +190,19 @@ struct Running {
 
 /// Takes the lock, opens what the settings name, and makes good what a crash interrupted.
 async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError> {
+    let lock = ProcessLock::take(&settings.db_path, purpose, SystemClock.now())?;
+    start_locked(settings, lock).await
+}
+
+/// As [`start`], when the lock is taken already.
+async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let lock = ProcessLock::take(&settings.db_path, purpose, clock.now())?;
     point("start.locked");
     let store = store(settings).await?;
     point("start.database");
     let gateway = gateway(settings).await?;
     point("start.gateway");
-    let ports = Ports {
-        store: store.clone(),
-        gateway,
-        storage: Arc::new(NodeStorage::new(global_keys(settings))?),
-        migrations: Arc::new(MigrationDirectory::beside(&settings.db_path)),
-        node_files: Arc::new(NodeTemplates::new()),
-        backup: backup(settings),
-        settings: own_settings(settings, store.clone(), clock.clone()),
-        clock: clock.clone(),
-    };
+    let ports = ports(settings, store.clone(), gateway)?;
     let (services, changes) = Services::new(ports);
     match services.settings.recover().await.map_err(StartError::Recovery)? {
         Recovery::Clean => {}
@@ -209,6 +220,22 @@ async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError
         tracing::warn!(%error, "backups of the database cannot be made as things are");
     }
     Ok(Running { services: Arc::new(services), changes: tokio::spawn(changes.run()), store, clock, lock })
+}
+
+/// The adapters that the settings ask for, around a database and a gateway.
+fn ports(settings: &Settings, store: Store, gateway: Arc<dyn Gateway>) -> Result<Ports, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Ok(Ports {
+        gateway,
+        storage: Arc::new(NodeStorage::new(settings.s3_request_timeout)?),
+        migrations: Arc::new(MigrationDirectory::beside(&settings.db_path)),
+        node_files: Arc::new(NodeTemplates::new()),
+        backup: backup(settings),
+        keyring: keyring(settings)?,
+        settings: own_settings(settings, store.clone(), clock.clone()),
+        store,
+        clock,
+    })
 }
 
 /// Waits until the last change is made.
@@ -236,6 +263,9 @@ fn backup(settings: &Settings) -> Arc<dyn Backup> {
         }
     }
 }
+
+/// How often each member is looked at.
+const REACH_PERIOD: Duration = Duration::from_secs(10);
 
 /// Everything that runs by itself. A loop more is one paragraph more.
 fn start_loops(services: &Services, settings: &Settings, clock: Arc<dyn Clock>) -> Background {
@@ -266,6 +296,15 @@ fn start_loops(services: &Services, settings: &Settings, clock: Arc<dyn Clock>) 
                 0 => Ok("every file is as it was written".to_owned()),
                 count => Ok(format!("{count} files are not as they were written")),
             }
+        }
+    });
+
+    let (reach, trigger) = (services.reachability.clone(), Arc::new(Notify::new()));
+    background.start(Rhythm { name: "reachability", period: REACH_PERIOD, first: First::Now, trigger }, move || {
+        let reach = reach.clone();
+        async move {
+            let sight = reach.look().await.map_err(|error| error.to_string())?;
+            Ok(format!("{} of {} members cannot be reached", sight.unreachable, sight.members))
         }
     });
 
@@ -317,9 +356,15 @@ fn own_settings(settings: &Settings, store: Store, clock: Arc<dyn Clock>) -> Set
     SettingsService::new(store, Arc::new(file), Arc::new(manager), clock)
 }
 
-fn global_keys(settings: &Settings) -> Option<(String, String)> {
-    let (access, secret) = (settings.s3_access_key.as_ref()?, settings.s3_secret_key.as_ref()?);
-    Some((access.reveal().to_owned(), secret.reveal().to_owned()))
+fn keyring(settings: &Settings) -> Result<Keyring, StartError> {
+    let global = match (&settings.s3_access_key, &settings.s3_secret_key) {
+        (Some(access_key), Some(secret_key)) => Some(
+            Keys::parse(access_key.reveal(), secret_key.reveal())
+                .map_err(|(name, invalid)| StartError::Keys { variable: variable(&format!("s3_{name}")), invalid })?,
+        ),
+        _ => None,
+    };
+    Ok(Keyring::new(Arc::new(FernetCipher::new(settings.secret.as_ref())), global))
 }
 
 fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store) -> HttpOptions {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ids::{AuditId, EntityKind};
+use super::ids::{AuditId, EntityKind, PoolId};
 use super::invalid::words;
 use super::pool::{Member, Pool};
 use super::restore::Import;
@@ -52,6 +52,12 @@ words!(
         Restore = "restore",
         /// The service manager was asked to start the program anew.
         Restart = "restart",
+        /// The S3 keys of a pool were stored or replaced.
+        SetCredentials = "set_credentials",
+        /// They were removed.
+        RemoveCredentials = "remove_credentials",
+        /// All S3 keys were encrypted with the present key.
+        RotateSecret = "rotate_secret",
     }
 );
 
@@ -77,6 +83,10 @@ pub enum Snapshot {
     Backup(BackupOutcome),
     /// A setting, masked.
     Setting(SettingChange),
+    /// The S3 keys of a pool, as far as they may be shown.
+    Credential(CredentialSnapshot),
+    /// What became of all S3 keys.
+    Rotation(RotationSnapshot),
 }
 
 /// A managed file, as the audit log names it.
@@ -170,6 +180,26 @@ pub struct BackupOutcome {
     pub backup_path: Option<String>,
     /// Why there is none.
     pub detail: Option<String>,
+}
+
+/// S3 keys without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CredentialSnapshot {
+    /// The beginning of the access key.
+    pub access_key_masked: String,
+    /// Where to reach the pool's S3 service, if not at its members.
+    pub endpoint_url: Option<String>,
+    /// The region that requests are signed for.
+    pub region: String,
+}
+
+/// Whose S3 keys were encrypted anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RotationSnapshot {
+    /// Pools whose keys were.
+    pub rotated: Vec<PoolId>,
+    /// Pools whose keys no present key decrypts; they stay as they were.
+    pub unreadable: Vec<PoolId>,
 }
 
 /// What nginx answered.

@@ -54,6 +54,12 @@ impl<T> Page<T> {
         entries.truncate(limit);
         Self { entries, more }
     }
+
+    /// The same part of the list, with something else in place of each entry.
+    #[must_use]
+    pub fn map<U>(self, each: impl FnMut(T) -> U) -> Page<U> {
+        Page { entries: self.entries.into_iter().map(each).collect(), more: self.more }
+    }
 }
 
 #[cfg(test)]

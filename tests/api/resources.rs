@@ -27,7 +27,7 @@ async fn a_pool_has_the_fields_of_0_4_and_a_revision() {
 }
 
 #[tokio::test]
-async fn a_member_has_the_fields_of_0_4_and_a_revision() {
+async fn a_member_has_the_fields_of_0_4_a_revision_and_what_is_known_of_the_node() {
     let world = World::start().await;
     let pool = world.post("/api/pools", json!({"name": "p"})).await.expect(201)["id"].clone();
     let members = format!("/api/pools/{pool}/members");
@@ -42,8 +42,11 @@ async fn a_member_has_the_fields_of_0_4_and_a_revision() {
             "id",
             "max_fails",
             "pool_id",
+            "reachable",
+            "reachable_since",
             "revision",
             "role",
+            "unreachable_because",
             "updated_at",
             "weight"
         ]

@@ -228,7 +228,7 @@ async fn hidden(world: &World) -> (Vec<Credential>, Vec<Vec<BucketName>>) {
         }
         Ok::<_, StoreError>((tx.credentials()?, ignored))
     };
-    world.store().read(read).await.unwrap()
+    world.store.read(read).await.unwrap()
 }
 
 fn files(world: &World) -> Vec<(String, String)> {
@@ -250,7 +250,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let world = World::start().await;
-            gateway.save(world.store()).await;
+            gateway.save(&world.store).await;
             let written = world.post("/api/config/rebuild", Value::Null).await.expect(200);
             assert_eq!(&written["ok"], true, "{written}");
             let before = (answers(&world).await, hidden(&world).await, files(&world));

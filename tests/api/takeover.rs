@@ -150,7 +150,7 @@ async fn f15_a_finished_migration_keeps_its_orphan_by_name_and_never_by_an_id_of
     let old = by(&pools, "name", "pool-old")["id"].as_i64().unwrap();
     assert_ne!(old, 1, "{pools}");
     let read = |tx: &mut dyn nanio_orchestrator::ports::store::Tx| tx.migrations();
-    let migrations = world.store().read(read).await.unwrap();
+    let migrations = world.store.read(read).await.unwrap();
     let archive = migrations.iter().find(|one| one.bucket.as_str() == "archive").unwrap();
     let orphan = archive.orphan.as_ref().unwrap();
     assert_eq!((orphan.pool.id.0, orphan.pool.name.as_str(), orphan.prefix.as_str()), (old, "pool-old", "/archive/"));
@@ -168,7 +168,7 @@ async fn f16_a_split_is_left_as_it_is_and_nothing_is_rendered_over_it() {
     let seen: Vec<_> = routes.as_array().unwrap().iter().map(|r| json!([r["path_prefix"], r["pool_name"]])).collect();
     assert_eq!(Value::from(seen), json!([["/busy/", "pool-old"], ["/calm/", "pool-new"], ["/", "pool-old"]]));
     let read = |tx: &mut dyn nanio_orchestrator::ports::store::Tx| tx.migrations();
-    let migrations = world.store().read(read).await.unwrap();
+    let migrations = world.store.read(read).await.unwrap();
     let busy = migrations.iter().find(|one| one.bucket.as_str() == "busy").unwrap();
     assert!(busy.needs_adoption && !busy.phase.is_final(), "{busy:?}");
 

@@ -9,11 +9,15 @@ use nanio_orchestrator::adapters::fake::backup::FakeBackup;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::service_manager::FakeManager;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
+use nanio_orchestrator::adapters::fernet::FernetCipher;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
 use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::adapters::node_files::NodeTemplates;
 use nanio_orchestrator::adapters::settings::EnvSettings;
 use nanio_orchestrator::config::{EnvFile, Sources};
+use nanio_orchestrator::domain::credential::Keys;
+use nanio_orchestrator::domain::secret::Secret;
+use nanio_orchestrator::domain::services::keyring::Keyring;
 use nanio_orchestrator::domain::services::settings::Settings;
 use nanio_orchestrator::domain::services::{Ports, Services};
 use nanio_orchestrator::domain::time::Timestamp;
@@ -28,6 +32,9 @@ use super::gateway::ScriptedGateway;
 
 /// The API key of every test.
 pub const KEY: &str = "a key of the tests";
+
+/// The Fernet key of every test that does not say otherwise.
+pub const SECRET: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 
 /// A clock that stands still until it is told otherwise.
 pub struct TestClock(AtomicI64);
@@ -56,13 +63,14 @@ pub struct World {
     pub buckets: Arc<FakeStorage>,
     /// The copies of its database: each holds the version that was copied.
     pub backup: Arc<FakeBackup>,
-    /// Its use cases.
+    /// Its database, for rows that no request makes.
+    pub store: Store,
+    /// Its use cases, for what runs by itself.
     pub services: Arc<Services>,
     /// Its service manager.
     pub manager: Arc<FakeManager>,
     /// Its env file and what lies beside it.
     home: Arc<tempfile::TempDir>,
-    store: Store,
 }
 
 /// An answer.
@@ -130,23 +138,30 @@ impl World {
             database.display()
         );
         std::fs::write(home.path().join("config.env"), text).unwrap();
-        Self::over(Store::new(Arc::new(FakeStore::new())), ScriptedGateway::new(), clock, KEY, Arc::new(home))
+        Self::over(
+            Store::new(Arc::new(FakeStore::new())),
+            ScriptedGateway::new(),
+            clock,
+            KEY,
+            Some(SECRET),
+            Arc::new(home),
+        )
     }
 
     /// The same gateway after a restart of the program, perhaps with another key.
     pub fn restart(&self, key: &str) -> Self {
-        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key, self.home.clone())
+        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), key, Some(SECRET), self.home.clone())
+    }
+
+    /// The same gateway after a restart with another value of `SECRET`.
+    pub fn with_secret(&self, secret: Option<&str>) -> Self {
+        Self::over(self.store.clone(), self.gateway.again(), self.clock.clone(), KEY, secret, self.home.clone())
     }
 
     /// The same gateway after the database was lost.
     pub fn without_database(&self) -> Self {
         let store = Store::new(Arc::new(FakeStore::new()));
-        Self::over(store, self.gateway.again(), self.clock.clone(), KEY, self.home.clone())
-    }
-
-    /// The database, for rows that no request makes.
-    pub fn store(&self) -> &Store {
-        &self.store
+        Self::over(store, self.gateway.again(), self.clock.clone(), KEY, Some(SECRET), self.home.clone())
     }
 
     /// A file of the program's own: `config.env`, or something beside it.
@@ -159,6 +174,7 @@ impl World {
         gateway: ScriptedGateway,
         clock: Arc<TestClock>,
         key: &str,
+        secret: Option<&str>,
         home: Arc<tempfile::TempDir>,
     ) -> Self {
         let gateway = Arc::new(gateway);
@@ -169,6 +185,8 @@ impl World {
         let (file, manager) = (Arc::new(EnvSettings::new(&Arc::new(sources))), Arc::new(FakeManager::default()));
         let copied = store.clone();
         let backup = Arc::new(FakeBackup::of(move || copied.version().to_le_bytes().to_vec(), 3));
+        let cipher = FernetCipher::new(secret.map(Secret::new).as_ref());
+        let global = Keys::parse("global-key", "global-secret").unwrap();
         let ports = Ports {
             store: store.clone(),
             gateway: gateway.clone(),
@@ -176,6 +194,7 @@ impl World {
             migrations: Arc::new(MigrationDirectory::beside(&home.path().join("data/orchestrator.db"))),
             node_files: Arc::new(NodeTemplates::new()),
             backup: backup.clone(),
+            keyring: Keyring::new(Arc::new(cipher), Some(global)),
             settings: Settings::new(store.clone(), file, manager.clone(), clock.clone()),
             clock: clock.clone(),
         };

@@ -2,52 +2,159 @@
 
 mod adapters;
 mod odd_nodes;
+mod requests;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use futures_util::future::join_all;
+use nanio_orchestrator::domain::bucket::BucketName;
+use nanio_orchestrator::domain::credential::{Endpoint, Region};
+use nanio_orchestrator::domain::object::{Count, Occupancy};
 use nanio_orchestrator::domain::pool::Address;
-use nanio_orchestrator::ports::object_storage::Occupancy;
+use nanio_orchestrator::domain::site::Site;
+use nanio_orchestrator::ports::object_storage::StorageError;
 
-use adapters::Rig;
+use adapters::{Rig, many};
+
+fn named(bucket: &str) -> BucketName {
+    BucketName::parse(bucket).unwrap()
+}
 
 async fn asked(rig: &Rig, members: &[&Address], bucket: &str) -> Occupancy {
-    let members: Vec<Address> = members.iter().copied().cloned().collect();
-    rig.storage.occupancy(&members, bucket).await.unwrap()
+    rig.storage.occupancy(&rig.site(members), &named(bucket)).await.unwrap()
 }
 
-async fn refused(rig: &Rig, members: &[&Address], bucket: &str) -> String {
-    let members: Vec<Address> = members.iter().copied().cloned().collect();
-    rig.storage.occupancy(&members, bucket).await.unwrap_err().to_string()
+/// What every kind of question is answered with.
+async fn refusals(rig: &Rig, site: &Site) -> Vec<StorageError> {
+    let (storage, bucket) = (&rig.storage, named("full"));
+    vec![
+        storage.buckets(site).await.unwrap_err(),
+        storage.occupancy(site, &bucket).await.unwrap_err(),
+        storage.create_bucket(site, &bucket).await.unwrap_err(),
+        storage.objects(site, &bucket, "", None, 10).await.unwrap_err(),
+        storage.uploads(site, &bucket, "", None).await.unwrap_err(),
+        storage.delete(site, &bucket, &["key".to_owned()]).await.unwrap_err(),
+        storage.count(site, &bucket, "", 10).await.unwrap_err(),
+    ]
 }
 
-async fn a_bucket_with_an_object_is_occupied(rig: &Rig) {
+async fn keys_of(rig: &Rig, bucket: &str, prefix: &str, limit: usize) -> Vec<Vec<(String, u64)>> {
+    let (mut pages, mut from) = (Vec::new(), None);
+    loop {
+        let page = rig.storage.objects(&rig.sound(), &named(bucket), prefix, from.as_deref(), limit).await.unwrap();
+        pages.push(page.objects.into_iter().map(|object| (object.key, object.size)).collect());
+        from = page.next;
+        if from.is_none() {
+            return pages;
+        }
+    }
+}
+
+async fn a_bucket_is_occupied_empty_or_not_there(rig: &Rig) {
+    assert_eq!(asked(rig, &[&rig.node], "full").await, Occupancy::Occupied);
+    assert_eq!(asked(rig, &[&rig.node], "bare").await, Occupancy::Empty);
+    assert_eq!(asked(rig, &[&rig.node], "absent").await, Occupancy::Absent);
+}
+
+async fn all_buckets_are_listed_by_name(rig: &Rig) {
+    let names = rig.storage.buckets(&rig.sound()).await.unwrap();
+    assert_eq!(names, ["bare", "busy", "full", "many"].map(named));
+}
+
+async fn a_bucket_that_is_made_is_there_also_if_it_was(rig: &Rig) {
+    let elsewhere = Site { region: Region::parse("eu-west-1").unwrap(), ..rig.sound() };
+    for (bucket, site) in [("fresh", rig.sound()), ("fresh", rig.sound()), ("full", rig.sound()), ("euro", elsewhere)] {
+        rig.storage.create_bucket(&site, &named(bucket)).await.unwrap();
+        assert!(rig.storage.buckets(&rig.sound()).await.unwrap().contains(&named(bucket)), "{bucket}");
+    }
+    assert_eq!(asked(rig, &[&rig.node], "fresh").await, Occupancy::Empty);
     assert_eq!(asked(rig, &[&rig.node], "full").await, Occupancy::Occupied);
 }
 
-async fn a_bucket_without_objects_is_empty(rig: &Rig) {
-    assert_eq!(asked(rig, &[&rig.node], "bare").await, Occupancy::Empty);
+async fn objects_come_in_pages_each_once_and_in_order(rig: &Rig) {
+    let pages = keys_of(rig, "many", "", 500).await;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 207]);
+    assert_eq!(pages.concat(), many());
+    assert_eq!(keys_of(rig, "bare", "", 500).await, [vec![]]);
 }
 
-async fn a_bucket_that_is_not_there_is_empty(rig: &Rig) {
-    assert_eq!(asked(rig, &[&rig.node], "absent").await, Occupancy::Empty);
+async fn a_prefix_leaves_the_others_out(rig: &Rig) {
+    let pages = keys_of(rig, "many", "n/", 1000).await;
+    let expected: Vec<_> = many().into_iter().filter(|(key, _)| key.starts_with("n/")).collect();
+    assert_eq!((pages.len(), pages.concat()), (2, expected));
+    assert_eq!(keys_of(rig, "many", "ü/", 10).await, [vec![("ü/é".to_owned(), 3)]]);
+    assert_eq!(keys_of(rig, "many", "none", 10).await, [vec![]]);
 }
 
-async fn a_node_that_does_not_know_the_keys_tells_nothing(rig: &Rig) {
-    for bucket in ["full", "bare", "absent"] {
-        let told = rig.stranger.occupancy(std::slice::from_ref(&rig.node), bucket).await.unwrap_err().to_string();
-        assert!(told.contains(rig.node.as_str()), "{told}");
+async fn objects_and_bytes_are_counted_up_to_a_bound(rig: &Rig) {
+    let count = async |prefix, most| rig.storage.count(&rig.sound(), &named("many"), prefix, most).await.unwrap();
+    assert_eq!(count("", 100_000).await, Count { objects: 1207, bytes: 1203 * 2 + 4 * 3, complete: true });
+    assert_eq!(count("n/", 100_000).await, Count { objects: 1203, bytes: 1203 * 2, complete: true });
+    assert_eq!(count("n/", 10).await, Count { objects: 1000, bytes: 2000, complete: false });
+    assert_eq!(count("none", 10).await, Count { objects: 0, bytes: 0, complete: true });
+}
+
+async fn what_is_in_a_bucket_that_is_not_there_is_no_answer(rig: &Rig) {
+    let (site, absent) = (rig.sound(), named("absent"));
+    for refused in [
+        rig.storage.objects(&site, &absent, "", None, 10).await.unwrap_err(),
+        rig.storage.uploads(&site, &absent, "", None).await.unwrap_err(),
+        rig.storage.count(&site, &absent, "", 10).await.unwrap_err(),
+    ] {
+        assert!(refused.is("NoSuchBucket"), "{refused}");
+    }
+    // Nothing is ever said to be deleted that was not.
+    match rig.storage.delete(&site, &absent, &["key".to_owned()]).await {
+        Ok(left) => assert_eq!((left[0].key.as_str(), left[0].why.as_str()), ("key", "NoSuchBucket")),
+        Err(refused) => assert!(refused.is("NoSuchBucket"), "{refused}"),
+    }
+}
+
+async fn uploads_under_way_are_listed(rig: &Rig) {
+    let page = rig.storage.uploads(&rig.sound(), &named("busy"), "", None).await.unwrap();
+    let keys: Vec<&str> = page.uploads.iter().map(|upload| upload.key.as_str()).collect();
+    assert_eq!((keys, page.next), (vec!["down/b", "up/a"], None));
+    assert!(page.uploads.iter().all(|upload| !upload.id.is_empty()));
+    let page = rig.storage.uploads(&rig.sound(), &named("busy"), "up/", None).await.unwrap();
+    assert_eq!(page.uploads.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["up/a"]);
+    assert_eq!(rig.storage.uploads(&rig.sound(), &named("full"), "", None).await.unwrap().uploads, []);
+}
+
+async fn deleted_objects_are_gone_and_the_others_stay(rig: &Rig) {
+    let keys: Vec<String> = many().into_iter().map(|(key, _)| key).filter(|key| key != "n/0007").collect();
+    let keys = [keys, vec!["was never there".to_owned()]].concat();
+    assert_eq!(rig.storage.delete(&rig.sound(), &named("many"), &keys).await.unwrap(), []);
+    assert_eq!(keys_of(rig, "many", "", 500).await, [vec![("n/0007".to_owned(), 2)]]);
+    assert_eq!(asked(rig, &[&rig.node], "full").await, Occupancy::Occupied);
+    assert_eq!(rig.storage.delete(&rig.sound(), &named("many"), &[]).await.unwrap(), []);
+}
+
+async fn a_node_that_does_not_know_the_keys_says_so_and_nobody_else_is_asked(rig: &Rig) {
+    let members = vec![rig.node.clone(), rig.down.clone()];
+    for refused in refusals(rig, &Site { members, ..rig.stranger() }).await {
+        let StorageError::Refused { place, status, .. } = refused else { panic!("{refused}") };
+        assert_eq!((place.as_str(), status), (rig.node.as_str(), 403));
     }
 }
 
 async fn a_pool_without_members_tells_nothing(rig: &Rig) {
-    assert!(refused(rig, &[], "full").await.contains("no enabled member"));
+    assert!(refusals(rig, &rig.site(&[])).await.iter().all(|refused| *refused == StorageError::NoMember));
 }
 
-async fn a_member_that_fails_is_named_and_never_quoted(rig: &Rig) {
+async fn f36_a_member_that_fails_is_named_and_never_quoted(rig: &Rig) {
     // All at once: some take their time.
     join_all(rig.failing.iter().map(async |(what, member)| {
-        let told = refused(rig, &[member], "full").await;
-        assert!(told.contains(member.as_str()), "{what}: {told}");
-        assert!(!told.contains(odd_nodes::SENT), "{what}: {told}");
+        let site = rig.site(&[member]);
+        let refused = [
+            rig.storage.buckets(&site).await.map(drop),
+            rig.storage.occupancy(&site, &named("full")).await.map(drop),
+            rig.storage.uploads(&site, &named("full"), "", None).await.map(drop),
+        ];
+        for told in refused.map(|refused| refused.unwrap_err().to_string()) {
+            assert!(told.contains(member.as_str()), "{what}: {told}");
+            assert!(!told.contains(odd_nodes::SENT), "{what}: {told}");
+        }
     }))
     .await;
 }
@@ -56,16 +163,44 @@ async fn after_a_member_that_fails_the_next_is_asked(rig: &Rig) {
     join_all(rig.failing.iter().map(async |(what, member)| {
         assert_eq!(asked(rig, &[member, &rig.node], "full").await, Occupancy::Occupied, "{what}");
         assert_eq!(asked(rig, &[member, &rig.node], "bare").await, Occupancy::Empty, "{what}");
+        let buckets = rig.storage.buckets(&rig.site(&[member, &rig.node])).await.unwrap();
+        assert_eq!(buckets.len(), 4, "{what}");
     }))
     .await;
 }
 
+async fn a_deletion_goes_to_the_next_member_if_the_first_takes_no_connection(rig: &Rig) {
+    let site = rig.site(&[&rig.down, &rig.node]);
+    assert_eq!(rig.storage.delete(&site, &named("full"), &["key".to_owned()]).await.unwrap(), []);
+    assert_eq!(asked(rig, &[&rig.node], "full").await, Occupancy::Empty);
+}
+
 async fn if_all_members_fail_all_are_named(rig: &Rig) {
     let all: Vec<&Address> = rig.failing.iter().map(|(_, member)| member).collect();
-    let told = refused(rig, &all, "full").await;
+    let told = rig.storage.occupancy(&rig.site(&all), &named("full")).await.unwrap_err().to_string();
     for (what, member) in &rig.failing {
         assert!(told.contains(member.as_str()), "{what}: {told}");
     }
+}
+
+async fn f29_an_endpoint_is_asked_in_place_of_the_members(rig: &Rig) {
+    let endpoint = |address: &Address| Some(Endpoint::parse(&format!("http://{address}")).unwrap());
+    let site = Site { endpoint: endpoint(&rig.node), ..rig.site(&[&rig.down]) };
+    assert_eq!(rig.storage.buckets(&site).await.unwrap().len(), 4);
+    let nowhere = Site { endpoint: endpoint(&rig.down), ..rig.sound() };
+    for refused in refusals(rig, &nowhere).await {
+        assert!(refused.to_string().contains(rig.down.as_str()), "{refused}");
+    }
+}
+
+async fn a_member_that_answers_is_reachable_and_another_is_not(rig: &Rig) {
+    let told = Mutex::new(BTreeMap::new());
+    let members = [rig.down.clone(), rig.node.clone()];
+    rig.storage.probe(&members, &|member, outcome| drop(told.lock().unwrap().insert(member.clone(), outcome))).await;
+    let told = told.into_inner().unwrap();
+    assert_eq!((told.len(), told[&rig.node].clone()), (2, Ok(())));
+    let why = told[&rig.down].clone().unwrap_err().to_string();
+    assert!(why.contains(rig.down.as_str()), "{why}");
 }
 
 /// One test for each promise, on the rig that each adapter makes.
@@ -86,12 +221,21 @@ macro_rules! kept_by {
 }
 
 kept_by!(memory, nanio: [
-    a_bucket_with_an_object_is_occupied,
-    a_bucket_without_objects_is_empty,
-    a_bucket_that_is_not_there_is_empty,
-    a_node_that_does_not_know_the_keys_tells_nothing,
+    a_bucket_is_occupied_empty_or_not_there,
+    all_buckets_are_listed_by_name,
+    a_bucket_that_is_made_is_there_also_if_it_was,
+    objects_come_in_pages_each_once_and_in_order,
+    a_prefix_leaves_the_others_out,
+    objects_and_bytes_are_counted_up_to_a_bound,
+    what_is_in_a_bucket_that_is_not_there_is_no_answer,
+    uploads_under_way_are_listed,
+    deleted_objects_are_gone_and_the_others_stay,
+    a_node_that_does_not_know_the_keys_says_so_and_nobody_else_is_asked,
     a_pool_without_members_tells_nothing,
-    a_member_that_fails_is_named_and_never_quoted,
+    f36_a_member_that_fails_is_named_and_never_quoted,
     after_a_member_that_fails_the_next_is_asked,
+    a_deletion_goes_to_the_next_member_if_the_first_takes_no_connection,
     if_all_members_fail_all_are_named,
+    f29_an_endpoint_is_asked_in_place_of_the_members,
+    a_member_that_answers_is_reachable_and_another_is_not,
 ]);

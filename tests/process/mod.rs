@@ -4,6 +4,7 @@
 mod backup;
 mod config;
 mod place;
+mod rebuild_db;
 mod restore;
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
@@ -99,6 +100,20 @@ fn sigterm_and_sigint_end_the_server_in_order() {
         let mut server = Server::start(dev(directory.path(), free_port()));
         assert_eq!(server.end(signal).code(), Some(0));
     }
+}
+
+#[test]
+fn global_s3_keys_that_no_request_could_be_made_with_stop_the_start_and_are_not_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = dev(directory.path(), free_port());
+    command
+        .env("NANIO_ORCHESTRATOR_S3_ACCESS_KEY", "key with blanks")
+        .env("NANIO_ORCHESTRATOR_S3_SECRET_KEY", "hunter2");
+    let refused = command.output().unwrap();
+    let said = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("NANIO_ORCHESTRATOR_S3_ACCESS_KEY: "), "{said}");
+    assert!(!said.contains("blanks") && !said.contains("hunter2"), "{said}");
 }
 
 #[test]

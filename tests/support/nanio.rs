@@ -38,6 +38,13 @@ impl Nanio {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Puts an object where the node keeps it: faster than a request for each of thousands.
+    pub fn write(&self, bucket: &str, key: &str, content: &[u8]) {
+        let path = self.data().join(bucket).join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }

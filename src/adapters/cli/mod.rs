@@ -2,8 +2,10 @@
 
 mod config;
 mod demo;
+mod rebuild_db;
 mod restore_db;
 mod serve;
+mod server;
 mod service_user;
 
 use std::io::Write;
@@ -13,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 use config::ConfigCommand;
 use demo::DemoArguments;
+use rebuild_db::RebuildArguments;
 use restore_db::RestoreArguments;
 use serve::ServeArguments;
 
@@ -32,6 +35,8 @@ enum Command {
     Serve(ServeArguments),
     /// Run everything for real: a private nginx, storage nodes, the server
     Demo(DemoArguments),
+    /// Rebuild DB from disk
+    RebuildDb(RebuildArguments),
     /// Put a backup in the place of the database (the server must be stopped)
     RestoreDb(RestoreArguments),
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -49,6 +54,7 @@ impl Arguments {
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(arguments) => serve::run(arguments).await.map(succeeded),
             Command::Demo(arguments) => demo::run(arguments).await.map(succeeded),
+            Command::RebuildDb(arguments) => rebuild_db::run(arguments).await,
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Openapi => {
@@ -66,6 +72,11 @@ impl Arguments {
 /// Tells the operator something, on stderr. A stderr that is closed is no reason to fail.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Gives a line of the answer, on stdout. Nobody may be there to read it.
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 #[cfg(test)]

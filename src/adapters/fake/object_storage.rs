@@ -1,15 +1,19 @@
 //! Storage nodes in memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::domain::bucket::BucketName;
+use crate::domain::credential::Keys;
+use crate::domain::object::{Object, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
-use crate::ports::object_storage::{ObjectStorage, Occupancy, StorageError};
+use crate::domain::site::{Place, Site};
+use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
 
-/// Storage nodes that all see the same buckets. Every node answers, and every bucket is empty, until it is
-/// said otherwise.
+/// Storage nodes that all see the same buckets. Every node answers, and there is no bucket, until it is said
+/// otherwise.
 #[derive(Debug, Default)]
 pub struct FakeStorage {
     state: Mutex<State>,
@@ -17,14 +21,32 @@ pub struct FakeStorage {
 
 #[derive(Debug, Default)]
 struct State {
-    occupied: HashSet<String>,
+    buckets: BTreeMap<String, Contents>,
     failing: HashMap<String, String>,
+    keys: Option<Keys>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    objects: BTreeMap<String, u64>,
+    uploads: BTreeSet<(String, String)>,
 }
 
 impl FakeStorage {
-    /// From now on this bucket holds something, whichever node is asked.
+    /// From now on this bucket is there and holds something, whichever node is asked.
     pub fn fill(&self, bucket: &str) {
-        self.state().occupied.insert(bucket.to_owned());
+        self.put(bucket, "key", 1);
+    }
+
+    /// From now on this bucket holds an object of so many bytes.
+    pub fn put(&self, bucket: &str, key: &str, size: u64) {
+        self.state().buckets.entry(bucket.to_owned()).or_default().objects.insert(key.to_owned(), size);
+    }
+
+    /// From now on an upload of this key is under way.
+    pub fn begin_upload(&self, bucket: &str, key: &str, id: &str) {
+        let mut state = self.state();
+        state.buckets.entry(bucket.to_owned()).or_default().uploads.insert((key.to_owned(), id.to_owned()));
     }
 
     /// From now on the node at this address gives no usable answer, for this reason.
@@ -32,28 +54,148 @@ impl FakeStorage {
         self.state().failing.insert(node.as_str().to_owned(), why.to_owned());
     }
 
+    /// From now on the node at this address answers again.
+    pub fn recover(&self, node: &Address) {
+        self.state().failing.remove(node.as_str());
+    }
+
+    /// From now on every node answers only requests that are signed with these keys.
+    pub fn admit_only(&self, keys: Keys) {
+        self.state().keys = Some(keys);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the first place says that answers.
+    fn ask<T>(
+        &self,
+        site: &Site,
+        answer: impl FnOnce(&mut State) -> Result<T, (u16, &'static str)>,
+    ) -> Result<T, StorageError> {
+        let mut state = self.state();
+        let mut faults = Vec::new();
+        for place in site.places() {
+            if let Some(fault) = state.fault(place) {
+                faults.push(format!("{place}: {fault}"));
+                continue;
+            }
+            let known = state.keys.is_none() || state.keys == site.keys;
+            let told = if known { answer(&mut state) } else { Err((403, "AccessDenied")) };
+            let refused = |(status, code): (u16, &str)| (place.to_string(), status, code.to_owned());
+            return told.map_err(refused).map_err(|(place, status, code)| StorageError::Refused {
+                place,
+                status,
+                code,
+            });
+        }
+        if faults.is_empty() { Err(StorageError::NoMember) } else { Err(StorageError::Unanswered(faults.join("; "))) }
+    }
+}
+
+impl State {
+    fn fault(&self, place: Place<'_>) -> Option<String> {
+        if place.base().is_none() {
+            return Some("unix sockets cannot be asked".to_owned());
+        }
+        let named = place.to_string();
+        let bare = named.trim_start_matches("http://").trim_start_matches("https://");
+        self.failing.get(bare).cloned()
+    }
+
+    fn bucket(&mut self, name: &BucketName) -> Result<&mut Contents, (u16, &'static str)> {
+        self.buckets.get_mut(name.as_str()).ok_or((404, "NoSuchBucket"))
     }
 }
 
 #[async_trait]
 impl ObjectStorage for FakeStorage {
-    async fn occupancy(&self, members: &[Address], bucket: &str) -> Result<Occupancy, StorageError> {
-        let state = self.state();
-        let mut refusals = Vec::new();
-        for member in members {
-            let refusal = match (member.host_port(), state.failing.get(member.as_str())) {
-                (None, _) => "unix sockets cannot be asked",
-                (Some(_), Some(why)) => why,
-                (Some(_), None) if state.occupied.contains(bucket) => return Ok(Occupancy::Occupied),
-                (Some(_), None) => return Ok(Occupancy::Empty),
+    async fn buckets(&self, site: &Site) -> Result<Vec<BucketName>, StorageError> {
+        self.ask(site, |state| Ok(state.buckets.keys().filter_map(|name| BucketName::parse(name).ok()).collect()))
+    }
+
+    async fn occupancy(&self, site: &Site, bucket: &BucketName) -> Result<Occupancy, StorageError> {
+        self.ask(site, |state| {
+            Ok(match state.buckets.get(bucket.as_str()) {
+                None => Occupancy::Absent,
+                Some(contents) if contents.objects.is_empty() => Occupancy::Empty,
+                Some(_) => Occupancy::Occupied,
+            })
+        })
+    }
+
+    async fn create_bucket(&self, site: &Site, bucket: &BucketName) -> Result<(), StorageError> {
+        self.ask(site, |state| {
+            state.buckets.entry(bucket.as_str().to_owned()).or_default();
+            Ok(())
+        })
+    }
+
+    async fn objects(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<ObjectPage, StorageError> {
+        let limit = limit.clamp(1, PAGE);
+        self.ask(site, |state| {
+            let all = &state.bucket(bucket)?.objects;
+            let behind =
+                all.iter().filter(|(key, _)| key.starts_with(prefix) && from.is_none_or(|from| key.as_str() > from));
+            let mut objects: Vec<Object> =
+                behind.take(limit + 1).map(|(key, size)| Object { key: key.clone(), size: *size }).collect();
+            let more = objects.len() > limit;
+            objects.truncate(limit);
+            let next = objects.last().filter(|_| more).map(|last| last.key.clone());
+            Ok(ObjectPage { objects, next })
+        })
+    }
+
+    async fn uploads(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        behind: Option<&Upload>,
+    ) -> Result<UploadPage, StorageError> {
+        let is_behind = |(key, id): &&(String, String)| behind.is_none_or(|mark| (key, id) > (&mark.key, &mark.id));
+        self.ask(site, |state| {
+            let all = state.bucket(bucket)?.uploads.iter().filter(|(key, _)| key.starts_with(prefix)).filter(is_behind);
+            let mut uploads: Vec<Upload> =
+                all.take(PAGE + 1).map(|(key, id)| Upload { key: key.clone(), id: id.clone() }).collect();
+            let more = uploads.len() > PAGE;
+            uploads.truncate(PAGE);
+            let next = uploads.last().filter(|_| more).cloned();
+            Ok(UploadPage { uploads, next })
+        })
+    }
+
+    async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError> {
+        self.ask(site, |state| {
+            let Ok(contents) = state.bucket(bucket) else {
+                let left = |key: &String| Undeleted { key: key.clone(), why: "NoSuchBucket".to_owned() };
+                return Ok(keys.iter().map(left).collect());
             };
-            refusals.push(format!("{member}: {refusal}"));
+            for key in keys {
+                contents.objects.remove(key);
+            }
+            Ok(Vec::new())
+        })
+    }
+
+    async fn probe(&self, members: &[Address], tell: &Tell<'_>) {
+        for member in members {
+            let fault = self.state().failing.get(member.as_str()).cloned();
+            tell(
+                member,
+                match fault {
+                    Some(why) => Err(StorageError::Unanswered(format!("{member}: {why}"))),
+                    None => Ok(()),
+                },
+            );
         }
-        if refusals.is_empty() {
-            return Err(StorageError("the pool has no enabled member".to_owned()));
-        }
-        Err(StorageError(refusals.join("; ")))
     }
 }

@@ -6,6 +6,7 @@ use poem_openapi::Tags;
 
 use super::audit::AuditApi;
 use super::config::ConfigApi;
+use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
 use super::health::HealthApi;
 use super::members::MembersApi;
@@ -17,8 +18,19 @@ use super::vhosts::VhostsApi;
 use crate::domain::services::Services;
 
 /// Every operation of the API.
-pub type Api =
-    (PoolsApi, MembersApi, NodeConfigApi, VhostsApi, RoutesApi, ConfigApi, DiskApi, SettingsApi, AuditApi, HealthApi);
+pub type Api = (
+    PoolsApi,
+    MembersApi,
+    NodeConfigApi,
+    CredentialsApi,
+    VhostsApi,
+    RoutesApi,
+    ConfigApi,
+    DiskApi,
+    SettingsApi,
+    AuditApi,
+    HealthApi,
+);
 
 /// What `/api/health` tells of the process.
 #[derive(Debug, Clone)]
@@ -38,6 +50,8 @@ pub enum Group {
     Pools,
     /// The storage nodes of a pool.
     Members,
+    /// The S3 keys that requests to a pool are signed with.
+    Credentials,
     /// One nginx `server` block each.
     Vhosts,
     /// Which pool serves a bucket of a vhost.
@@ -57,6 +71,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         PoolsApi(services.clone()),
         MembersApi(services.clone()),
         NodeConfigApi(services.clone()),
+        CredentialsApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
         ConfigApi(services.clone()),

@@ -44,8 +44,19 @@ impl<'a, T: Request> ApiExtractor<'a> for JsonBody<T> {
     ) -> Result<Self> {
         let bytes = bytes(body.take()?).await?;
         let read = parse(request.content_type(), &bytes).and_then(|value| fields::read(value));
-        Ok(Self(read.map_err(ApiError::body)?))
+        Ok(Self(read.map_err(|faults| ApiError::body(concealed::<T>(faults)))?))
     }
+}
+
+/// The faults without the values of hidden fields. A fault of the body as a whole, or of a field that is missing
+/// from it, quotes all of it.
+fn concealed<T: Request>(faults: Vec<Fault>) -> Vec<Fault> {
+    let is_hidden = |fault: &Fault| match fault.loc.first() {
+        Some(Step::Name(name)) => T::HIDDEN.contains(&name.as_str()) || fault.input.is_object(),
+        Some(Step::Index(_)) | None => true,
+    };
+    let conceal = |fault: Fault| if is_hidden(&fault) { Fault { input: "****".into(), ..fault } } else { fault };
+    if T::HIDDEN.is_empty() { faults } else { faults.into_iter().map(conceal).collect() }
 }
 
 /// The bytes of a body.

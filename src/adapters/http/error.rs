@@ -174,6 +174,10 @@ impl From<ServiceError> for ApiError {
                 Self::text(StatusCode::INTERNAL_SERVER_ERROR, told)
             }
             ServiceError::Store(store) => store.into(),
+            ServiceError::Cipher(_) => {
+                tracing::error!(error = told, "S3 keys could not be encrypted or decrypted");
+                Self::text(StatusCode::INTERNAL_SERVER_ERROR, told)
+            }
             ServiceError::Gateway(gateway) => gateway.into(),
             ServiceError::MigrationFiles(_) => GatewayError::Fault(told).into(),
             ServiceError::Field { field, invalid, input } => {
@@ -236,6 +240,8 @@ failures! {
     Reading = [401, 500, 503];
     /// Reading something that a path or query names.
     Finding = [401, 404, 422, 500, 503];
+    /// Reading something of a pool that not every pool has.
+    Having = [400, 401, 404, 422, 500, 503];
     /// Searching by query.
     Searching = [401, 422, 500, 503];
     /// Reading what a query describes.
@@ -302,7 +308,7 @@ fn described(status: u16) -> MetaResponse {
             "A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed."
         }
         503 => "The database does not answer now, or what is asked for is not possible in this place.",
-        _ => "The machine failed: disk, rights, a missing program. Nothing has changed.",
+        _ => "The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed.",
     };
     let schema = if status == 422 { INVALID } else { ERROR };
     MetaResponse {

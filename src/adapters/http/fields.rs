@@ -27,6 +27,8 @@ pub trait Request: Sized + Send + 'static {
     const NAME: &'static str;
     /// What it is for.
     const ABOUT: &'static str;
+    /// Fields whose values are never told back, not even to the client that sent them: answers are logged.
+    const HIDDEN: &'static [&'static str] = &[];
 
     /// Asks `fields` for every field, then applies the rules that span fields.
     ///

@@ -14,6 +14,7 @@ use super::moment::{From as Since, Until};
 use super::params::{Page, PerPage};
 use super::settings::Scalar;
 use crate::domain::node_config::Parameters;
+use crate::domain::services::credentials::NewCredential;
 use crate::domain::services::members::{MemberPatch, NewMember};
 use crate::domain::services::pools::{NewPool, PoolPatch};
 use crate::domain::services::routes::{NewRoute, RoutePatch};
@@ -64,6 +65,8 @@ const NAMES: &[&str] = &[
     "nanio_region",
     "access_key",
     "secret_key",
+    "endpoint_url",
+    "region",
 ];
 
 const WORDS: &[&str] = &[
@@ -92,6 +95,8 @@ const WORDS: &[&str] = &[
     "10.0.0.0/8",
     "top",
     "add_header X 1;",
+    "https://s3.example/a",
+    "eu-west-1",
     "}",
     "\u{0}",
     "é",
@@ -203,6 +208,9 @@ proptest! {
         }
         if let Some(node) = check(&value, debug::<Parameters>)? {
             prop_assert_eq!(node.kind.as_str(), said("node_type"));
+        }
+        if let Some(credential) = check(&value, debug::<NewCredential>)? {
+            prop_assert_eq!(credential.keys.access_key.secret().reveal().to_lowercase(), said("access_key"));
         }
         check(&value, debug::<PoolPatch>)?;
         check(&value, debug::<MemberPatch>)?;

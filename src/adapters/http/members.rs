@@ -15,8 +15,10 @@ use super::reply::{Gone, Made, Saved, Tag, Tagged};
 use super::schema::view;
 use crate::domain::ids::{MemberId, PoolId};
 use crate::domain::pool::{FailTimeout, MaxFails, Member, Role, Weight};
+use crate::domain::reachability::Standing;
 use crate::domain::services::Services;
 use crate::domain::services::members::{MemberPatch, NewMember};
+use crate::domain::time::Timestamp;
 
 view! {
     /// One storage node of a pool.
@@ -43,11 +45,25 @@ view! {
         updated_at: String,
         /// Changed how often; the `ETag` holds it too.
         revision: i64,
+        /// Whether it answers the orchestrator; null: not known yet. Nothing acts on it.
+        reachable: Option<bool>,
+        /// When that became certain, UTC.
+        reachable_since: Option<String>,
+        /// What was wrong then, if it does not answer.
+        unreachable_because: Option<String>,
     }
 }
 
-impl From<Member> for MemberView {
-    fn from(member: Member) -> Self {
+/// A member and what is known of it.
+type Watched = (Member, Standing);
+
+impl From<Watched> for MemberView {
+    fn from((member, standing): Watched) -> Self {
+        let (reachable, since, why) = match standing {
+            Standing::Unknown => (None, None, None),
+            Standing::Reachable { since } => (Some(true), Some(since), None),
+            Standing::Unreachable { since, why } => (Some(false), Some(since), Some(why)),
+        };
         Self {
             id: member.id.0,
             pool_id: member.pool_id.0,
@@ -60,6 +76,9 @@ impl From<Member> for MemberView {
             created_at: member.created_at.sql(),
             updated_at: member.updated_at.sql(),
             revision: member.revision.0,
+            reachable,
+            reachable_since: since.map(Timestamp::sql),
+            unreachable_because: why,
         }
     }
 }
@@ -109,12 +128,23 @@ impl Request for MemberPatch {
     }
 }
 
-fn tag(member: &Member) -> Tag {
-    Tag::of(member.revision)
+fn tag((member, standing): &Watched) -> Tag {
+    match standing {
+        Standing::Unknown => Tag::of(member.revision),
+        Standing::Reachable { since } => Tag::with(member.revision, &format!("up-{}", since.unix())),
+        Standing::Unreachable { since, .. } => Tag::with(member.revision, &format!("down-{}", since.unix())),
+    }
 }
 
 /// The operations on members.
 pub struct MembersApi(pub Arc<Services>);
+
+impl MembersApi {
+    fn watched(&self, member: Member) -> Watched {
+        let standing = self.0.reachability.standing(&member);
+        (member, standing)
+    }
+}
 
 #[OpenApi(tag = "Group::Members")]
 impl MembersApi {
@@ -133,11 +163,12 @@ impl MembersApi {
         after: Query<MemberId>,
     ) -> Result<Listed<MemberView>, Failure<Finding>> {
         let Some((limit, after)) = paging::part(limit, after)? else {
-            return Ok(Listed::whole(self.0.members.list(pool_id.0).await?));
+            let members = self.0.members.list(pool_id.0).await?;
+            return Ok(Listed::whole(members.into_iter().map(|member| self.watched(member)).collect()));
         };
-        let page = self.0.members.page(pool_id.0, after, limit).await?;
+        let page = self.0.members.page(pool_id.0, after, limit).await?.map(|member| self.watched(member));
         let path = format!("/api/pools/{}/members", pool_id.0);
-        Ok(Listed::page(page, &path, limit, |member: &Member| (member.id.0, None)))
+        Ok(Listed::page(page, &path, limit, |(member, _): &Watched| (member.id.0, None)))
     }
 
     /// Add a member to a pool
@@ -151,7 +182,7 @@ impl MembersApi {
         pool_id: Path<PoolId>,
         new: JsonBody<NewMember>,
     ) -> Result<Made<MemberView>, Failure<Making>> {
-        let member = self.0.members.create(caller.0, pool_id.0, new.0).await?;
+        let member = self.watched(self.0.members.create(caller.0, pool_id.0, new.0).await?);
         let tag = tag(&member);
         Ok(Made(member.into(), tag))
     }
@@ -171,7 +202,7 @@ impl MembersApi {
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
     ) -> Result<Tagged<MemberView>, Failure<Finding>> {
-        let member = self.0.members.get(pool_id.0, member_id.0).await?;
+        let member = self.watched(self.0.members.get(pool_id.0, member_id.0).await?);
         Ok(if_none_match.answer(tag(&member), member))
     }
 
@@ -191,7 +222,8 @@ impl MembersApi {
         if_match: IfMatch,
         patch: JsonBody<MemberPatch>,
     ) -> Result<Saved<MemberView>, Failure<Changing>> {
-        let member = self.0.members.update(caller.0, pool_id.0, member_id.0, if_match.0, patch.0).await?;
+        let updated = self.0.members.update(caller.0, pool_id.0, member_id.0, if_match.0, patch.0).await?;
+        let member = self.watched(updated);
         let tag = tag(&member);
         Ok(Saved(member.into(), tag))
     }

@@ -10,6 +10,7 @@ mod audit;
 mod auth;
 mod body;
 mod config;
+mod credentials;
 mod diff;
 mod disk;
 mod docs;

@@ -1,7 +1,8 @@
 //! Answers that cannot have changed are not computed again.
 //!
-//! What is listed here is a function of the database alone, and this process is its only writer; so an answer
-//! holds until the store has committed something ([`Store::version`]). It is looked up behind the gatekeeper.
+//! What is listed here is a function of the database, of which this process is the only writer, and of which members
+//! are reachable; so an answer holds until the store has committed something ([`Store::version`]) or a member has come
+//! or gone ([`Reachability::version`]). It is looked up behind the gatekeeper.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use poem::http::{HeaderMap, Method, StatusCode, header};
 use poem::{Body, Endpoint, IntoResponse, Request, Response, Result};
 
+use crate::domain::services::reachability::Reachability;
 use crate::ports::store::Store;
 
 /// Longer answers are computed each time.
@@ -18,15 +20,19 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// Paths and queries that are remembered.
 const MOST_ANSWERS: usize = 256;
 
-/// The answers of the present version of the database.
+/// What answers depend on.
+type Version = (u64, u64);
+
+/// The answers of the present version.
 pub(super) struct Remembered {
     store: Store,
+    reachability: Reachability,
     answers: RwLock<Answers>,
 }
 
 #[derive(Default)]
 struct Answers {
-    version: u64,
+    version: Version,
     bytes: usize,
     by_target: HashMap<String, Answer>,
 }
@@ -50,16 +56,20 @@ impl Answer {
 }
 
 impl Remembered {
-    pub fn new(store: Store) -> Self {
-        Self { store, answers: RwLock::default() }
+    pub fn new(store: Store, reachability: Reachability) -> Self {
+        Self { store, reachability, answers: RwLock::default() }
     }
 
-    fn recall(&self, version: u64, target: &str) -> Option<Answer> {
+    fn version(&self) -> Version {
+        (self.store.version(), self.reachability.version())
+    }
+
+    fn recall(&self, version: Version, target: &str) -> Option<Answer> {
         let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
         answers.by_target.get(target).filter(|_| answers.version == version).cloned()
     }
 
-    fn keep(&self, version: u64, target: String, answer: Answer) {
+    fn keep(&self, version: Version, target: String, answer: Answer) {
         let size = answer.body.len();
         let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
         if answers.version != version
@@ -84,7 +94,7 @@ pub(super) async fn remember<E: Endpoint<Output = Response>>(
     }
     let target = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
     // Read before the answer is computed: what is committed meanwhile voids it.
-    let version = remembered.store.version();
+    let version = remembered.version();
     if let Some(answer) = remembered.recall(version, &target) {
         return Ok(answer.into_response());
     }

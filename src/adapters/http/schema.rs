@@ -3,6 +3,7 @@
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 
+use crate::domain::credential::KeySource;
 use crate::domain::ids::{AuditId, MemberId, PoolId, RouteId, VhostId};
 use crate::domain::node_config::NodeKind;
 use crate::domain::pool::{LbMethod, PoolKind, Role};
@@ -107,7 +108,7 @@ macro_rules! closed_lists {
         })+
     };
 }
-closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin);
+closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin, KeySource);
 
 impl<T: Described> Described for Option<T> {
     fn schema() -> MetaSchemaRef {

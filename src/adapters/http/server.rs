@@ -68,7 +68,7 @@ impl std::fmt::Debug for HttpOptions {
 pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Output = Response> + use<> {
     let HttpOptions { api_key, session_ttl, dev, version, nginx_config_dir, host, clock, store } = options;
     let momentary = Arc::new(Momentary::new(clock.clone()));
-    let remembered = Arc::new(Remembered::new(store.clone()));
+    let remembered = Arc::new(Remembered::new(store.clone(), services.reachability.clone()));
     let sessions = Sessions::new(&api_key, session_ttl, store);
     let gatekeeper = Arc::new(Gatekeeper::new(&api_key, sessions, clock.clone()));
     let pages = Arc::new(Pages::new(host, version.clone(), dev));

@@ -7,9 +7,12 @@ use super::fault::{Fault, Step};
 use super::fields::{Field, Fields};
 use super::lax;
 use super::schema::{Described, between, inline, object};
+use crate::domain::credential::{AccessKey, Endpoint, Region, SecretKey};
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
-use crate::domain::node_config::{AccessKey, BindHost, DataDir, NanioPort, NodeKind, Region};
+use crate::domain::node_config::{
+    AccessKey as NodeAccessKey, BindHost, DataDir, NanioPort, NodeKind, Region as NodeRegion,
+};
 use crate::domain::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, PoolKind, PoolName, Role, Weight};
 use crate::domain::route::{KeyPrefix, PathPrefix};
 use crate::domain::vhost::{IpRange, IpRuleMode, PemPath, Port, ServerName, Zone};
@@ -45,8 +48,12 @@ texts! {
     KeyPrefix: 1..=1100, "^[A-Za-z0-9._/@-]+$";
     DataDir: 2..=4095, r"^/[^$\x00-\x1f\x7f]+$";
     BindHost: 1..=253, "^[0-9A-Za-z_:][0-9A-Za-z_.:-]*$";
-    Region: 1..=64, "^[A-Za-z0-9][A-Za-z0-9._-]*$";
-    AccessKey: 1..=128, "^[!-+.0-~-]+$";
+    NodeRegion: 1..=64, "^[A-Za-z0-9][A-Za-z0-9._-]*$";
+    NodeAccessKey: 1..=128, "^[!-+.0-~-]+$";
+    AccessKey: 1..=512, "^[!-+--~]+$";
+    SecretKey: 1..=512, r"^[^\x00-\x1f\x7f]*$";
+    Endpoint: 8..=512, r"^https?://[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*(/[A-Za-z0-9._~/-]*)?$";
+    Region: 1..=64, "^[A-Za-z0-9_-]+$";
 }
 
 macro_rules! numbers {

@@ -1,101 +1,229 @@
-//! Storage nodes asked over S3: requests signed by object_store's signer, answers read in bounds.
+//! Storage nodes asked over S3: requests signed as the site says, answers read in bounds, nobody followed elsewhere.
 
-mod listing;
+mod answers;
+mod ask;
+mod xml;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use object_store::aws::{AwsAuthorizer, AwsCredential};
-use object_store::client::HttpRequestBody;
-use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use http::HeaderMap;
+use md5::{Digest as _, Md5};
+use reqwest::{Client, Method};
 use tokio::time::Instant;
 
+use crate::domain::bucket::BucketName;
+use crate::domain::credential::Region;
+use crate::domain::object::{ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
-use crate::ports::object_storage::{ObjectStorage, Occupancy, StorageError};
+use crate::domain::site::Site;
+use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
 
-/// A node that does not accept a connection within this is passed over.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
-/// A whole question, over all members.
+use ask::{Question, ask};
+
+/// A whole question, over all places of a site.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// More of an answer than this is not read: the listing of one key is far smaller.
-const MOST_BYTES: usize = 256 * 1024;
-/// What 0.4.x signs with.
-const REGION: &str = "us-east-1";
+/// More of an answer than this is not read: a page of a thousand keys, the longest there are and all escaped, is less.
+const LONGEST: usize = 8 * 1024 * 1024;
+/// So many members are probed at the same time.
+const AT_A_TIME: usize = 64;
+/// The most that S3 takes for `max-buckets`.
+const BUCKETS_A_PAGE: usize = 10_000;
+/// A site has fewer buckets.
+const MOST_BUCKETS: usize = 200_000;
 
-/// Storage nodes, asked with the global keys or, without keys, unsigned.
+/// No HTTP client can be made on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("no HTTP client for S3: {0}; are the CA certificates of this machine readable?")]
+pub struct NoClient(#[from] reqwest::Error);
+
+/// The S3 services of pools, over the network.
 pub struct NodeStorage {
     client: Client,
-    credential: Option<AwsCredential>,
+    /// How long work may take that grows with what is asked.
+    work_patience: Duration,
 }
 
 impl NodeStorage {
-    /// A client of storage nodes with the global access and secret key.
+    /// A client of storage nodes that lets them work for so long.
     ///
     /// # Errors
     /// The HTTP client cannot be made (no TLS roots on this machine).
-    pub fn new(keys: Option<(String, String)>) -> Result<Self, StorageError> {
-        let client = Client::builder().connect_timeout(CONNECT_PATIENCE).timeout(PATIENCE).no_proxy();
-        // A listing comes from the node that was asked, or not at all. Questions are rare: a connection that was
-        // kept is one that the node may be closing just now.
-        let client = client.redirect(Policy::none()).pool_max_idle_per_host(0).build();
-        let client = client.map_err(|error| StorageError(format!("no HTTP client: {error}")))?;
-        let credential = keys.map(|(key_id, secret_key)| AwsCredential { key_id, secret_key, token: None });
-        Ok(Self { client, credential })
+    pub fn new(work_patience: Duration) -> Result<Self, NoClient> {
+        Ok(Self { client: ask::client()?, work_patience })
     }
 
-    async fn ask(&self, host: &str, port: u16, bucket: &str) -> Result<Occupancy, String> {
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let url = format!("http://{host}:{port}/{bucket}?list-type=2&max-keys=1");
-        let request = http::Request::builder().method("GET").uri(&url).body(HttpRequestBody::empty());
-        let mut request = request.map_err(|error| error.to_string())?;
-        if let Some(credential) = &self.credential {
-            let signed = AwsAuthorizer::new(credential, "s3", REGION).try_authorize(&mut request, None);
-            signed.map_err(|error| error.to_string())?;
-        }
-        let (parts, _) = request.into_parts();
-        let sent = self.client.get(&url).headers(parts.headers).send().await;
-        let mut answer = sent.map_err(|error| match error {
-            error if error.is_timeout() => "time-out",
-            error if error.is_connect() => "no connection",
-            _ => "no HTTP answer",
-        })?;
-        let status = answer.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| "the answer broke off")? {
-            if body.len() + chunk.len() > MOST_BYTES {
-                return Err("the answer is too long for a listing".to_owned());
+    async fn delete_some(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        keys: &[String],
+    ) -> Result<Vec<Undeleted>, StorageError> {
+        let (mut body, mut left) = (String::from("<Delete><Quiet>true</Quiet>"), Vec::new());
+        for key in keys {
+            match xml::written(key) {
+                Some(key) => body.push_str(&format!("<Object><Key>{key}</Key></Object>")),
+                None => left.push(Undeleted { key: key.clone(), why: "XML cannot hold this key".to_owned() }),
             }
-            body.extend_from_slice(&chunk);
         }
-        match status {
-            StatusCode::OK => listing::occupancy(&body),
-            StatusCode::NOT_FOUND if listing::says_no_such_bucket(&body) => Ok(Occupancy::Empty),
-            other => Err(format!("status {}", other.as_u16())),
+        if left.len() == keys.len() {
+            return Ok(left);
         }
+        body.push_str("</Delete>");
+        let mut headers = HeaderMap::new();
+        // Some servers want the one checksum, some the other; the signature holds the SHA-256.
+        if let Ok(md5) = BASE64_STANDARD.encode(Md5::digest(&body)).parse() {
+            headers.insert("content-md5", md5);
+        }
+        let question = Question {
+            method: Method::POST,
+            headers,
+            body: body.into(),
+            patience: self.work_patience,
+            repeatable: false,
+            ..Question::about(Some(bucket), vec![("delete", String::new())])
+        };
+        left.extend(ask(&self.client, site, &question, answers::undeleted).await?);
+        Ok(left)
     }
 }
 
 #[async_trait]
 impl ObjectStorage for NodeStorage {
-    async fn occupancy(&self, members: &[Address], bucket: &str) -> Result<Occupancy, StorageError> {
-        if members.is_empty() {
-            return Err(StorageError("the pool has no enabled member".to_owned()));
-        }
-        let (deadline, mut refusals) = (Instant::now() + PATIENCE, Vec::new());
-        for (left, member) in (1..=members.len()).rev().zip(members) {
-            let Some((host, port)) = member.host_port() else {
-                refusals.push(format!("{member}: unix sockets cannot be asked"));
-                continue;
-            };
-            // A fair share of what is left, so that a member that never answers leaves time for the next.
-            let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
-            match tokio::time::timeout(share, self.ask(host, port, bucket)).await {
-                Ok(Ok(occupancy)) => return Ok(occupancy),
-                Ok(Err(refusal)) => refusals.push(format!("{member}: {refusal}")),
-                Err(_) => refusals.push(format!("{member}: no answer within {} ms", share.as_millis())),
+    async fn buckets(&self, site: &Site) -> Result<Vec<BucketName>, StorageError> {
+        let (mut names, mut seen, mut token) = (BTreeSet::new(), BTreeSet::new(), None::<String>);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut query = vec![("max-buckets", BUCKETS_A_PAGE.to_string())];
+            query.extend(token.take().map(|token| ("continuation-token", token)));
+            let question = Question { patience: deadline - Instant::now(), ..Question::about(None, query) };
+            let (page, next) = ask(&self.client, site, &question, answers::buckets).await?;
+            names.extend(page);
+            if names.len() > MOST_BUCKETS {
+                return Err(StorageError::Unanswered(format!("more than {MOST_BUCKETS} buckets")));
+            }
+            match next {
+                Some(next) if seen.insert(next.clone()) => token = Some(next),
+                Some(_) => return Err(StorageError::Unanswered("the list of buckets does not end".to_owned())),
+                None => return Ok(names.into_iter().collect()),
             }
         }
-        Err(StorageError(refusals.join("; ")))
+    }
+
+    async fn occupancy(&self, site: &Site, bucket: &BucketName) -> Result<Occupancy, StorageError> {
+        // Not HEAD: without a body, a 404 could come from anything that speaks HTTP.
+        match self.objects(site, bucket, "", None, 1).await {
+            Ok(page) if page.objects.is_empty() && page.next.is_none() => Ok(Occupancy::Empty),
+            Ok(_) => Ok(Occupancy::Occupied),
+            Err(error) if error.is("NoSuchBucket") => Ok(Occupancy::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_bucket(&self, site: &Site, bucket: &BucketName) -> Result<(), StorageError> {
+        let place = format!(
+            "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>{}\
+             </LocationConstraint></CreateBucketConfiguration>",
+            site.region
+        );
+        // AWS refuses the name of its first region here.
+        let body = if site.region == Region::default() { String::new() } else { place };
+        let question = Question { method: Method::PUT, body: body.into(), ..Question::about(Some(bucket), Vec::new()) };
+        match ask(&self.client, site, &question, |_| Ok(())).await {
+            Err(error) if error.is("BucketAlreadyOwnedByYou") => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn objects(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<ObjectPage, StorageError> {
+        let mut query = vec![("encoding-type", "url".to_owned()), ("list-type", "2".to_owned())];
+        query.push(("max-keys", limit.clamp(1, PAGE).to_string()));
+        query.push(("prefix", prefix.to_owned()));
+        query.extend(from.map(|token| ("continuation-token", token.to_owned())));
+        query.retain(|(_, value)| !value.is_empty());
+        let read = |body: &[u8]| match answers::objects(body)? {
+            page if page.next.as_deref() == from && from.is_some() => Err("the listing goes in a circle"),
+            page => Ok(page),
+        };
+        let mut page = ask(&self.client, site, &Question::about(Some(bucket), query), read).await?;
+        // A server that knows no prefixes must not have other objects taken for these.
+        page.objects.retain(|object| object.key.starts_with(prefix));
+        Ok(page)
+    }
+
+    async fn uploads(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        behind: Option<&Upload>,
+    ) -> Result<UploadPage, StorageError> {
+        let mut query = vec![("encoding-type", "url".to_owned()), ("max-uploads", PAGE.to_string())];
+        query.push(("prefix", prefix.to_owned()));
+        if let Some(Upload { key, id }) = behind {
+            query.extend([("key-marker", key.clone()), ("upload-id-marker", id.clone())]);
+        }
+        query.retain(|(_, value)| !value.is_empty());
+        query.push(("uploads", String::new()));
+        let read = |body: &[u8]| match answers::uploads(body)? {
+            page if page.next.as_ref() == behind && behind.is_some() => Err("the listing goes in a circle"),
+            page => Ok(page),
+        };
+        let mut page = ask(&self.client, site, &Question::about(Some(bucket), query), read).await?;
+        page.uploads.retain(|upload| upload.key.starts_with(prefix));
+        // Not every server keeps the order.
+        page.uploads.sort();
+        Ok(page)
+    }
+
+    async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError> {
+        let mut left = Vec::new();
+        for some in keys.chunks(PAGE) {
+            left.extend(self.delete_some(site, bucket, some).await?);
+        }
+        Ok(left)
+    }
+
+    async fn probe(&self, members: &[Address], tell: &Tell<'_>) {
+        let (mut waiting, mut under_way) = (members.iter(), FuturesUnordered::new());
+        loop {
+            under_way.extend(waiting.by_ref().take(AT_A_TIME - under_way.len()).map(|member| self.probe_one(member)));
+            match under_way.next().await {
+                Some((member, outcome)) => tell(member, outcome),
+                None => return,
+            }
+        }
+    }
+}
+
+impl NodeStorage {
+    async fn probe_one<'a>(&self, member: &'a Address) -> (&'a Address, Result<(), StorageError>) {
+        let fault = match tokio::time::timeout(PATIENCE, self.greet(member)).await {
+            Ok(Ok(())) => return (member, Ok(())),
+            Ok(Err(fault)) => fault,
+            Err(_) => format!("no answer within {} ms", PATIENCE.as_millis()),
+        };
+        (member, Err(StorageError::Unanswered(format!("{member}: {fault}"))))
+    }
+
+    async fn greet(&self, member: &Address) -> Result<(), String> {
+        if let Some(path) = member.as_str().strip_prefix("unix:") {
+            return tokio::net::UnixStream::connect(path).await.map(drop).map_err(|_| "no connection".to_owned());
+        }
+        let answer = self.client.head(format!("http://{member}/")).send().await;
+        let status = answer.map_err(|error| ask::fault(&error).to_owned())?.status();
+        if status.is_server_error() { Err(format!("status {}", status.as_u16())) } else { Ok(()) }
     }
 }

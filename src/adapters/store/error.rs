@@ -22,9 +22,9 @@ pub enum OpenError {
     },
     /// It was made by 0.4.x.
     #[error(
-        "{place} is a database of nanio-orchestrator 0.4.x; nothing was changed. Move it to another place (keep it \
-         until the upgrade is done) and run 'nanio-orchestrator rebuild-db': it restores pools, vhosts, routes and \
-         credentials from the nginx configuration directory"
+        "{place} is a database of nanio-orchestrator 0.4.x; nothing was changed. 'nanio-orchestrator rebuild-db \
+         --dry-run' lists what will come over; 'nanio-orchestrator rebuild-db' takes it over, together with the nginx \
+         files, and keeps this database aside as .pre-import"
     )]
     Older {
         /// Which database.
@@ -44,8 +44,8 @@ pub enum OpenError {
     },
     /// It is corrupt.
     #[error(
-        "{place} is damaged ({what}); nothing was changed. Restore the latest backup, or move the file away and run \
-         'nanio-orchestrator rebuild-db'"
+        "{place} is damaged ({what}); nothing was changed. 'nanio-orchestrator restore-db' puts the latest backup in \
+         its place; 'nanio-orchestrator rebuild-db' sets it aside and makes a new one from the nginx files"
     )]
     Damaged {
         /// Which database.

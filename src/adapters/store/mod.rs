@@ -34,7 +34,7 @@ use diesel::SqliteConnection;
 
 pub use error::OpenError;
 pub use postgres::{PostgresBackup, PostgresStore};
-pub use sqlite::{RestoreError, Restored, SqliteBackup, SqliteStore, restore};
+pub use sqlite::{RestoreError, Restored, SqliteBackup, SqliteStore, restore, set_aside};
 
 use postgres::PgConnection;
 

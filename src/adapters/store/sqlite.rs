@@ -1,5 +1,6 @@
 //! The store in one SQLite file.
 
+mod aside;
 mod backup;
 mod connection;
 mod copy;
@@ -17,6 +18,7 @@ use crate::ports::store::{Access, Body, StoreError, Transactions};
 
 use super::error::OpenError;
 use super::seats::Seats;
+pub use aside::set_aside;
 pub use backup::SqliteBackup;
 use connection::SqliteFile;
 pub use restore::{RestoreError, Restored, restore};

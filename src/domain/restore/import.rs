@@ -9,7 +9,7 @@ use super::{Notes, migrations, records};
 use crate::domain::bucket::{Bucket, BucketStatus};
 use crate::domain::credential::Credential;
 use crate::domain::disk::{
-    DiskContent, DiskFile, DiskMigration, DiskPoolSidecar, DiskServer, DiskUpstream, DiskVhostSidecar, MigrationFile,
+    DiskContent, DiskDatabase, DiskFile, DiskPoolSidecar, DiskServer, DiskUpstream, DiskVhostSidecar, MigrationFile,
     Writer,
 };
 use crate::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
@@ -28,20 +28,7 @@ pub struct Disk {
     /// The records of migrations beside the database.
     pub migrations: Vec<MigrationFile>,
     /// What a database of 0.4.x says and its files do not.
-    pub former: Option<Former>,
-}
-
-/// A database of 0.4.x. What it says stands in for the sidecars of 0.4.x, which say less.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Former {
-    /// Its pools.
-    pub pools: Vec<DiskPoolSidecar>,
-    /// Its vhosts.
-    pub vhosts: Vec<DiskVhostSidecar>,
-    /// Its migrations.
-    pub migrations: Vec<DiskMigration>,
-    /// Rows that could not be read, each as a sentence.
-    pub notes: Vec<String>,
+    pub former: Option<DiskDatabase>,
 }
 
 /// The rows that say what the disk says.
@@ -132,7 +119,8 @@ impl<'d> Found<'d> {
             found.add(file, notes);
         }
         if let Some(former) = &disk.former {
-            notes.0.extend(former.notes.iter().cloned());
+            notes.0.extend(former.remains.iter().cloned());
+            found.tell_of_leftovers(former, notes);
             for pool in &former.pools {
                 found.pool_sidecars.insert(key(&pool.name), pool);
             }
@@ -141,6 +129,20 @@ impl<'d> Found<'d> {
             }
         }
         found
+    }
+
+    /// 0.4.x left files behind when it renamed something, and some when it deleted it. nginx has them all the same.
+    fn tell_of_leftovers(&self, former: &DiskDatabase, notes: &mut Notes) {
+        let pools: HashSet<String> = former.pools.iter().map(|pool| key(&pool.name)).collect();
+        let vhosts: HashSet<&ServerName> = former.vhosts.iter().map(|vhost| &vhost.server_name).collect();
+        let lost = "is on disk, and the database of 0.4.x does not know it: it may have been renamed or deleted there. It \
+                    is taken over as nginx has it; delete it if it is not meant to be";
+        for upstream in self.upstreams.iter().filter(|(name, _)| !pools.contains(*name)).map(|(_, conf)| conf) {
+            notes.say(format!("pool {} {lost}", upstream.name));
+        }
+        for name in self.servers.keys().filter(|name| !vhosts.contains(*name)) {
+            notes.say(format!("vhost {name} {lost}"));
+        }
     }
 
     fn add(&mut self, file: &'d DiskFile, notes: &mut Notes) {

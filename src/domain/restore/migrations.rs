@@ -90,7 +90,7 @@ fn row(
         mode: told.mode,
         phase: told.phase,
         route_id: route.map(|route| route.id),
-        needs_adoption: false,
+        needs_adoption: told.needs_adoption,
         objects_total: told.objects_total,
         objects_done: told.objects_done,
         bytes_total: told.bytes_total,
@@ -105,7 +105,10 @@ fn row(
         source,
         destination,
     };
-    if !migration.phase.is_final() {
+    for what in &told.remains {
+        notes.say(format!("migration {id} of bucket {}: {what}", told.bucket));
+    }
+    if !migration.phase.is_final() && !migration.needs_adoption {
         resume(&mut migration, told, route, notes);
     }
     migration
@@ -140,7 +143,11 @@ fn resume(migration: &mut Migration, told: &DiskMigration, route: Option<&Route>
 /// What was left on the source: the pool by its name, never by an id of another life.
 fn orphan(told: &DiskMigration, source: &Named<PoolId>, pools: &Pools) -> Option<Orphan> {
     let (id, prefix, since) = told.orphan.as_ref()?;
-    let pool = if *id == told.source.id {
+    let named = told.orphaned_pool_name.as_ref();
+    let pool = if let Some(name) = named {
+        let known = pools.named(name.as_str());
+        Named { id: known.map_or(PoolId(0), |pool| pool.id), name: name.as_str().to_owned() }
+    } else if *id == told.source.id {
         source.clone()
     } else {
         let found = pools.find(&PoolNamed { name: None, id: Some(*id) })?;

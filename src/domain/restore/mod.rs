@@ -13,7 +13,7 @@ mod records;
 mod told;
 mod vhosts;
 
-pub use import::{Disk, Former, Import, ImportedPool, ImportedVhost, import};
+pub use import::{Disk, Import, ImportedPool, ImportedVhost, import};
 pub use pools::{MemberDraft, PoolDraft};
 pub use vhosts::{PoolNamed, RouteDraft, VhostDraft};
 

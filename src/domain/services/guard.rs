@@ -1,10 +1,12 @@
 //! No call moves a bucket away from its data unseen.
 
 use super::{Context, ServiceError};
+use crate::domain::bucket::BucketName;
+use crate::domain::credential::Credential;
 use crate::domain::ids::{PoolId, VhostId};
+use crate::domain::object::Occupancy;
 use crate::domain::pool::{Address, PoolKind, PoolName};
 use crate::domain::route::{PathPrefix, Route};
-use crate::ports::object_storage::Occupancy;
 use crate::ports::store::{StoreError, Tx};
 
 /// The pool that serves a bucket now, and where to ask it.
@@ -14,6 +16,7 @@ pub(super) struct Serving {
     pub name: PoolName,
     kind: PoolKind,
     members: Vec<Address>,
+    credential: Option<Credential>,
 }
 
 /// The pool that serves `prefix` in a vhost: by its own enabled route, else by the default pool.
@@ -34,7 +37,8 @@ pub(super) fn serving(tx: &mut dyn Tx, vhost: VhostId, prefix: &PathPrefix) -> R
 pub(super) fn at_pool(tx: &mut dyn Tx, id: PoolId) -> Result<Option<Serving>, StoreError> {
     let Some(pool) = tx.pool(id)? else { return Ok(None) };
     let members = tx.members(id)?.into_iter().filter(|member| member.enabled).map(|member| member.address).collect();
-    Ok(Some(Serving { pool: pool.id, name: pool.name, kind: pool.kind, members }))
+    let credential = tx.credential(id)?;
+    Ok(Some(Serving { pool: pool.id, name: pool.name, kind: pool.kind, members, credential }))
 }
 
 /// What a bucket that would move holds where it is served now.
@@ -53,8 +57,16 @@ impl Context {
         if serving.kind != PoolKind::Nanio {
             return Holding::Nothing;
         }
-        match self.storage.occupancy(&serving.members, prefix.bucket()).await {
-            Ok(Occupancy::Empty) => Holding::Nothing,
+        let bucket = match BucketName::parse(prefix.bucket()) {
+            Ok(bucket) => bucket,
+            Err(invalid) => return Holding::Unknown(invalid.to_string()),
+        };
+        let site = match self.keyring.site(serving.members.clone(), serving.credential.as_ref()) {
+            Ok(site) => site,
+            Err(unusable) => return Holding::Unknown(unusable.to_string()),
+        };
+        match self.storage.occupancy(&site, &bucket).await {
+            Ok(Occupancy::Absent | Occupancy::Empty) => Holding::Nothing,
             Ok(Occupancy::Occupied) => Holding::Objects,
             Err(error) => Holding::Unknown(error.to_string()),
         }

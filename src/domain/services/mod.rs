@@ -4,16 +4,19 @@ pub mod absorb;
 pub mod audit_log;
 pub mod backups;
 pub mod config;
+pub mod credentials;
 pub mod drift;
 mod files;
 mod guard;
 pub mod health;
+pub mod keyring;
 mod known;
 pub mod loops;
 pub mod members;
 pub mod node_configs;
 pub mod pools;
 pub mod publish;
+pub mod reachability;
 pub mod restore;
 pub mod routes;
 pub mod settings;
@@ -27,6 +30,7 @@ use crate::domain::ids::Revision;
 use crate::domain::invalid::Invalid;
 use crate::domain::vhost::Snippet;
 use crate::ports::backup::Backup;
+use crate::ports::cipher::CipherError;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
@@ -39,13 +43,16 @@ use absorb::Absorb;
 use audit_log::AuditLog;
 use backups::Backups;
 use config::Config;
+use credentials::Credentials;
 use drift::Drift;
 use health::Health;
+use keyring::Keyring;
 use loops::Loops;
 use members::Members;
 use node_configs::NodeConfigs;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
+use reachability::Reachability;
 use restore::Restore;
 use routes::Routes;
 use settings::Settings;
@@ -94,6 +101,9 @@ pub enum ServiceError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no key to encrypt or decrypt S3 keys with.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
     /// nginx, its files, or the machine.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
@@ -108,6 +118,7 @@ pub(crate) struct Context {
     pub store: Store,
     pub gateway: Arc<dyn Gateway>,
     pub storage: Arc<dyn ObjectStorage>,
+    pub keyring: Keyring,
     pub publisher: Publisher,
 }
 
@@ -125,6 +136,8 @@ pub struct Ports {
     pub node_files: Arc<dyn NodeFiles>,
     /// Copies of the database.
     pub backup: Arc<dyn Backup>,
+    /// The cipher, and the S3 keys of pools that have none of their own.
+    pub keyring: Keyring,
     /// The settings of the program, whose use case needs no other port.
     pub settings: Settings,
     /// The time of day.
@@ -139,6 +152,10 @@ pub struct Services {
     pub members: Members,
     /// Configuration for storage nodes.
     pub node_configs: NodeConfigs,
+    /// Which members can be reached.
+    pub reachability: Reachability,
+    /// S3 keys of pools.
+    pub credentials: Credentials,
     /// Vhosts.
     pub vhosts: Vhosts,
     /// Routes.
@@ -167,13 +184,15 @@ impl Services {
     /// The use cases over these adapters, and the loop that must run for changes to happen.
     #[must_use]
     pub fn new(ports: Ports) -> (Self, PublishLoop) {
-        let Ports { store, gateway, storage, migrations, node_files, backup, settings, clock } = ports;
+        let Ports { store, gateway, storage, migrations, node_files, backup, settings, keyring, clock } = ports;
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
-        let context = Context { store: store.clone(), gateway, storage, publisher };
+        let context = Context { store: store.clone(), gateway, storage, keyring, publisher };
         let config = Config::new(context.clone(), clock.clone());
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
+            reachability: Reachability::new(context.clone(), clock.clone()),
+            credentials: Credentials::new(context.clone()),
             node_configs: NodeConfigs::new(store.clone(), node_files),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),

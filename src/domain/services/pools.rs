@@ -263,6 +263,12 @@ fn expect_kind_fits(tx: &mut dyn Tx, before: &Pool, after: &Pool) -> Result<(), 
             member.role.as_str()
         )));
     }
+    if tx.credential(after.id)?.is_some() {
+        return Err(ServiceError::Rejected(format!(
+            "Cannot change type of pool {}: it has S3 keys of its own, which only nanio pools have; remove them first",
+            before.name
+        )));
+    }
     if let Some(vhost) = tx.vhosts_using(after.id)?.first() {
         return Err(ServiceError::Rejected(format!(
             "Cannot change type of pool {} while vhost {} uses it",

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::publish::{Change, last_change};
 use super::{Context, ServiceError};
 use crate::domain::audit::{Action, Actor, Restored, Snapshot, Subject};
-use crate::domain::disk::{DiskContent, Writer};
+use crate::domain::disk::{DiskContent, DiskDatabase, Writer};
 use crate::domain::gateway::{Common, FileName, ManagedFile, PoolRef, Server, Upstream};
 use crate::domain::ids::{PoolId, Revision};
 use crate::domain::pool::{Member, Pool};
-use crate::domain::restore::{Disk, Former, Import, import};
+use crate::domain::restore::{Disk, Import, import};
 use crate::domain::route::Route;
 use crate::domain::vhost::Vhost;
 use crate::ports::clock::Clock;
@@ -42,7 +42,7 @@ impl Restore {
     ///
     /// # Errors
     /// The disk cannot be read.
-    pub async fn preview(&self, former: Option<Former>) -> Result<Import, ServiceError> {
+    pub async fn preview(&self, former: Option<DiskDatabase>) -> Result<Import, ServiceError> {
         self.read(former).await
     }
 
@@ -52,7 +52,12 @@ impl Restore {
     /// # Errors
     /// There is a gateway in the database and `force` is not set; a migration holds writes; the disk or the
     /// database cannot be used. Nothing has changed.
-    pub async fn rebuild(&self, actor: Actor, force: bool, former: Option<Former>) -> Result<Import, ServiceError> {
+    pub async fn rebuild(
+        &self,
+        actor: Actor,
+        force: bool,
+        former: Option<DiskDatabase>,
+    ) -> Result<Import, ServiceError> {
         for _ in 1..TRIES {
             match self.attempt(actor, force, former.clone()).await {
                 Err(Attempt::Overtaken) => {}
@@ -66,7 +71,7 @@ impl Restore {
         ))
     }
 
-    async fn read(&self, former: Option<Former>) -> Result<Import, ServiceError> {
+    async fn read(&self, former: Option<DiskDatabase>) -> Result<Import, ServiceError> {
         let files = self.context.gateway.read_all().await?;
         let migrations = self.migrations.read().await?;
         let (gateway, now) = (self.context.gateway.clone(), self.clock.now());
@@ -81,7 +86,7 @@ impl Restore {
         self.context.store.read(work).await
     }
 
-    async fn attempt(&self, actor: Actor, force: bool, former: Option<Former>) -> Result<Import, Attempt> {
+    async fn attempt(&self, actor: Actor, force: bool, former: Option<DiskDatabase>) -> Result<Import, Attempt> {
         let seen = self.context.store.read(|tx| last_change(tx)).await?;
         let import = Arc::new(self.read(former).await?);
         let rows = import.clone();

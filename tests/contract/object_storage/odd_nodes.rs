@@ -17,6 +17,10 @@ enum Oddity {
     Endless,
     /// A body of which a byte comes now and then: each read succeeds, the whole never does.
     Dripping,
+    /// The same, within the headers.
+    Dawdling,
+    /// As much markup as it can send: elements in elements.
+    Deep,
 }
 
 /// An odd node on a port of its own; ends when it is dropped.
@@ -50,6 +54,24 @@ impl OddNode {
             ),
             ("endless", Oddity::Endless),
             ("dripping", Oddity::Dripping),
+            ("dawdling", Oddity::Dawdling),
+            ("deep", Oddity::Deep),
+            (
+                "denied, by something else",
+                Oddity::Says("HTTP/1.1 403 No\r\nContent-Length: 18\r\n\r\nwhat-the-node-sent"),
+            ),
+            (
+                "an error code of its own",
+                Oddity::Says(
+                    "HTTP/1.1 400 No\r\nContent-Length: 53\r\n\r\n<Error><Code>what-the-node-sent</Code></Error>       ",
+                ),
+            ),
+            (
+                "entities",
+                Oddity::Says(
+                    "HTTP/1.1 200 OK\r\nContent-Length: 78\r\n\r\n<!DOCTYPE x [<!ENTITY a \"what-the-node-sent\">]><ListBucketResult>&a;</x>          ",
+                ),
+            ),
         ];
         let mut nodes = Vec::new();
         for (what, oddity) in odd {
@@ -90,6 +112,17 @@ async fn answer(mut stream: TcpStream, oddity: Oddity) {
         Oddity::Endless => {
             let _ = stream.write_all(HEAD).await;
             while stream.write_all(&[b'x'; 8192]).await.is_ok() {}
+        }
+        Oddity::Dawdling => {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").await;
+            let mut pace = tokio::time::interval(std::time::Duration::from_millis(20));
+            while stream.write_all(b"x").await.is_ok() {
+                pace.tick().await;
+            }
+        }
+        Oddity::Deep => {
+            let _ = stream.write_all(HEAD).await;
+            while stream.write_all(&b"<a>".repeat(2048)).await.is_ok() {}
         }
         Oddity::Dripping => {
             let _ = stream.write_all(HEAD).await;

@@ -2,18 +2,17 @@
 
 mod edit;
 mod nginx;
+mod rotate;
 mod secret;
-mod server;
 mod set;
 mod show;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::say;
+use super::{print, say};
 use crate::adapters::settings::{EnvSettings, mended};
 use crate::config::{ConfigError, Settings, Sources};
 
@@ -46,6 +45,8 @@ pub(super) enum ConfigCommand {
         #[arg(long, requires = "set")]
         force: bool,
     },
+    /// Encrypt all stored S3 keys with the first key of SECRET
+    RotateSecret,
     /// Open the config file in $EDITOR
     Edit,
     /// Run nginx -t
@@ -65,6 +66,7 @@ impl ConfigCommand {
             Self::Set { key, value } => set::run(&file()?, &key, &value)?,
             Self::GenerateSecret { set: false, .. } => print(&secret::generate()),
             Self::GenerateSecret { force, .. } => secret::set(&file()?, force)?,
+            Self::RotateSecret => return rotate::run(&settings()?).await,
             Self::Edit => edit::run(&file()?)?,
             Self::Validate => return nginx::validate(&settings()?).await,
             Self::Reload => return nginx::reload(&settings()?).await,
@@ -87,9 +89,4 @@ fn settings() -> Result<Settings, ConfigError> {
 fn tell_when(file: &EnvSettings) {
     let how = if file.sources().is_dev() { "" } else { ": systemctl restart nanio-orchestrator" };
     say(&format!("In force after the next start{how}"));
-}
-
-/// A line on stdout. A reader that has gone away has seen enough.
-fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
 }

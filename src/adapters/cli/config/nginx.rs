@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::server::Server;
+use serde_json::Value;
+
 use super::{Fault, print};
+use crate::adapters::cli::server::Server;
 use crate::adapters::cli::service_user;
 use crate::adapters::process_lock::LockError;
 use crate::app::{self, StartError};
@@ -22,6 +24,22 @@ pub(super) struct Done {
 impl From<NginxAnswer> for Done {
     fn from(NginxAnswer { ok, output }: NginxAnswer) -> Self {
         Self { ok, output, written: Vec::new(), removed: Vec::new() }
+    }
+}
+
+impl From<&Value> for Done {
+    /// The answer of a server.
+    fn from(body: &Value) -> Self {
+        let list = |name: &str| -> Vec<String> {
+            let list = body[name].as_array().into_iter().flatten();
+            list.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+        };
+        Self {
+            ok: body["ok"] == Value::Bool(true),
+            output: body["output"].as_str().unwrap_or_default().to_owned(),
+            written: list("written"),
+            removed: list("removed"),
+        }
     }
 }
 
@@ -83,7 +101,7 @@ async fn or_by_the_server(
     let done = match done {
         Ok(done) => done,
         Err(StartError::Lock(busy @ LockError::Busy { .. })) => match Server::of(&busy, settings)? {
-            Some(server) => server.ask(operation).await?,
+            Some(server) => Done::from(&server.ask(operation).await?),
             None => return Err(busy.into()),
         },
         Err(error) => return Err(error.into()),

@@ -145,7 +145,7 @@ async fn live(
     say("configuring the gateway through the API");
     api.configure(&storage::nodes(kept.storage_port)?, kept.gateway_port).await?;
     storage::listening(kept.gateway_port, "nginx", children).await?;
-    S3::new(client, format!("http://localhost:{}", kept.gateway_port), kept).fill().await?;
+    S3::new(client, format!("http://localhost:{}", kept.gateway_port), kept)?.fill().await?;
     let _ = writeln!(std::io::stdout(), "{}", guide::text(place, kept, &base));
     loop {
         children.check()?;

@@ -1,11 +1,12 @@
 //! Buckets and objects of a demo, put through the gateway with signed requests as any S3 client does.
 
-use object_store::aws::{AwsAuthorizer, AwsCredential};
-use object_store::client::HttpRequestBody;
-use reqwest::{Client, Method, StatusCode};
+use http::HeaderMap;
+use reqwest::{Client, Method, StatusCode, Url};
 
 use super::DemoError;
 use super::place::Kept;
+use crate::adapters::sigv4::{Signer, encode};
+use crate::domain::credential::{Credential, Keys, Region};
 
 /// Objects of a fresh demo: bucket, key, content.
 pub(super) const OBJECTS: [(&str, &str, &str); 4] = [
@@ -16,23 +17,20 @@ pub(super) const OBJECTS: [(&str, &str, &str); 4] = [
 ];
 
 /// The region of the demo's nodes.
-pub(super) const REGION: &str = "us-east-1";
+pub(super) const REGION: &str = Credential::DEFAULT_REGION;
 
 /// An S3 client of the gateway.
 pub(super) struct S3 {
     client: Client,
     base: String,
-    credential: AwsCredential,
+    signer: Signer,
 }
 
 impl S3 {
-    pub fn new(client: Client, base: String, kept: &Kept) -> Self {
-        let credential = AwsCredential {
-            key_id: kept.s3_access_key.clone(),
-            secret_key: kept.s3_secret_key.reveal().to_owned(),
-            token: None,
-        };
-        Self { client, base, credential }
+    pub fn new(client: Client, base: String, kept: &Kept) -> Result<Self, DemoError> {
+        let keys = Keys::parse(&kept.s3_access_key, kept.s3_secret_key.reveal());
+        let keys = keys.map_err(|(name, invalid)| DemoError::Kept(format!("demo.env ({name}: {invalid})")))?;
+        Ok(Self { client, base, signer: Signer::new(&keys, &Region::default()) })
     }
 
     /// Makes the buckets and objects that are not there.
@@ -42,7 +40,7 @@ impl S3 {
             if self.send(Method::HEAD, &bucket, "").await? == StatusCode::NOT_FOUND {
                 self.must(Method::PUT, &bucket, "").await?;
             }
-            let object = format!("{bucket}/{}", encode(key));
+            let object = format!("{bucket}/{}", encode(key, "/"));
             if self.send(Method::HEAD, &object, "").await? == StatusCode::NOT_FOUND {
                 self.must(Method::PUT, &object, content).await?;
             }
@@ -59,29 +57,13 @@ impl S3 {
     async fn send(&self, method: Method, path: &str, body: &str) -> Result<StatusCode, DemoError> {
         let url = format!("{}{path}", self.base);
         let fault = |answer: String| DemoError::S3 { call: format!("{method} {url}"), answer };
-        let request = http::Request::builder().method(method.clone()).uri(&url);
-        let payload = HttpRequestBody::from(body.to_owned());
-        let mut request = request.body(payload).map_err(|e| fault(e.to_string()))?;
-        AwsAuthorizer::new(&self.credential, "s3", REGION)
-            .try_authorize(&mut request, None)
-            .map_err(|e| fault(e.to_string()))?;
-        let (parts, _) = request.into_parts();
-        let request = self.client.request(method.clone(), &url).headers(parts.headers).body(body.to_owned());
+        let url = Url::parse(&url).map_err(|e| fault(e.to_string()))?;
+        let signed = self.signer.sign(&method, &url, HeaderMap::new(), body.as_bytes());
+        let headers = signed.map_err(|e| fault(e.to_string()))?;
+        let request = self.client.request(method.clone(), url.clone()).headers(headers).body(body.to_owned());
         let answer = request.send().await.map_err(|e| fault(chain(&e)))?;
         Ok(answer.status())
     }
-}
-
-/// A key as a path: everything but unreserved characters and slashes is percent-encoded, as SigV4 signs it.
-fn encode(key: &str) -> String {
-    let mut path = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => path.push(char::from(byte)),
-            byte => path.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    path
 }
 
 /// An error with its causes: reqwest's own text does not say what went wrong.
@@ -94,15 +76,4 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_encoded_as_sigv4_signs_them() {
-        assert_eq!(encode("trips/lisbon + porto.txt"), "trips/lisbon%20%2B%20porto.txt");
-        assert_eq!(encode("é~_-."), "%C3%A9~_-.");
-    }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
-use super::Fault;
-use super::nginx::Done;
 use crate::adapters::process_lock::LockError;
 use crate::config::{Secret, Settings};
+
+type Fault = Box<dyn std::error::Error>;
 
 /// A rebuild of a large gateway takes as long as nginx takes to read it, several times.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -31,8 +31,8 @@ impl Server {
         Ok(Some(Self { client, base: format!("http://{}", reachable(address)), key: settings.api_key.clone() }))
     }
 
-    /// Has it do `/api/config/<operation>`.
-    pub async fn ask(&self, operation: &str) -> Result<Done, Fault> {
+    /// Has it do `/api/config/<operation>`; gives its answer.
+    pub async fn ask(&self, operation: &str) -> Result<Value, Fault> {
         let url = format!("{}/api/config/{operation}", self.base);
         let request = self.client.post(&url).header("X-Orchestrator-Key", self.key.reveal());
         let answer = request.header("X-Orchestrator-Actor", "cli").send().await;
@@ -52,16 +52,7 @@ impl Server {
             let detail = body["detail"].as_str().map_or_else(|| body.to_string(), str::to_owned);
             return Err(format!("the server at {} answered {status}: {detail}", self.base).into());
         }
-        let list = |name: &str| -> Vec<String> {
-            let list = body[name].as_array().into_iter().flatten();
-            list.filter_map(|item| item.as_str().map(str::to_owned)).collect()
-        };
-        Ok(Done {
-            ok: body["ok"] == Value::Bool(true),
-            output: body["output"].as_str().unwrap_or_default().to_owned(),
-            written: list("written"),
-            removed: list("removed"),
-        })
+        Ok(body)
     }
 }
 

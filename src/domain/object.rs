@@ -1,0 +1,68 @@
+//! What a bucket holds.
+
+/// Whether a bucket holds anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occupancy {
+    /// There is no such bucket.
+    Absent,
+    /// It holds no object.
+    Empty,
+    /// At least one object.
+    Occupied,
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// A part of a bucket's objects, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectPage {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// Where the next page begins, in the storage's own words; `None` after the last one.
+    pub next: Option<String>,
+}
+
+/// An upload that was begun and not ended.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Upload {
+    /// The key of the object that it would make.
+    pub key: String,
+    /// Its identity.
+    pub id: String,
+}
+
+/// A part of a bucket's uploads, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UploadPage {
+    /// The uploads.
+    pub uploads: Vec<Upload>,
+    /// The place behind which the next page begins; `None` after the last one.
+    pub next: Option<Upload>,
+}
+
+/// Objects and bytes under a prefix.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether these are all.
+    pub complete: bool,
+}
+
+/// An object that is still there after it was to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undeleted {
+    /// Its key.
+    pub key: String,
+    /// The storage's error code, or why it was not asked.
+    pub why: String,
+}
