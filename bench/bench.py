@@ -1,7 +1,7 @@
 """Figures of docs/performance.md: the release binary beside the real nginx, in one run.
 
     make bench            every section, and docs/performance.md written anew
-    make bench ONLY=http  one section: http, changes, crowd, lists, process
+    make bench ONLY=http  one section: http, changes, crowd, lists, process, drift, disk
 
 Absolute times are only worth something on a quiet machine; the ratios are measured side by side, in turns.
 """
@@ -281,7 +281,103 @@ def process(report):
     report(f"From start to the first 200: {statistics.median(starts):.0f} ms (median of 10). Resident after 60 s idle: {rss:.1f} MiB.\n")
 
 
-SECTIONS = {"changes": changes, "crowd": crowd, "http": throughput, "lists": lists, "process": process}
+def drift(report):
+    """10,000 managed files: half of them pools' configuration, half sidecars."""
+    with Rig() as rig:
+        client = Client(rig.port)
+        template = client("POST", "/pools", {"name": "template"})["id"]
+        client("POST", f"/pools/{template}/members", {"address": "127.0.0.1:9"})
+        conf = (rig.managed / "pools/template.conf").read_text()
+        sidecar = (rig.managed / "pools/template.meta.json").read_text()
+        for number in range(2, 5001):
+            rename = lambda text: text.replace("template", f"pool-{number:05}").replace("pool_id:1 ", f"pool_id:{number} ")
+            (rig.managed / f"pools/pool-{number:05}.conf").write_text(
+                rename(conf).replace("member_id:1", f"member_id:{number}"))
+            text = json.loads(rename(sidecar))
+            text["pool_id"], text["members"][0]["id"] = number, number
+            (rig.managed / f"pools/pool-{number:05}.meta.json").write_text(json.dumps(text, indent=2) + "\n")
+        client("POST", "/config/rebuild-from-disk?force=true")
+        files = [path for kind in ("pools", "vhosts") for path in (rig.managed / kind).iterdir()]
+        check = lambda: client("GET", "/config/status")
+        status = check()
+        assert not any(file["drifted"] for file in status["files"]), [f for f in status["files"] if f["drifted"]][:3]
+        ours, theirs = [], []
+        for _ in range(10):
+            ours.append(milliseconds(check))
+            theirs.append(milliseconds(lambda: subprocess.run(["sha256sum", *files], stdout=subprocess.DEVNULL, check=True)))
+    report("## Drift check of 10,000 managed files\n")
+    report(f"{len(files):,} files, compared and listed by `GET /api/config/status`, warm: {statistics.median(ours):.0f} ms. "
+           f"`sha256sum` of the same files in turn: {statistics.median(theirs):.0f} ms. "
+           f"Ratio {statistics.median(ours) / statistics.median(theirs):.2f} (medians of 10).\n")
+
+
+def big_tree(rig, client, pools, routes):
+    """A gateway on disk: pools with a member each, vhosts with up to 5,000 routes."""
+    ids = {}
+    template = client("POST", "/pools", {"name": "template"})["id"]
+    client("POST", f"/pools/{template}/members", {"address": "127.0.0.1:9"})
+    conf = (rig.managed / "pools/template.conf").read_text()
+    for number in range(2, pools + 1):
+        text = conf.replace("template", f"pool-{number:05}").replace("pool_id:1 ", f"pool_id:{number} ")
+        (rig.managed / f"pools/pool-{number:05}.conf").write_text(text.replace("member_id:1", f"member_id:{number}"))
+    client("POST", "/config/rebuild-from-disk?force=true")
+    port, first = free_port(), 0
+    while first < routes:
+        name = f"s3-{first}.example.test"
+        vhost = client("POST", "/vhosts", {"server_name": name, "listen_port": port, "ssl": False, "default_pool_id": template})
+        count = min(5000, routes - first)
+        path = rig.managed / f"vhosts/{name}.conf"
+        text = path.read_text()
+        top = client("GET", f"/vhosts/{vhost['id']}/routes")[0]["id"]
+        entry = f"default template; # route_id:{top}\n"
+        assert entry in text, text[:2000]
+        lines = "".join(
+            f"    bucket-{n:06} {'pool-%05d' % (2 + n % (pools - 1))}; # route_id:{1000 + n}\n" for n in range(first, first + count))
+        path.write_text(text.replace(entry, entry + lines))
+        ids[vhost["id"]] = count
+        first += count
+    return ids
+
+
+def disk(report):
+    rows = []
+    for pools, routes in ((250, 5000), (500, 10000), (1000, 20000)):
+        with Rig() as rig:
+            client = Client(rig.port)
+            big_tree(rig, client, pools, routes)
+            sync = milliseconds(lambda: client("POST", "/config/sync?allow_orphan=true"))
+            told = client("POST", "/config/rebuild-from-disk?dry_run=true")
+            assert sum(vhost["routes"] for vhost in told["vhosts"]) >= routes, told
+            waits, stop = [], threading.Event()
+
+            def read():
+                other = Client(rig.port)
+                while not stop.is_set():
+                    waits.append(milliseconds(lambda: other("GET", f"/pools?limit=10&after={len(waits) % 7 + 1}")))
+
+            rebuilds = []
+            for _ in range(3):
+                reader = threading.Thread(target=read)
+                stop.clear()
+                reader.start()
+                rebuilds.append(milliseconds(lambda: client("POST", "/config/rebuild-from-disk?force=true")))
+                stop.set()
+                reader.join()
+            done = client("POST", "/config/rebuild-from-disk?force=true")
+            assert done["pools_imported"] == pools and done["routes_imported"] >= routes, done
+            assert not any(file["drifted"] for file in client("GET", "/config/status")["files"])
+            rows.append((pools, routes, statistics.median(rebuilds), max(waits), statistics.median(waits), sync))
+    report("## The disk back into the database\n")
+    report("`rebuild-from-disk`: median of 3, with another client that lists pools all the while. `sync`: takes over "
+           "vhost files that were edited by hand and hold all these routes.\n")
+    report("| pools | routes | rebuild, ms | longest wait of the other client, ms | its median, ms | sync, ms |\n|---|---|---|---|---|---|")
+    for row in rows:
+        report(f"| {row[0]:,} | {row[1]:,} | {row[2]:,.0f} | {row[3]:.1f} | {row[4]:.1f} | {row[5]:,.0f} |")
+    small, large = rows[0], rows[-1]
+    report(f"\nFour times the gateway: {large[2] / small[2]:.1f}× the time to rebuild, {large[5] / small[5]:.1f}× to sync.\n")
+
+
+SECTIONS = {"changes": changes, "crowd": crowd, "http": throughput, "lists": lists, "process": process, "drift": drift, "disk": disk}
 
 
 def main():

@@ -215,6 +215,12 @@ async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running,
         Recovery::RolledBack => tracing::warn!("a change that was interrupted before its commit was taken back"),
     }
     point("start.recovered");
+    if services.restore.keep_ids().await.map_err(StartError::Recovery)? {
+        tracing::warn!(
+            "the database is empty, but the managed directory holds the files of a gateway: 'nanio-orchestrator \
+             rebuild-db --dry-run' lists what a new database would hold"
+        );
+    }
     if let Err(error) = services.backups.settle().await {
         // The gateway does not wait for the place of the copies.
         tracing::warn!(%error, "backups of the database cannot be made as things are");

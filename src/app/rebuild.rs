@@ -118,6 +118,8 @@ async fn fill(
     let unused = services.audit.list(Filter { take: 1, ..Filter::default() }).await?.is_empty();
     let place = match &aside {
         Some(aside) => aside.clone(),
+        // PostgreSQL takes its place; the file stays where it is.
+        None if settings.database_url.is_some() => settings.db_path.clone(),
         None => beside(settings, FORMER),
     };
     let former = if unused { former_at(place.clone()).await.unwrap_or_default() } else { None };

@@ -104,6 +104,18 @@ impl HighestIds {
     /// How far apart the numbers in the file are.
     pub const STEP: i64 = 100;
 
+    /// The higher number of each.
+    #[must_use]
+    pub fn raised(self, other: Self) -> Self {
+        Self {
+            pools: self.pools.max(other.pools),
+            members: self.members.max(other.members),
+            vhosts: self.vhosts.max(other.vhosts),
+            routes: self.routes.max(other.routes),
+            migrations: self.migrations.max(other.migrations),
+        }
+    }
+
     /// The numbers as the file holds them. Rounding rounded numbers changes nothing.
     #[must_use]
     pub fn rounded(self) -> Self {

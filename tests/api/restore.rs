@@ -1,14 +1,17 @@
 //! The disk is the truth: a lost database is made again from it.
 
+use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::domain::bucket::{Bucket, BucketName, BucketStatus};
 use nanio_orchestrator::domain::credential::{Credential, FernetToken};
 use nanio_orchestrator::domain::gateway::{Server, Upstream};
-use nanio_orchestrator::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
+use nanio_orchestrator::domain::ids::{MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::pool::{Member, Pool, PoolKind, PoolName, Role};
 use nanio_orchestrator::domain::route::{PathPrefix, Route};
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::domain::vhost::Vhost;
-use nanio_orchestrator::ports::store::{Store, StoreError};
+use nanio_orchestrator::ports::migration_files::MigrationFiles as _;
+use nanio_orchestrator::ports::store::StoreError;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -20,6 +23,7 @@ use crate::support::values;
 struct Gateway {
     pools: Vec<(Pool, Vec<Member>, Option<Credential>)>,
     vhosts: Vec<(Vhost, Vec<Route>, Vec<Bucket>)>,
+    migrations: Vec<Migration>,
 }
 
 fn moment(seconds: i64) -> Timestamp {
@@ -54,7 +58,7 @@ fn gateway() -> impl Strategy<Value = Gateway> {
             prop::collection::vec(bucket, 0..3),
         );
         (Just(pools), prop::collection::vec(vhost, 0..4), any::<u8>()).prop_map(|(pools, vhosts, gap)| {
-            let mut gateway = Gateway { pools: Vec::new(), vhosts: Vec::new() };
+            let mut gateway = Gateway { pools: Vec::new(), vhosts: Vec::new(), migrations: Vec::new() };
             let mut next = i64::from(gap);
             let mut id = || {
                 next += 1 + next % 3;
@@ -62,6 +66,7 @@ fn gateway() -> impl Strategy<Value = Gateway> {
             };
             pools.into_iter().for_each(|seed| gateway.add_pool(seed, &mut id));
             vhosts.into_iter().for_each(|seed| gateway.add_vhost(seed, &mut id));
+            gateway.add_migrations(&mut id);
             gateway
         })
     })
@@ -181,7 +186,59 @@ impl Gateway {
         self.vhosts.push((vhost, routes, buckets));
     }
 
-    async fn save(self, store: &Store) {
+    /// One for each bucket that has a route: done, or not begun.
+    fn add_migrations(&mut self, id: &mut impl FnMut() -> i64) {
+        let pool = |pool: &Pool| Named { id: pool.id, name: pool.name.as_str().to_owned() };
+        let source = &self.pools[0].0;
+        for (vhost, routes, _) in &self.vhosts {
+            for route in routes {
+                let Ok(bucket) = BucketName::parse(route.path_prefix.canonical().trim_start_matches('/')) else {
+                    continue;
+                };
+                let destination =
+                    self.pools.iter().map(|(pool, ..)| pool).find(|pool| pool.id == route.pool_id).unwrap();
+                let done = route.pool_id != source.id;
+                let ends =
+                    if done { (source, destination) } else { (destination, &self.pools[self.pools.len() - 1].0) };
+                if !done && ends.0.id == ends.1.id {
+                    continue;
+                }
+                let since = moment(id());
+                self.migrations.push(Migration {
+                    id: MigrationId(id()),
+                    revision: Revision::NEW,
+                    vhost: Named { id: vhost.id, name: vhost.server_name.as_str().to_owned() },
+                    bucket,
+                    source: pool(ends.0),
+                    destination: pool(ends.1),
+                    mode: MigrationMode::Copy,
+                    phase: if done { Phase::Done } else { Phase::Pending },
+                    route_id: Some(route.id),
+                    needs_adoption: false,
+                    objects_total: 7,
+                    objects_done: if done { 7 } else { 0 },
+                    bytes_total: 700,
+                    bytes_done: if done { 700 } else { 0 },
+                    error_msg: None,
+                    started_at: done.then(|| moment(4)),
+                    finished_at: done.then_some(since),
+                    orphan: done.then(|| Orphan {
+                        pool: pool(ends.0),
+                        prefix: format!("{}/", route.path_prefix.canonical()),
+                        since,
+                    }),
+                    swept_http_vhosts: vec!["left.example".to_owned()],
+                    updated_http_vhosts: Vec::new(),
+                    created_at: moment(3),
+                });
+            }
+        }
+    }
+
+    async fn save(self, world: &World) {
+        for migration in &self.migrations {
+            MigrationDirectory::beside(&world.home("data/orchestrator.db")).write(migration).await.unwrap();
+        }
         let save = move |tx: &mut dyn nanio_orchestrator::ports::store::Tx| {
             for (pool, members, credential) in self.pools {
                 tx.save_pool(pool)?;
@@ -197,9 +254,12 @@ impl Gateway {
                 }
                 buckets.iter().try_for_each(|bucket| tx.save_bucket(bucket))?;
             }
+            for migration in self.migrations {
+                tx.save_migration(migration)?;
+            }
             Ok::<_, StoreError>(())
         };
-        store.write(save).await.unwrap();
+        world.store.write(save).await.unwrap();
     }
 }
 
@@ -220,13 +280,14 @@ async fn answers(world: &World) -> Vec<Value> {
 }
 
 /// What the API does not show.
-async fn hidden(world: &World) -> (Vec<Credential>, Vec<Vec<BucketName>>) {
+async fn hidden(world: &World) -> (Vec<Credential>, Vec<Vec<BucketName>>, Vec<Migration>) {
     let read = |tx: &mut dyn nanio_orchestrator::ports::store::Tx| {
         let mut ignored = Vec::new();
         for vhost in tx.vhosts()? {
             ignored.push(tx.buckets_with(vhost.id, BucketStatus::Ignored)?);
         }
-        Ok::<_, StoreError>((tx.credentials()?, ignored))
+        let migrations = tx.migrations()?.into_iter().map(|one| Migration { revision: Revision::NEW, ..one });
+        Ok::<_, StoreError>((tx.credentials()?, ignored, migrations.collect()))
     };
     world.store.read(read).await.unwrap()
 }
@@ -250,7 +311,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let world = World::start().await;
-            gateway.save(&world.store).await;
+            gateway.save(&world).await;
             let written = world.post("/api/config/rebuild", Value::Null).await.expect(200);
             assert_eq!(&written["ok"], true, "{written}");
             let before = (answers(&world).await, hidden(&world).await, files(&world));

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::place::Place;
 use super::stderr;
+use crate::support::postgres;
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -179,14 +180,7 @@ fn a_kill_at_any_step_of_a_takeover_is_made_good_by_the_next_try() {
         assert_eq!(rebuild(&place, &[]).status.code(), Some(0));
         taken_over(&place)
     };
-    for point in [
-        "restore.aside-named",
-        "restore.aside-gone",
-        "database.made",
-        "database.migrated",
-        "stage.done",
-        "move.renamed",
-    ] {
+    for point in ["aside.named", "aside.gone", "database.made", "database.migrated", "stage.done", "move.renamed"] {
         let place = installation_of_0_4_1();
         let mut command = place.command();
         command.arg("rebuild-db").env("NANIO_ORCHESTRATOR_FAULT_POINT", format!("{point}:1"));
@@ -198,4 +192,22 @@ fn a_kill_at_any_step_of_a_takeover_is_made_good_by_the_next_try() {
         assert_eq!(taken_over(&place), expected, "{point}");
         assert!(fs::read(place.beside(".pre-import")).unwrap() == fs::read(fixture("orchestrator.db")).unwrap());
     }
+}
+
+#[test]
+fn a_gateway_of_0_4_x_moves_to_postgresql() {
+    let place = installation_of_0_4_1();
+    let url = postgres::Server::new_database();
+    let on_postgres = |arguments: &[&str]| {
+        let mut command = place.command();
+        command.args(arguments).env("NANIO_ORCHESTRATOR_DATABASE_URL", &url);
+        command
+    };
+    let output = on_postgres(&["rebuild-db"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(fs::read(place.beside("")).unwrap() == fs::read(fixture("orchestrator.db")).unwrap());
+    let _server = place.start(on_postgres(&["serve"]));
+    assert_eq!(place.pools(), ["pool-old", "pool-new", "pool-empty", "web-files"]);
+    let members = place.get("/api/pools/1/members");
+    assert!(members.as_array().unwrap().iter().any(|member| member["enabled"] == false), "{members}");
 }

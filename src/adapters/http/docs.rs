@@ -63,27 +63,28 @@ pub fn service(operations: Api) -> OpenApiService<Api, ()> {
 
 /// `/api/openapi.json`.
 pub fn document() -> impl Endpoint {
-    fixed(openapi_document(), "application/json", None)
+    fixed(openapi_document, "application/json", None)
 }
 
 /// `/api/docs`: Swagger UI.
 pub fn swagger() -> impl Endpoint {
-    fixed(described(Paper).swagger_ui_html(), "text/html; charset=utf-8", Some(POLICY))
+    fixed(|| described(Paper).swagger_ui_html(), "text/html; charset=utf-8", Some(POLICY))
 }
 
 /// `/api/redoc`: ReDoc.
 pub fn redoc() -> impl Endpoint {
-    fixed(described(Paper).redoc_html().replace(FONT_LINK, ""), "text/html; charset=utf-8", Some(POLICY))
+    fixed(|| described(Paper).redoc_html().replace(FONT_LINK, ""), "text/html; charset=utf-8", Some(POLICY))
 }
 
-fn fixed(text: String, content_type: &'static str, policy: Option<&'static str>) -> impl Endpoint {
-    let text: std::sync::Arc<str> = text.into();
+/// A text of some megabytes that is made when it is first asked for: most servers never are.
+fn fixed(text: fn() -> String, content_type: &'static str, policy: Option<&'static str>) -> impl Endpoint {
+    let text = std::sync::LazyLock::new(text);
     let serve = make_sync(move |_| {
         let mut answer = Response::builder().content_type(content_type).header(header::CACHE_CONTROL, "no-cache");
         if let Some(policy) = policy {
             answer = answer.header(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
         }
-        answer.body(text.to_string())
+        answer.body(text.clone())
     });
     get(serve).with(Compression::new())
 }

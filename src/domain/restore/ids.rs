@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::domain::time::Timestamp;
+
 /// No id above this is taken over: JSON's numbers are exact up to here, and a counter must have room to grow.
 const HIGHEST: i64 = 1 << 53;
 
@@ -47,6 +49,20 @@ impl Ids {
 
 fn sound(id: i64) -> bool {
     (1..=HIGHEST).contains(&id)
+}
+
+/// Ids for all drafts, in their order. Of two that claim one id, the one that was saved last keeps it.
+pub(super) fn claim<T>(ids: &mut Ids, drafts: &[T], of: impl Fn(&T) -> (Option<i64>, Option<Timestamp>)) -> Vec<i64> {
+    let mut order: Vec<usize> = (0..drafts.len()).collect();
+    order.sort_by_key(|place| std::cmp::Reverse(of(&drafts[*place]).1));
+    for draft in drafts {
+        ids.hear(of(draft).0);
+    }
+    let mut given = vec![None; drafts.len()];
+    for place in order {
+        given[place] = ids.claim(of(&drafts[place]).0);
+    }
+    given.into_iter().map(|id| id.unwrap_or_else(|| ids.fresh())).collect()
 }
 
 #[cfg(test)]

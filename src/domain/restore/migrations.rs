@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Notes;
 use super::ids::Ids;
-use super::import::{Disk, Pools, Vhosts};
+use super::import::Disk;
+use super::pool_rows::Pools;
+use super::vhost_rows::Vhosts;
 use super::vhosts::PoolNamed;
 use crate::domain::bucket::BucketName;
 use crate::domain::disk::{DiskMigration, Split};

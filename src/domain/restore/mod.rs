@@ -5,12 +5,15 @@
 //! A reference is resolved by name; by id only among files of one tree, and never across. Ids stay; where two
 //! entities claim one, one of them gets an id that nobody had before.
 
+mod found;
 mod ids;
 mod import;
 mod migrations;
+mod pool_rows;
 mod pools;
 mod records;
 mod told;
+mod vhost_rows;
 mod vhosts;
 
 pub use import::{Disk, Import, ImportedPool, ImportedVhost, import};

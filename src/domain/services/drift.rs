@@ -30,6 +30,28 @@ struct Watch {
     read_anew: Option<Timestamp>,
 }
 
+impl Watch {
+    /// Logs what is new, and what is well again.
+    fn tell(&mut self, paths: BTreeSet<String>) {
+        for path in paths.difference(&self.drifted).take(TOLD) {
+            tracing::warn!(
+                path,
+                "drift: the file is not as the orchestrator wrote it; absorb-file takes the edit over, rewrite-file undoes it"
+            );
+        }
+        let more = paths.difference(&self.drifted).count().saturating_sub(TOLD);
+        if more > 0 {
+            tracing::warn!(more, "drift: and so many files more; GET /api/config/status lists them");
+        }
+        for path in self.drifted.difference(&paths).take(TOLD) {
+            tracing::info!(path, "drift: the file is well again");
+        }
+        self.drifted = paths;
+    }
+}
+
+/// So many files are named in the log at a time.
+const TOLD: usize = 20;
 /// After this time every file is read again, although nothing about it seems to have changed: a disk may lie.
 const READ_ANEW_SECONDS: i64 = 3600;
 
@@ -79,24 +101,24 @@ impl Drift {
         if due(self.watch.lock().unwrap_or_else(PoisonError::into_inner).read_anew) {
             self.context.gateway.forget_contents().await?;
         }
-        let files = self.config.status().await?.files;
-        let drifted: Vec<FileStatus> = files.into_iter().filter(|file| file.drifted).collect();
-        let paths: BTreeSet<String> = drifted.iter().map(|file| file.path.clone()).collect();
+        let mut drifted = self.drifted().await?;
+        if !drifted.is_empty() {
+            // A change that is under way moves its files a moment before it commits.
+            self.context.publisher.settled().await;
+            let again: BTreeSet<String> = self.drifted().await?.into_iter().map(|file| file.path).collect();
+            drifted.retain(|file| again.contains(&file.path));
+        }
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         if due(watch.read_anew) {
             watch.read_anew = Some(now);
         }
-        for path in paths.difference(&watch.drifted) {
-            tracing::warn!(
-                path,
-                "drift: the file is not as the orchestrator wrote it; absorb-file takes the edit over, rewrite-file undoes it"
-            );
-        }
-        for path in watch.drifted.difference(&paths) {
-            tracing::info!(path, "drift: the file is well again");
-        }
-        watch.drifted = paths;
+        watch.tell(drifted.iter().map(|file| file.path.clone()).collect());
         Ok(drifted)
+    }
+
+    async fn drifted(&self) -> Result<Vec<FileStatus>, ServiceError> {
+        let files = self.config.status().await?.files;
+        Ok(files.into_iter().filter(|file| file.drifted).collect())
     }
 
     /// What should be in a file, and what is.

@@ -178,6 +178,12 @@ impl Publisher {
         self.publish(actor, false, body).await.map(|(value, _)| value)
     }
 
+    /// Waits until every change that was asked for before is made or refused.
+    pub async fn settled(&self) {
+        let nothing = |_: &mut Change<'_>| Err::<(), _>(ServiceError::NotFound("Change"));
+        let _ = self.change(Actor::Engine, nothing).await;
+    }
+
     /// As [`Publisher::change`], but it shares its test with no other change, and it tells what was written.
     ///
     /// # Errors

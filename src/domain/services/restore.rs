@@ -16,9 +16,10 @@ use crate::domain::ids::{PoolId, Revision};
 use crate::domain::pool::{Member, Pool};
 use crate::domain::restore::{Disk, Import, import};
 use crate::domain::route::Route;
+use crate::domain::sidecar::HighestIds;
 use crate::domain::vhost::Vhost;
 use crate::ports::clock::Clock;
-use crate::ports::gateway::Gateway;
+use crate::ports::gateway::{FileAt, Gateway};
 use crate::ports::migration_files::MigrationFiles;
 use crate::ports::store::{FileRecord, StoreError, Tx};
 
@@ -69,6 +70,23 @@ impl Restore {
             "the gateway was changed each time while its files were read; repeat when nothing else changes it"
                 .to_owned(),
         ))
+    }
+
+    /// Takes note of ids that were given in an earlier life of the database: one that was restored from an old copy,
+    /// or made anew. Tells whether the database is empty although there are files, so that somebody should be told.
+    ///
+    /// # Errors
+    /// The disk or the database cannot be used.
+    pub async fn keep_ids(&self) -> Result<bool, ServiceError> {
+        let path = self.context.gateway.path(&FileName::Ids);
+        let FileAt::Present(file, _) = self.context.gateway.read_file(&path).await? else { return Ok(false) };
+        let DiskContent::Ids(told) = file.content else { return Ok(false) };
+        let (known, empty) =
+            self.context.store.read(|tx| Ok::<_, ServiceError>((tx.highest_ids()?, is_empty(tx)?))).await?;
+        if known.rounded() != known.rounded().raised(told) {
+            self.context.store.write(move |tx| Ok::<_, ServiceError>(tx.raise_ids(told)?)).await?;
+        }
+        Ok(empty && told != HighestIds::default())
     }
 
     async fn read(&self, former: Option<DiskDatabase>) -> Result<Import, ServiceError> {
@@ -147,12 +165,16 @@ fn refuse_held_writes(tx: &mut dyn Tx) -> Result<(), ServiceError> {
 }
 
 fn refuse_a_gateway(tx: &mut dyn Tx) -> Result<(), ServiceError> {
-    if tx.pools_after(None, 1)?.is_empty() && tx.vhosts_after(None, 1)?.is_empty() {
+    if is_empty(tx)? {
         return Ok(());
     }
     Err(ServiceError::Conflict(
         "the database is not empty; repeat with force=true to replace what it holds by what the disk says".to_owned(),
     ))
+}
+
+fn is_empty(tx: &mut dyn Tx) -> Result<bool, ServiceError> {
+    Ok(tx.pools_after(None, 1)?.is_empty() && tx.vhosts_after(None, 1)?.is_empty())
 }
 
 /// Replaces the rows.

@@ -23,10 +23,10 @@ pub fn set_aside(path: &Path, word: &str) -> io::Result<PathBuf> {
         }
     }
     sync_names(path)?;
-    point("restore.aside-named");
+    point("aside.named");
     remove(path)?;
     sync_names(path)?;
-    point("restore.aside-gone");
+    point("aside.gone");
     discard_log(path)?;
     Ok(name)
 }
