@@ -403,3 +403,60 @@ async fn a_file_that_is_lost_with_the_database_is_missed() {
 async fn world_text(world: &World) -> String {
     world.get("/api/config/preview/pool/1").await.expect(200)["content"].as_str().unwrap().to_owned()
 }
+
+#[tokio::test]
+async fn a_rebuild_waits_while_a_migration_holds_writes() {
+    let world = World::start().await;
+    let pool = world.pool("p").await;
+    let vhost = world.vhost("a.example", Some(pool)).await;
+    let side = || Named { id: PoolId(pool), name: "p".to_owned() };
+    let migration = Migration {
+        id: MigrationId(1),
+        revision: Revision::NEW,
+        vhost: Named { id: VhostId(vhost), name: "a.example".to_owned() },
+        bucket: BucketName::parse("photos").unwrap(),
+        source: side(),
+        destination: side(),
+        mode: MigrationMode::Copy,
+        phase: Phase::Switching,
+        route_id: None,
+        needs_adoption: false,
+        objects_total: 0,
+        objects_done: 0,
+        bytes_total: 0,
+        bytes_done: 0,
+        error_msg: None,
+        started_at: None,
+        finished_at: None,
+        orphan: None,
+        swept_http_vhosts: Vec::new(),
+        updated_http_vhosts: Vec::new(),
+        created_at: moment(0),
+    };
+    let saved = world.store.write(move |tx| tx.save_migration(migration)).await.unwrap();
+    let before = world.everything().await;
+    let detail = world.post("/api/config/rebuild-from-disk?force=true", Value::Null).await.detail(409);
+    assert!(detail.contains("switching") && detail.contains("photos"), "{detail}");
+    assert_eq!(world.everything().await, before);
+    let done = Migration { phase: Phase::Cancelled, ..saved };
+    world.store.write(move |tx| tx.save_migration(done)).await.unwrap();
+    world.post("/api/config/rebuild-from-disk?force=true", Value::Null).await.expect(200);
+}
+
+#[tokio::test]
+async fn f19_a_rebuild_that_fails_on_its_way_leaves_the_database_as_it_was() {
+    let world = World::start().await;
+    let pool = world.pool("p").await;
+    world.vhost("a.example", Some(pool)).await;
+    // The sidecar is to be written, and its place on the way is taken.
+    std::fs::remove_file(world.gateway.root().join("pools/p.meta.json")).unwrap();
+    let in_the_way = world.gateway.root().join(".nanio/staging/pools/p.meta.json.tmp/full");
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    let before = world.everything().await;
+    let detail = world.post("/api/config/rebuild-from-disk?force=true", Value::Null).await.detail(500);
+    assert!(detail.contains("p.meta.json"), "{detail}");
+    assert_eq!(world.everything().await, before);
+    std::fs::remove_dir_all(in_the_way.parent().unwrap()).unwrap();
+    world.post("/api/config/rebuild-from-disk?force=true", Value::Null).await.expect(200);
+    assert!(world.gateway.live().contains_key("pools/p.meta.json"));
+}
