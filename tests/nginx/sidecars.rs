@@ -1,75 +1,26 @@
 //! Sidecars are read back as they were written, and what is wrong in one is told and left out, no more.
 
 use nanio_orchestrator::adapters::nginx::sidecar::{read, write};
-use nanio_orchestrator::domain::credential::Credential;
-use nanio_orchestrator::domain::disk::{DiskCredential, DiskPoolSidecar, DiskVhostSidecar};
+use nanio_orchestrator::domain::disk::{DiskPoolSidecar, DiskVhostSidecar};
 use nanio_orchestrator::domain::ids::PoolId;
 use nanio_orchestrator::domain::pool::{PoolKind, Role};
-use nanio_orchestrator::domain::sidecar::{HighestIds, PoolSidecar, VhostSidecar};
+use nanio_orchestrator::domain::sidecar::HighestIds;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::values;
 
-/// What the file of a sidecar must say.
-fn pool_on_disk(sidecar: PoolSidecar) -> DiskPoolSidecar {
-    let PoolSidecar { pool, source_nanio_pool_name, credential, members } = sidecar;
-    DiskPoolSidecar {
-        id: Some(pool.id),
-        name: pool.name,
-        kind: Some(pool.kind),
-        description: pool.description,
-        source: pool.source_nanio_pool_id.map(|id| (id, source_nanio_pool_name)),
-        credential: credential.map(|credential: Credential| DiskCredential {
-            access_key_enc: credential.access_key_enc,
-            secret_key_enc: credential.secret_key_enc,
-            endpoint_url: credential.endpoint_url,
-            region: credential.region,
-            created_at: Some(credential.created_at),
-            updated_at: Some(credential.updated_at),
-        }),
-        lb_method: Some(pool.lb_method),
-        keepalive: Some(pool.keepalive),
-        members: Some(members),
-        created_at: Some(pool.created_at),
-        updated_at: Some(pool.updated_at),
-        remains: Vec::new(),
-    }
-}
-
-fn vhost_on_disk(sidecar: VhostSidecar) -> DiskVhostSidecar {
-    let VhostSidecar { vhost, default_pool_name, routes, ignored_buckets } = sidecar;
-    DiskVhostSidecar {
-        id: Some(vhost.id),
-        server_name: vhost.server_name,
-        default_pool: vhost.default_pool_id.map(|id| (id, default_pool_name)),
-        extra_blocks: vhost.extra_blocks,
-        ip_rules: vhost.ip_rules,
-        listen_port: Some(vhost.listen_port),
-        ssl: Some(vhost.ssl),
-        ssl_certificate: vhost.ssl_certificate,
-        ssl_certificate_key: vhost.ssl_certificate_key,
-        extra_directives: vhost.extra_directives,
-        enabled: Some(vhost.enabled),
-        routes,
-        ignored_buckets,
-        created_at: Some(vhost.created_at),
-        updated_at: Some(vhost.updated_at),
-        remains: Vec::new(),
-    }
-}
-
 proptest! {
     #[test]
     fn a_pool_s_sidecar_is_read_back_as_it_was(sidecar in values::pool_sidecar()) {
         let text = write::pool(&sidecar);
-        prop_assert_eq!(read::pool(&text), Ok(pool_on_disk(sidecar)), "{}", text);
+        prop_assert_eq!(read::pool(&text), Ok(DiskPoolSidecar::from(sidecar)), "{}", text);
     }
 
     #[test]
     fn a_vhost_s_sidecar_is_read_back_as_it_was(sidecar in values::vhost_sidecar()) {
         let text = write::vhost(&sidecar);
-        prop_assert_eq!(read::vhost(&text), Ok(vhost_on_disk(sidecar)), "{}", text);
+        prop_assert_eq!(read::vhost(&text), Ok(DiskVhostSidecar::from(sidecar)), "{}", text);
     }
 
     #[test]
