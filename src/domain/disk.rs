@@ -49,6 +49,35 @@ pub enum DiskContent {
     Unreadable(String),
 }
 
+impl DiskFile {
+    /// Whether it is where the entity that it speaks of is kept.
+    #[must_use]
+    pub fn is_at_its_place(&self) -> bool {
+        let own = match &self.content {
+            DiskContent::Upstream(upstream) => FileName::Upstream(upstream.name.clone()),
+            DiskContent::Server(server) => FileName::Server(server.server_name.clone()),
+            DiskContent::PoolSidecar(sidecar) => FileName::PoolSidecar(sidecar.name.clone()),
+            DiskContent::VhostSidecar(sidecar) => FileName::VhostSidecar(sidecar.server_name.clone()),
+            DiskContent::Common => FileName::Common,
+            DiskContent::Ids(_) => FileName::Ids,
+            DiskContent::Foreign | DiskContent::Unreadable(_) => return false,
+        };
+        self.name.as_ref() == Some(&own)
+    }
+}
+
+impl DiskContent {
+    /// Whether it is configuration that 0.4.x wrote.
+    #[must_use]
+    pub fn is_former(&self) -> bool {
+        match self {
+            DiskContent::Upstream(upstream) => upstream.writer == Writer::Version04,
+            DiskContent::Server(server) => server.writer == Writer::Version04,
+            _ => false,
+        }
+    }
+}
+
 /// Who wrote a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {

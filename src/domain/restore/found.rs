@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::Notes;
 use super::import::Disk;
-use super::{Notes, records};
 use crate::domain::disk::{
     DiskContent, DiskDatabase, DiskFile, DiskPoolSidecar, DiskServer, DiskUpstream, DiskVhostSidecar,
 };
@@ -26,7 +26,7 @@ impl<'d> Found<'d> {
     pub fn of(disk: &'d Disk, notes: &mut Notes) -> Self {
         let mut found = Self::default();
         // A file at its own place comes before one that only says the same name.
-        let (own, stray): (Vec<_>, Vec<_>) = disk.files.iter().partition(|file| records::is_at_its_place(file));
+        let (own, stray): (Vec<_>, Vec<_>) = disk.files.iter().partition(|file| file.is_at_its_place());
         for file in own.into_iter().chain(stray) {
             found.add(file, notes);
         }

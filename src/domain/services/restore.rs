@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::publish::{Change, last_change};
 use super::{Context, ServiceError};
 use crate::domain::audit::{Action, Actor, Restored, Snapshot, Subject};
-use crate::domain::disk::{DiskContent, DiskDatabase, Writer};
+use crate::domain::disk::{DiskContent, DiskDatabase};
 use crate::domain::gateway::{Common, FileName, ManagedFile, PoolRef, Server, Upstream};
 use crate::domain::ids::{PoolId, Revision};
 use crate::domain::pool::{Member, Pool};
@@ -217,7 +217,7 @@ fn fill(change: &mut Change<'_>, import: &Import) -> Result<(), ServiceError> {
 /// later change writes over it unseen. Tells of files that should be there and are not.
 fn expect_files(import: &mut Import, disk: &Disk, gateway: &dyn Gateway) {
     let former: HashSet<&FileName> =
-        disk.files.iter().filter(|file| is_former(&file.content)).filter_map(|file| file.name.as_ref()).collect();
+        disk.files.iter().filter(|file| file.content.is_former()).filter_map(|file| file.name.as_ref()).collect();
     let present: HashSet<&FileName> = disk.files.iter().filter_map(|file| file.name.as_ref()).collect();
     let by_us = present.contains(&FileName::Ids);
     let refs = import
@@ -243,14 +243,6 @@ fn expect_files(import: &mut Import, disk: &Disk, gateway: &dyn Gateway) {
             import.warnings.push(format!("{} is missing: POST /api/config/rebuild writes it again", rendered.path));
         }
         import.records.push((rendered.path, rendered.sha256));
-    }
-}
-
-fn is_former(content: &DiskContent) -> bool {
-    match content {
-        DiskContent::Upstream(upstream) => upstream.writer == Writer::Version04,
-        DiskContent::Server(server) => server.writer == Writer::Version04,
-        _ => false,
     }
 }
 

@@ -35,7 +35,7 @@ pub fn set_aside(path: &Path, word: &str) -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// It stays.
-pub fn discard_log(path: &Path) -> io::Result<()> {
+fn discard_log(path: &Path) -> io::Result<()> {
     for end in ["-wal", "-shm"] {
         remove(&beside(path, end))?;
     }

@@ -9,6 +9,8 @@ use crate::adapters::store::seats::{ConnectError, Source};
 use crate::adapters::store::tx::{SqlTx, Undo};
 use crate::ports::store::{Access, Body};
 
+use super::copy::beside;
+
 /// The file that connections are made to.
 pub(super) struct SqliteFile {
     pub(super) path: PathBuf,
@@ -62,9 +64,7 @@ pub(super) fn connect(path: &Path, access: Access) -> Result<SqliteConnection, C
 /// Opens a file to look at it: not a byte of it changes.
 pub fn look(path: &Path) -> Result<SqliteConnection, ConnectError> {
     // immutable keeps SQLite from making its two side files; where there is a log it must be read.
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    establish(path, if Path::new(&log).exists() { "mode=ro" } else { "mode=ro&immutable=1" })
+    establish(path, if beside(path, "-wal").exists() { "mode=ro" } else { "mode=ro&immutable=1" })
 }
 
 /// Opens a connection with SQLite's own defaults; `query` is the query of its URI.

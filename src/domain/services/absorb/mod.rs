@@ -17,7 +17,6 @@ use crate::domain::audit::{Absorbed, Action, Actor, Snapshot, Subject};
 use crate::domain::disk::{
     DiskContent, DiskFile, DiskPoolSidecar, DiskServer, DiskUpstream, DiskVhostSidecar, Remains,
 };
-use crate::domain::gateway::FileName;
 use crate::domain::pool::PoolName;
 use crate::domain::vhost::ServerName;
 use crate::ports::gateway::FileAt;
@@ -81,7 +80,7 @@ impl Absorb {
         let mut warnings = Vec::new();
         let candidate = candidate(file, &mut warnings)?;
         let taken = self.publish(actor, Action::AbsorbDrift, vec![candidate], allow_orphan, false).await?;
-        warnings.extend(taken.warnings);
+        warnings.extend(taken.counts.warnings);
         let written = taken.written.into_iter().find(|(written, _)| written == path);
         let sha256 = written.map(|(_, sha256)| sha256).unwrap_or_default();
         Ok(AbsorbedFile { path: path.to_owned(), sha256, warnings })
@@ -168,7 +167,7 @@ impl Absorb {
             let (counts, published) = self.context.publisher.alone(actor, apply).await?;
             if let Some(mut counts) = counts {
                 counts.warnings.splice(0..0, warnings);
-                return Ok(Taken { warnings: counts.warnings.clone(), counts, written: published.tested.written });
+                return Ok(Taken { counts, written: published.tested.written });
             }
         }
         Err(ServiceError::Conflict(
@@ -191,7 +190,6 @@ impl Absorb {
 /// What a change took over.
 struct Taken {
     counts: Absorbed,
-    warnings: Vec<String>,
     written: Vec<(String, String)>,
 }
 
@@ -227,9 +225,10 @@ fn merge(candidates: &mut BTreeMap<(bool, String), Candidate>, candidate: Candid
 
 /// The entity that a file is about, if all of the file can be represented.
 fn candidate(file: DiskFile, warnings: &mut Vec<String>) -> Result<Candidate, ServiceError> {
-    let DiskFile { path, name, content, .. } = file;
+    let at_its_place = file.is_at_its_place();
+    let DiskFile { path, content, .. } = file;
     let refused = |why: &str| ServiceError::Refused(format!("{path} cannot be taken over: {why}"));
-    let (own, edited) = match content {
+    let edited = match content {
         DiskContent::Foreign => {
             return Err(refused("it does not begin with the line `# managed by nanio-orchestrator`"));
         }
@@ -241,31 +240,25 @@ fn candidate(file: DiskFile, warnings: &mut Vec<String>) -> Result<Candidate, Se
         }
         DiskContent::Upstream(upstream) => {
             expect_no_remains(&path, &upstream.remains, warnings)?;
-            let name = upstream.name.clone();
-            let edited = Edited::Pool { name: name.clone(), upstream: Some(upstream), sidecar: None };
-            (FileName::Upstream(name), edited)
+            Edited::Pool { name: upstream.name.clone(), upstream: Some(upstream), sidecar: None }
         }
         DiskContent::Server(server) => {
             expect_no_remains(&path, &server.remains, warnings)?;
             if !server.splits.is_empty() {
                 return Err(refused("0.4.x is splitting a bucket between two pools in it"));
             }
-            let name = server.server_name.clone();
-            (FileName::Server(name.clone()), Edited::Vhost { name, server: Some(server), sidecar: None })
+            Edited::Vhost { name: server.server_name.clone(), server: Some(server), sidecar: None }
         }
         DiskContent::PoolSidecar(sidecar) => {
             expect_whole(&path, &sidecar.remains)?;
-            let name = sidecar.name.clone();
-            let edited = Edited::Pool { name: name.clone(), upstream: None, sidecar: Some(sidecar) };
-            (FileName::PoolSidecar(name), edited)
+            Edited::Pool { name: sidecar.name.clone(), upstream: None, sidecar: Some(sidecar) }
         }
         DiskContent::VhostSidecar(sidecar) => {
             expect_whole(&path, &sidecar.remains)?;
-            let name = sidecar.server_name.clone();
-            (FileName::VhostSidecar(name.clone()), Edited::Vhost { name, server: None, sidecar: Some(sidecar) })
+            Edited::Vhost { name: sidecar.server_name.clone(), server: None, sidecar: Some(sidecar) }
         }
     };
-    if name.as_ref() != Some(&own) {
+    if !at_its_place {
         return Err(refused("the name inside is another one than that of the file; a rename is made through the API"));
     }
     Ok(Candidate { edited, paths: vec![path] })
