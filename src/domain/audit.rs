@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::bucket::BucketName;
 use super::ids::{AuditId, EntityKind, PoolId};
 use super::invalid::words;
+use super::migration::{Migration, Phase};
 use super::pool::{Member, Pool};
 use super::restore::Import;
 use super::route::Route;
@@ -58,6 +60,20 @@ words!(
         RemoveCredentials = "remove_credentials",
         /// All S3 keys were encrypted with the present key.
         RotateSecret = "rotate_secret",
+        /// A migration was asked for.
+        StartMigration = "start_migration",
+        /// It was made to wait.
+        PauseMigration = "pause_migration",
+        /// It was let go on.
+        ResumeMigration = "resume_migration",
+        /// Its end was asked for.
+        CancelMigration = "cancel_migration",
+        /// The destination serves the bucket.
+        MigrationDone = "migration_done",
+        /// It was ended; the source serves the bucket.
+        MigrationCancelled = "migration_cancelled",
+        /// It failed; the source serves the bucket.
+        MigrationError = "migration_error",
     }
 );
 
@@ -87,6 +103,40 @@ pub enum Snapshot {
     Credential(CredentialSnapshot),
     /// What became of all S3 keys.
     Rotation(RotationSnapshot),
+    /// A migration.
+    Migration(MigrationSnapshot),
+}
+
+/// A migration, as the audit log shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MigrationSnapshot {
+    /// What moves.
+    pub bucket: BucketName,
+    /// From where.
+    pub src_pool: String,
+    /// To where.
+    pub dst_pool: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// Why it failed.
+    pub error_msg: Option<String>,
+    /// The longest time that a client's write was held, in milliseconds.
+    pub write_hold_ms: Option<u64>,
+}
+
+impl MigrationSnapshot {
+    /// What is told of a migration.
+    #[must_use]
+    pub fn of(migration: &Migration) -> Self {
+        Self {
+            bucket: migration.bucket.clone(),
+            src_pool: migration.source.name.clone(),
+            dst_pool: migration.destination.name.clone(),
+            phase: migration.phase,
+            error_msg: migration.error_msg.clone(),
+            write_hold_ms: migration.work.write_hold_ms,
+        }
+    }
 }
 
 /// A managed file, as the audit log names it.

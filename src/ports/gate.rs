@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::domain::migration::journal::JournalEntry;
 use crate::domain::migration::token::{Token, TokenState};
 use crate::domain::pool::PoolName;
 use crate::domain::site::Site;
@@ -115,8 +116,8 @@ pub trait Carrier: Send + Sync {
 /// A part of a journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JournalPart {
-    /// Whole lines, as bytes: nginx passes on whatever bytes a client sent.
-    pub lines: Vec<Vec<u8>>,
+    /// What its whole lines say. nginx passes on whatever bytes a client sent.
+    pub lines: Vec<JournalEntry>,
     /// Where the next part begins.
     pub end: u64,
 }

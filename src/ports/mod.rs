@@ -11,3 +11,4 @@ pub mod object_storage;
 pub mod service_manager;
 pub mod settings_file;
 pub mod store;
+pub mod timer;

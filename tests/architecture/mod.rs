@@ -40,9 +40,20 @@ const RULES: [Rule; 11] = [
     },
     Rule {
         place: "src/domain/services",
-        only: &["std", "thiserror", "chrono", "tracing", "tokio::sync", "crate::domain", "crate::ports"],
+        only: &[
+            "std",
+            "async_trait",
+            "thiserror",
+            "chrono",
+            "tracing",
+            "tokio::sync",
+            "futures_util",
+            "crate::domain",
+            "crate::ports",
+        ],
         never: &[],
-        why: "use cases reach the world through ports only; tokio::sync queues changes and does no I/O",
+        why: "use cases reach the world through ports only; tokio::sync queues changes, futures_util puts futures \
+              together, and neither does I/O",
     },
     Rule {
         place: "src/ports",

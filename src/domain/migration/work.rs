@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::machine::Step;
 use super::token::MigrationGate;
 
 /// What is done to a bucket.
@@ -22,10 +23,17 @@ pub enum MigrationKind {
 pub struct Work {
     /// What is done.
     pub kind: MigrationKind,
+    /// What is to be done next.
+    pub step: Step,
+    /// An operator does not want it any more; it is being ended.
+    pub cancel: bool,
     /// An operator made it wait. It goes on as it was when it is resumed.
     pub paused: bool,
     /// The destination serves the bucket, whatever else happens.
     pub committed: bool,
+    /// Whatever the destination has of the bucket, it has from this migration, or is to lose: it had nothing when the
+    /// migration began, or only what an earlier migration of the bucket had left there.
+    pub owns_destination: bool,
     /// What nginx has of it.
     pub gate: Option<MigrationGate>,
     /// How many cutovers were begun.

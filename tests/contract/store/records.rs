@@ -5,6 +5,7 @@ use nanio_orchestrator::domain::bucket::{Bucket, BucketName, BucketStatus};
 use nanio_orchestrator::domain::credential::{Credential, FernetToken};
 use nanio_orchestrator::domain::ids::{EntityKind, MigrationId, PoolId, Revision, RouteId, VhostId};
 use nanio_orchestrator::domain::migration::log::{LogEntry, NewLogEntry};
+use nanio_orchestrator::domain::migration::machine::Step;
 use nanio_orchestrator::domain::migration::token::{GateStage, MigrationGate, Token};
 use nanio_orchestrator::domain::migration::work::{Check, CheckOutcome, Comparison, MigrationKind, Work};
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
@@ -38,8 +39,11 @@ fn a_bucket(vhost: i64, name: &str, status: BucketStatus) -> Bucket {
 fn some_work() -> Work {
     Work {
         kind: MigrationKind::BackFill,
+        step: Step::CarryLast,
+        cancel: true,
         paused: true,
         committed: true,
+        owns_destination: true,
         gate: Some(MigrationGate {
             token: Token::parse("0123456789abcdef0123456789abcdef").unwrap(),
             stage: GateStage::Settled,

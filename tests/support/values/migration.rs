@@ -1,6 +1,7 @@
 //! Migrations: every field, whether they fit each other or not.
 
 use nanio_orchestrator::domain::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
+use nanio_orchestrator::domain::migration::machine::Step;
 use nanio_orchestrator::domain::migration::token::{GateStage, MigrationGate, Token};
 use nanio_orchestrator::domain::migration::work::{Check, CheckOutcome, Comparison, MigrationKind, Work};
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
@@ -84,7 +85,7 @@ fn work() -> impl Strategy<Value = Work> {
         prop::collection::vec("(?s).{0,8}", 0..3).prop_map(Comparison::Differences),
         "(?s).{0,8}".prop_map(Comparison::Failed),
     ];
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<u32>(), option::of(any::<u64>()));
+    let flags = (any::<[bool; 5]>(), prop::sample::select(&Step::ALL[..]), any::<u32>(), option::of(any::<u64>()));
     (
         flags,
         option::of(gate),
@@ -93,9 +94,16 @@ fn work() -> impl Strategy<Value = Work> {
         option::of(audit),
     )
         .prop_map(
-            |((back_fill, paused, committed, attempts, write_hold_ms), gate, checks, waiting_for_workers, audit)| {
+            |(
+                ([back_fill, cancel, paused, committed, owns_destination], step, attempts, write_hold_ms),
+                gate,
+                checks,
+                waiting_for_workers,
+                audit,
+            )| {
                 Work {
                     kind: if back_fill { MigrationKind::BackFill } else { MigrationKind::Move },
+                    step,
                     paused,
                     committed,
                     gate,
