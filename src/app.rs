@@ -20,6 +20,7 @@ use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
+use crate::adapters::rclone::{Limits, RcloneCopier};
 use crate::adapters::s3::{NoClient, NodeStorage};
 use crate::adapters::settings::{EnvSettings, Systemd};
 use crate::adapters::store::{
@@ -35,6 +36,7 @@ use crate::domain::services::{Ports, ServiceError, Services};
 use crate::fault::point;
 use crate::ports::backup::{Backup, Means};
 use crate::ports::clock::Clock;
+use crate::ports::copier::{Copier as _, CopierError};
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::store::Store;
 
@@ -65,6 +67,9 @@ pub enum StartError {
     /// S3 cannot be spoken.
     #[error(transparent)]
     Storage(#[from] NoClient),
+    /// What a crash left running goes on copying.
+    #[error(transparent)]
+    Copier(#[from] CopierError),
     /// What a crash interrupted cannot be made good.
     #[error("an interrupted change could not be completed: {0}")]
     Recovery(#[source] ServiceError),
@@ -202,6 +207,11 @@ async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running,
     point("start.database");
     let gateway = gateway(settings).await?;
     point("start.gateway");
+    // Before any step of a migration: a copier of an earlier life would write what is no longer true.
+    match copier(settings).end_leftovers().await? {
+        0 => {}
+        count => tracing::warn!(count, "copiers that an earlier run left were ended"),
+    }
     let ports = ports(settings, store.clone(), gateway)?;
     let (services, changes) = Services::new(ports);
     match services.settings.recover().await.map_err(StartError::Recovery)? {
@@ -340,6 +350,16 @@ pub fn restore_db(settings: &Settings, copy: &Path) -> Result<Restored, RestoreF
     let now = SystemClock.now();
     let _lock = ProcessLock::take(&settings.db_path, "restores a copy of the database", now)?;
     Ok(crate::adapters::store::restore(&settings.db_path, copy, now)?)
+}
+
+/// What copies buckets. Its records are beside the database, whose lock protects them.
+fn copier(settings: &Settings) -> RcloneCopier {
+    let limits = Limits {
+        checkers: settings.migration_checkers,
+        transfers: settings.migration_transfers,
+        bandwidth: settings.migration_bandwidth_limit.clone(),
+    };
+    RcloneCopier::new(settings.rclone_path.clone(), limits, &settings.db_path)
 }
 
 async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> {

@@ -12,6 +12,8 @@ pub mod migration_files;
 pub mod nginx;
 pub mod node_files;
 pub mod process_lock;
+pub mod processes;
+pub mod rclone;
 pub mod s3;
 pub mod settings;
 pub mod sigv4;

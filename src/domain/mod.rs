@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod bucket;
+pub mod copy;
 pub mod credential;
 pub mod disk;
 pub mod gateway;
