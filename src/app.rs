@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use poem::listener::{Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::adapters::background::{Background, First, Rhythm};
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::{SystemClock, SystemTimer};
 use crate::adapters::fernet::FernetCipher;
 use crate::adapters::http::{self, HttpOptions};
 use crate::adapters::migration_files::MigrationDirectory;
@@ -31,6 +31,7 @@ use crate::domain::audit::NginxAnswer;
 use crate::domain::credential::Keys;
 use crate::domain::invalid::Invalid;
 use crate::domain::services::keyring::Keyring;
+use crate::domain::services::migrations::Settings as MigrationSettings;
 use crate::domain::services::settings::Settings as SettingsService;
 use crate::domain::services::{Ports, ServiceError, Services};
 use crate::fault::point;
@@ -145,8 +146,14 @@ pub async fn serve_until(
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
 
     let background = start_loops(&services, &settings, clock.clone());
+    let (stop_engine, stopped) = watch::channel(false);
+    let engine = tokio::spawn(services.migrations.engine().run(stopped));
     let app = http::app(services, http_options(&settings, clock, store));
     let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
+    stop_engine.send_replace(true);
+    if let Err(error) = engine.await {
+        tracing::error!(%error, "the migrations were cut short; the next start takes them up again");
+    }
     background.stop().await;
     // The application and the loops are gone, and with them every publisher.
     last_changes(changes).await;
@@ -248,6 +255,9 @@ fn ports(settings: &Settings, store: Store, gateway: Arc<dyn Gateway>) -> Result
         node_files: Arc::new(NodeTemplates::new()),
         backup: backup(settings),
         keyring: keyring(settings)?,
+        copier: Arc::new(copier(settings)),
+        migration_settings: migration_settings(settings),
+        timer: Arc::new(SystemTimer::default()),
         settings: own_settings(settings, store.clone(), clock.clone()),
         store,
         clock,
@@ -277,6 +287,20 @@ fn backup(settings: &Settings) -> Arc<dyn Backup> {
             let path = settings.backup_path();
             Arc::new(SqliteBackup::new(&settings.db_path, &path, settings.db_backup_rotate))
         }
+    }
+}
+
+/// How migrations are made.
+fn migration_settings(settings: &Settings) -> MigrationSettings {
+    MigrationSettings {
+        max_parallel: settings.migration_max_parallel,
+        max_copy_passes: settings.migration_max_copy_passes,
+        hold_target: settings.migration_hold_target_ms,
+        max_hold: settings.migration_max_hold,
+        drain_timeout: settings.migration_drain_timeout,
+        cutover_attempts: settings.migration_cutover_attempts,
+        multipart_wait: settings.migration_multipart_wait,
+        worker_wait: settings.migration_worker_wait,
     }
 }
 

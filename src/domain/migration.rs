@@ -3,6 +3,7 @@
 //! A record keeps the names of what it is about beside their ids: it stays true, and readable, after a pool or a
 //! vhost is gone, and a rebuild resolves the names, never the ids of another life.
 
+pub mod equal;
 pub mod journal;
 pub mod log;
 pub mod machine;

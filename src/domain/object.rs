@@ -18,6 +18,37 @@ pub struct Object {
     pub key: String,
     /// Its bytes.
     pub size: u64,
+    /// Its ETag.
+    pub etag: Option<String>,
+}
+
+/// SHIM
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FolderPage {
+    /// x
+    pub objects: Vec<Object>,
+    /// x
+    pub folders: Vec<String>,
+    /// x
+    pub next: Option<String>,
+}
+/// SHIM
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// x
+    pub size: u64,
+    /// x
+    pub etag: Option<String>,
+    /// x
+    pub content_type: Option<String>,
+    /// x
+    pub cache_control: Option<String>,
+    /// x
+    pub content_disposition: Option<String>,
+    /// x
+    pub content_encoding: Option<String>,
+    /// x
+    pub metadata: std::collections::BTreeMap<String, String>,
 }
 
 /// A part of a bucket's objects, by key.

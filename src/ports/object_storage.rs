@@ -57,6 +57,45 @@ pub trait ObjectStorage: Send + Sync {
     /// written since.
     async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError>;
 
+    /// SHIM
+    async fn folder(
+        &self,
+        _site: &Site,
+        _bucket: &BucketName,
+        _prefix: &str,
+        _from: Option<&str>,
+        _limit: usize,
+    ) -> Result<crate::domain::object::FolderPage, StorageError> {
+        Err(StorageError::NoMember)
+    }
+    /// SHIM
+    async fn head(
+        &self,
+        _site: &Site,
+        _bucket: &BucketName,
+        _key: &str,
+    ) -> Result<Option<crate::domain::object::ObjectHead>, StorageError> {
+        Err(StorageError::NoMember)
+    }
+    /// SHIM
+    async fn put_marker(
+        &self,
+        _site: &Site,
+        _bucket: &BucketName,
+        _key: &str,
+        _head: &crate::domain::object::ObjectHead,
+    ) -> Result<(), StorageError> {
+        Err(StorageError::NoMember)
+    }
+    /// SHIM
+    async fn clock_skew(
+        &self,
+        _site: &Site,
+        _now: crate::domain::time::Timestamp,
+    ) -> Result<Option<i64>, StorageError> {
+        Err(StorageError::NoMember)
+    }
+
     /// Whether members take connections and, if they are asked over TCP, answer in HTTP. Several are asked at the same
     /// time; `tell` is called for each as soon as it is known.
     async fn probe(&self, members: &[Address], tell: &Tell<'_>);

@@ -145,8 +145,10 @@ impl ObjectStorage for FakeStorage {
             let all = &state.bucket(bucket)?.objects;
             let behind =
                 all.iter().filter(|(key, _)| key.starts_with(prefix) && from.is_none_or(|from| key.as_str() > from));
-            let mut objects: Vec<Object> =
-                behind.take(limit + 1).map(|(key, size)| Object { key: key.clone(), size: *size }).collect();
+            let mut objects: Vec<Object> = behind
+                .take(limit + 1)
+                .map(|(key, size)| Object { key: key.clone(), size: *size, etag: None })
+                .collect();
             let more = objects.len() > limit;
             objects.truncate(limit);
             let next = objects.last().filter(|_| more).map(|last| last.key.clone());

@@ -10,6 +10,7 @@ use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
 use super::health::HealthApi;
 use super::members::MembersApi;
+use super::migrations::MigrationsApi;
 use super::node_config::NodeConfigApi;
 use super::pools::PoolsApi;
 use super::routes::RoutesApi;
@@ -25,6 +26,7 @@ pub type Api = (
     CredentialsApi,
     VhostsApi,
     RoutesApi,
+    MigrationsApi,
     ConfigApi,
     DiskApi,
     SettingsApi,
@@ -56,6 +58,8 @@ pub enum Group {
     Vhosts,
     /// Which pool serves a bucket of a vhost.
     Routes,
+    /// Moves of buckets from pool to pool while clients use them.
+    Migrations,
     /// nginx's files, nginx itself, and the settings of the program.
     Config,
     /// Who changed what, when, and what nginx said to it.
@@ -74,6 +78,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         CredentialsApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
+        MigrationsApi(services.clone()),
         ConfigApi(services.clone()),
         DiskApi(services.clone()),
         SettingsApi(services.clone()),

@@ -23,6 +23,7 @@ mod health;
 mod lax;
 mod login;
 mod members;
+mod migrations;
 mod moment;
 mod momentary;
 mod node_config;

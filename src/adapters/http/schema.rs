@@ -5,6 +5,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 
 use crate::domain::credential::KeySource;
 use crate::domain::ids::{AuditId, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::migration::MigrationMode;
 use crate::domain::node_config::NodeKind;
 use crate::domain::pool::{LbMethod, PoolKind, Role};
 use crate::domain::setting::SettingOrigin;
@@ -108,7 +109,7 @@ macro_rules! closed_lists {
         })+
     };
 }
-closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin, KeySource);
+closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin, KeySource, MigrationMode);
 
 impl<T: Described> Described for Option<T> {
     fn schema() -> MetaSchemaRef {

@@ -7,9 +7,11 @@ use super::fault::{Fault, Step};
 use super::fields::{Field, Fields};
 use super::lax;
 use super::schema::{Described, between, inline, object};
+use crate::domain::bucket::BucketName;
 use crate::domain::credential::{AccessKey, Endpoint, Region, SecretKey};
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
+use crate::domain::migration::MigrationMode;
 use crate::domain::node_config::{
     AccessKey as NodeAccessKey, BindHost, DataDir, NanioPort, NodeKind, Region as NodeRegion,
 };
@@ -54,6 +56,7 @@ texts! {
     SecretKey: 1..=512, r"^[^\x00-\x1f\x7f]*$";
     Endpoint: 8..=512, r"^https?://[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*(/[A-Za-z0-9._~/-]*)?$";
     Region: 1..=64, "^[A-Za-z0-9_-]+$";
+    BucketName: 1..=255, "^[A-Za-z0-9._@-]+$";
 }
 
 macro_rules! numbers {
@@ -113,7 +116,7 @@ macro_rules! literals {
         })+
     };
 }
-literals!(Zone, IpRuleMode, NodeKind);
+literals!(Zone, IpRuleMode, NodeKind, MigrationMode);
 
 impl Field for i64 {
     fn read(value: &Value) -> Result<Self, Vec<Fault>> {

@@ -49,7 +49,7 @@ pub(super) fn objects(body: &[u8]) -> Result<ObjectPage, Odd> {
         ["Contents", "Key"] => key = Some(text.to_owned()),
         ["Contents", "Size"] => size = text.parse().ok(),
         ["Contents"] => match (key.take(), size.take()) {
-            (Some(key), Some(size)) => page.objects.push(Object { key, size }),
+            (Some(key), Some(size)) => page.objects.push(Object { key, size, etag: None }),
             _ => odd = Some("the answer lists an object without key or size"),
         },
         _ => {}

@@ -16,7 +16,7 @@ use super::token::is_canary;
 pub const UNCERTAIN_MS: i64 = 60_000;
 
 /// A line of a journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JournalLine {
     /// Whether the write begins or has ended.
     #[serde(rename = "e")]
@@ -34,12 +34,12 @@ pub struct JournalLine {
     pub style: String,
     /// The worker.
     pub pid: u32,
-    /// When it was written, in milliseconds since 1970. Not in order.
+    /// When it was written, in seconds since 1970. Not in order.
     #[serde(rename = "t")]
-    pub at_ms: i64,
+    pub at: f64,
     /// The status that the client got.
     #[serde(rename = "s", default)]
-    pub status: String,
+    pub status: u16,
     /// The status that the storage gave; several, or a dash, if it was asked more than once or did not answer.
     #[serde(rename = "us", default)]
     pub upstream_status: String,
@@ -49,6 +49,15 @@ pub struct JournalLine {
     /// The body of a bulk deletion, if it was kept.
     #[serde(rename = "b", default)]
     pub body: String,
+}
+
+impl JournalLine {
+    /// When it was written, in milliseconds since 1970.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest number")]
+    pub fn at_ms(&self) -> i64 {
+        (self.at * 1000.0).round() as i64
+    }
 }
 
 /// What a line tells.
@@ -62,7 +71,7 @@ pub enum Event {
 }
 
 /// One thing found in a journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum JournalEntry {
     /// A line.
     Line(Box<JournalLine>),
@@ -153,9 +162,9 @@ impl Ledger {
         // What a bulk deletion names is known at its end, when its body was read.
         self.touch(&written, false);
         if let Written::Part { upload } | Written::Completed { upload, .. } = &written {
-            self.uploads.insert(upload.clone(), line.at_ms);
+            self.uploads.insert(upload.clone(), line.at_ms());
         }
-        self.open.insert(line.rid.clone(), Open { written, pid: line.pid, since_ms: line.at_ms });
+        self.open.insert(line.rid.clone(), Open { written, pid: line.pid, since_ms: line.at_ms() });
     }
 
     fn end(&mut self, line: &JournalLine, written: Written) {
@@ -164,7 +173,7 @@ impl Ledger {
             return;
         }
         let Some(status) = definite(&line.upstream_status) else {
-            self.uncertain(&written, line.at_ms);
+            self.uncertain(&written, line.at_ms());
             return;
         };
         if (400..500).contains(&status) {

@@ -13,6 +13,7 @@ pub mod keyring;
 mod known;
 pub mod loops;
 pub mod members;
+pub mod migrations;
 pub mod node_configs;
 pub mod pools;
 pub mod publish;
@@ -32,12 +33,15 @@ use crate::domain::vhost::Snippet;
 use crate::ports::backup::Backup;
 use crate::ports::cipher::CipherError;
 use crate::ports::clock::Clock;
+use crate::ports::copier::Copier;
+use crate::ports::gate::{Gate, GateError};
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
 use crate::ports::node_files::NodeFiles;
 use crate::ports::object_storage::ObjectStorage;
 use crate::ports::settings_file::SettingsFileError;
 use crate::ports::store::{Store, StoreError};
+use crate::ports::timer::Timer;
 
 use absorb::Absorb;
 use audit_log::AuditLog;
@@ -49,6 +53,7 @@ use health::Health;
 use keyring::Keyring;
 use loops::Loops;
 use members::Members;
+use migrations::{Means, Migrations, Settings as MigrationSettings};
 use node_configs::NodeConfigs;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
@@ -104,6 +109,9 @@ pub enum ServiceError {
     /// There is no key to encrypt or decrypt S3 keys with.
     #[error(transparent)]
     Cipher(#[from] CipherError),
+    /// Token, journal or gate of a migration.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// nginx, its files, or the machine.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
@@ -132,6 +140,14 @@ pub struct Ports {
     pub storage: Arc<dyn ObjectStorage>,
     /// The records of migrations.
     pub migrations: Arc<dyn MigrationFiles>,
+    /// Token, journal and gate of nginx.
+    pub gate: Arc<dyn Gate>,
+    /// Copies buckets.
+    pub copier: Arc<dyn Copier>,
+    /// How migrations are made.
+    pub migration_settings: MigrationSettings,
+    /// Time that passes.
+    pub timer: Arc<dyn Timer>,
     /// Writes the files of nodes.
     pub node_files: Arc<dyn NodeFiles>,
     /// Copies of the database.
@@ -160,6 +176,8 @@ pub struct Services {
     pub vhosts: Vhosts,
     /// Routes.
     pub routes: Routes,
+    /// Migrations of buckets.
+    pub migrations: Migrations,
     /// The configuration as a whole.
     pub config: Config,
     /// Single managed files.
@@ -184,10 +202,33 @@ impl Services {
     /// The use cases over these adapters, and the loop that must run for changes to happen.
     #[must_use]
     pub fn new(ports: Ports) -> (Self, PublishLoop) {
-        let Ports { store, gateway, storage, migrations, node_files, backup, settings, keyring, clock } = ports;
+        let Ports {
+            store,
+            gateway,
+            storage,
+            migrations,
+            gate,
+            copier,
+            migration_settings,
+            timer,
+            node_files,
+            backup,
+            settings,
+            keyring,
+            clock,
+        } = ports;
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, keyring, publisher };
         let config = Config::new(context.clone(), clock.clone());
+        let backups = Backups::new(store.clone(), backup, clock.clone());
+        let means = Means {
+            copier,
+            gate,
+            files: migrations.clone(),
+            clock: clock.clone(),
+            timer,
+            settings: migration_settings,
+        };
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
@@ -199,11 +240,12 @@ impl Services {
             drift: Drift::new(context.clone(), config.clone(), clock.clone()),
             absorb: Absorb::new(context.clone()),
             restore: Restore::new(context.clone(), clock.clone(), migrations),
+            migrations: Migrations::new(context.clone(), config.clone(), backups.clone(), means),
             config,
             settings,
-            audit: AuditLog::new(store.clone(), clock.clone()),
-            health: Health::new(context, clock.clone()),
-            backups: Backups::new(store, backup, clock),
+            audit: AuditLog::new(store, clock.clone()),
+            health: Health::new(context, clock),
+            backups,
             loops: Loops::default(),
         };
         (services, publish_loop)

@@ -8,9 +8,9 @@ fn line(event: Event, rid: &str, method: &str, uri: &str) -> JournalLine {
         uri: uri.to_owned(),
         style: String::new(),
         pid: 7,
-        at_ms: 1000,
-        status: "200".to_owned(),
-        upstream_status: "200".to_owned(),
+        at: 1.0,
+        status: 200,
+        upstream_status: 200,
         target: "src".to_owned(),
         body: String::new(),
     }
