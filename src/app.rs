@@ -389,7 +389,7 @@ fn copier(settings: &Settings) -> RcloneCopier {
 async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> {
     let (root, allow_raw) = (&settings.nginx_config_dir, settings.allow_raw_directives);
     if settings.dev {
-        return Ok(Arc::new(NginxGateway::dry_run(root, allow_raw)?));
+        return Ok(Arc::new(NginxGateway::dry_run(root, allow_raw)?.with_gate_dir(&settings.migration_gate_dir)?));
     }
     let sudo = match settings.nginx_sudo {
         NginxSudo::Auto => Sudo::Auto,
@@ -397,7 +397,8 @@ async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> 
         NginxSudo::Never => Sudo::Never,
     };
     let command = NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo);
-    Ok(Arc::new(NginxGateway::real(root, command, allow_raw).await?))
+    let gateway = NginxGateway::real(root, command, allow_raw).await?;
+    Ok(Arc::new(gateway.with_gate_dir(&settings.migration_gate_dir)?))
 }
 
 /// The settings of the program itself, as it was started.

@@ -6,6 +6,7 @@
 
 use super::bucket::BucketName;
 use super::credential::FernetToken;
+use super::gateway::moving::Move;
 use super::gateway::{FileName, Protocol, Tls};
 use super::ids::{MemberId, MigrationId, PoolId, RouteId, VhostId};
 use super::migration::work::Work;
@@ -164,6 +165,8 @@ pub struct DiskServer {
     pub default: Option<DiskDefaultRoute>,
     /// The other routes, longest prefix first, then by prefix.
     pub routes: Vec<DiskRoute>,
+    /// Buckets that were being moved when it was written.
+    pub moves: Vec<Move>,
     /// Buckets that 0.4.x was splitting between two pools when it wrote this.
     pub splits: Vec<Split>,
     /// What else it holds.

@@ -139,7 +139,7 @@ pub trait Tx {
     fn pool(&mut self, id: PoolId) -> Result<Option<Pool>, StoreError>;
     /// The pool with this name, without regard to ASCII case.
     fn pool_named(&mut self, name: &str) -> Result<Option<Pool>, StoreError>;
-    /// Name and kind of every pool.
+    /// Name, kind and linked pool of every pool.
     fn pool_refs(&mut self) -> Result<HashMap<PoolId, PoolRef>, StoreError>;
     /// Pools with at least one enabled member.
     fn serving_pools(&mut self) -> Result<HashSet<PoolId>, StoreError>;

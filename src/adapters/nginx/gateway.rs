@@ -91,6 +91,19 @@ impl NginxGateway {
         Self::new(root, allow_raw, None, dialect, "dry-run")
     }
 
+    /// The same, with tokens, journals and gate of migrations in `dir`.
+    ///
+    /// # Errors
+    /// nginx could not be told of this directory.
+    pub fn with_gate_dir(mut self, dir: &Path) -> Result<Self, GatewayError> {
+        let renderer = Renderer::new().with_gate_dir(dir).map_err(GatewayError::Fault)?;
+        match Arc::get_mut(&mut self.shared) {
+            Some(shared) => shared.renderer = renderer,
+            None => return Err(GatewayError::Fault("the gateway is in use already".to_owned())),
+        }
+        Ok(self)
+    }
+
     fn new(
         root: &Path,
         allow_raw: bool,

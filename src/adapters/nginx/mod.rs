@@ -6,6 +6,7 @@ pub mod disk;
 pub mod gateway;
 pub mod intent;
 pub mod main_conf;
+pub mod moves;
 mod own_text;
 pub mod parse;
 pub mod parse_v04;

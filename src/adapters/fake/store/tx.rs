@@ -88,7 +88,10 @@ impl Tx for FakeTx {
     }
 
     fn pool_refs(&mut self) -> Result<HashMap<PoolId, PoolRef>, StoreError> {
-        let pool_ref = |pool: &Pool| (pool.id, PoolRef { name: pool.name.clone(), kind: pool.kind });
+        let pool_ref = |pool: &Pool| {
+            let (name, kind, source) = (pool.name.clone(), pool.kind, pool.source_nanio_pool_id);
+            (pool.id, PoolRef { name, kind, source })
+        };
         Ok(self.state.pools.values().map(pool_ref).collect())
     }
 
