@@ -131,7 +131,7 @@ pub trait Carrier: Send + Sync {
 }
 
 /// A part of a journal.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JournalPart {
     /// What its whole lines say. nginx passes on whatever bytes a client sent.
     pub lines: Vec<JournalEntry>,

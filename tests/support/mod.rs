@@ -9,4 +9,5 @@ pub mod nanio;
 pub mod nginx;
 pub mod orchestrator;
 pub mod postgres;
+pub mod s3;
 pub mod values;

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{Style, Written, written};
 use super::token::is_canary;
+use crate::domain::bucket::BucketName;
 
 /// How long after an uncertain write nothing is frozen, in milliseconds: longer than any storage node was seen to go on
 /// with a request whose client had gone.
 pub const UNCERTAIN_MS: i64 = 60_000;
 
 /// A line of a journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalLine {
     /// Whether the write begins or has ended.
     #[serde(rename = "e")]
@@ -29,17 +30,21 @@ pub struct JournalLine {
     /// Its address, as the client sent it.
     #[serde(rename = "u")]
     pub uri: String,
+    /// The bucket that it writes to. A copy that reads from the bucket that is moved is told too, and may write to
+    /// another one.
+    #[serde(rename = "k", default)]
+    pub bucket: String,
     /// `host` if the bucket is named in the Host header.
     #[serde(rename = "v", default)]
     pub style: String,
     /// The worker.
     pub pid: u32,
-    /// When it was written, in seconds since 1970. Not in order.
+    /// When it was written, in milliseconds since 1970. Not in order.
     #[serde(rename = "t")]
-    pub at: f64,
+    pub at_ms: i64,
     /// The status that the client got.
     #[serde(rename = "s", default)]
-    pub status: u16,
+    pub status: String,
     /// The status that the storage gave; several, or a dash, if it was asked more than once or did not answer.
     #[serde(rename = "us", default)]
     pub upstream_status: String,
@@ -49,15 +54,6 @@ pub struct JournalLine {
     /// The body of a bulk deletion, if it was kept.
     #[serde(rename = "b", default)]
     pub body: String,
-}
-
-impl JournalLine {
-    /// When it was written, in milliseconds since 1970.
-    #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest number")]
-    pub fn at_ms(&self) -> i64 {
-        (self.at * 1000.0).round() as i64
-    }
 }
 
 /// What a line tells.
@@ -71,7 +67,7 @@ pub enum Event {
 }
 
 /// One thing found in a journal.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalEntry {
     /// A line.
     Line(Box<JournalLine>),
@@ -101,6 +97,7 @@ struct Dirt {
 /// What the lines of a journal add up to.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
+    bucket: String,
     events: u64,
     open: HashMap<String, Open>,
     dirty: BTreeMap<String, Dirt>,
@@ -132,17 +129,33 @@ pub struct Batch {
 }
 
 impl Ledger {
+    /// An empty ledger of this bucket.
+    #[must_use]
+    pub fn of(bucket: &BucketName) -> Self {
+        Self { bucket: bucket.as_str().to_owned(), ..Self::default() }
+    }
+
     /// Takes over what was found in the journal, in file order.
     pub fn read(&mut self, entry: &JournalEntry) {
         match entry {
             JournalEntry::Line(line) => {
                 let style = if line.style == "host" { Style::Host } else { Style::Path };
                 let body = (!line.body.is_empty()).then_some(line.body.as_str());
-                self.line(line, written(&line.method, &line.uri, style, body));
+                let written = if self.is_elsewhere(line) {
+                    Written::Nothing
+                } else {
+                    written(&line.method, &line.uri, style, body)
+                };
+                self.line(line, written);
             }
+            JournalEntry::Broken(line) if self.is_elsewhere(line) => self.line(line, Written::Nothing),
             JournalEntry::Broken(line) => self.line(line, Written::Unknown),
             JournalEntry::Unreadable => self.unreadable = true,
         }
+    }
+
+    fn is_elsewhere(&self, line: &JournalLine) -> bool {
+        line.bucket != self.bucket
     }
 
     fn line(&mut self, line: &JournalLine, written: Written) {
@@ -162,9 +175,9 @@ impl Ledger {
         // What a bulk deletion names is known at its end, when its body was read.
         self.touch(&written, false);
         if let Written::Part { upload } | Written::Completed { upload, .. } = &written {
-            self.uploads.insert(upload.clone(), line.at_ms());
+            self.uploads.insert(upload.clone(), line.at_ms);
         }
-        self.open.insert(line.rid.clone(), Open { written, pid: line.pid, since_ms: line.at_ms() });
+        self.open.insert(line.rid.clone(), Open { written, pid: line.pid, since_ms: line.at_ms });
     }
 
     fn end(&mut self, line: &JournalLine, written: Written) {
@@ -173,7 +186,7 @@ impl Ledger {
             return;
         }
         let Some(status) = definite(&line.upstream_status) else {
-            self.uncertain(&written, line.at_ms());
+            self.uncertain(&written, line.at_ms);
             return;
         };
         if (400..500).contains(&status) {

@@ -6,11 +6,12 @@ fn line(event: Event, rid: &str, method: &str, uri: &str) -> JournalLine {
         rid: rid.to_owned(),
         method: method.to_owned(),
         uri: uri.to_owned(),
+        bucket: "b".to_owned(),
         style: String::new(),
         pid: 7,
-        at: 1.0,
-        status: 200,
-        upstream_status: 200,
+        at_ms: 1000,
+        status: "200".to_owned(),
+        upstream_status: "200".to_owned(),
         target: "src".to_owned(),
         body: String::new(),
     }
@@ -26,7 +27,7 @@ fn end(rid: &str, method: &str, uri: &str, upstream_status: &str) -> JournalEntr
 }
 
 fn ledger(entries: &[JournalEntry]) -> Ledger {
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::of(&BucketName::parse("b").unwrap());
     entries.iter().for_each(|entry| ledger.read(entry));
     ledger
 }
@@ -162,4 +163,11 @@ fn a_journal_that_is_not_trusted_asks_for_a_comparison_and_for_time() {
     ledger.distrust(77);
     assert!(ledger.has_unknown() && !ledger.is_unreadable());
     assert_eq!(ledger.youngest_uncertain_ms(), Some(77));
+}
+
+#[test]
+fn a_copy_into_another_bucket_makes_nothing_here() {
+    let copy = JournalLine { bucket: "other".to_owned(), ..line(Event::End, "1", "PUT", "/other/k") };
+    let ledger = ledger(&[JournalEntry::Line(Box::new(copy.clone())), JournalEntry::Broken(Box::new(copy))]);
+    assert_eq!((ledger.backlog(), ledger.has_unknown()), (0, false));
 }

@@ -8,6 +8,7 @@ use super::drive::{Drive, outcome_of};
 use super::record;
 use crate::domain::audit::Actor;
 use crate::domain::credential::Credential;
+use crate::domain::migration::journal::Ledger;
 use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::token::{CANARY, Token, TokenState};
 use crate::domain::migration::work::{CheckOutcome, MigrationKind};
@@ -114,7 +115,7 @@ impl Drive {
         let token = self.usable_token().await?;
         self.admit_source(&token);
         // Read from its beginning: what is carried over twice is carried over.
-        (self.ledger, self.position) = (Default::default(), 0);
+        (self.ledger, self.position) = (Ledger::of(&self.migration.bucket), 0);
         let id = self.migration.id;
         let rendered = token.clone();
         if let Err(error) = self.change(move |change| record::journal_on(change, id, &rendered)).await {

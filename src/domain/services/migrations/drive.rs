@@ -64,10 +64,10 @@ pub(super) struct Drive {
 impl Drive {
     pub(super) fn new(shared: Arc<Shared>, live: Arc<Live>, migration: Migration) -> Self {
         Self {
+            ledger: Ledger::of(&migration.bucket),
             shared,
             live,
             migration,
-            ledger: Ledger::default(),
             position: 0,
             uploads: Vec::new(),
             sides: None,
