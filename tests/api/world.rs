@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::DateTime;
+use nanio_orchestrator::adapters::clock::SystemTimer;
 use nanio_orchestrator::adapters::fake::backup::FakeBackup;
+use nanio_orchestrator::adapters::fake::copier::FakeCopier;
+use nanio_orchestrator::adapters::fake::gate::FakeGate;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::service_manager::FakeManager;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
@@ -18,6 +22,7 @@ use nanio_orchestrator::config::{EnvFile, Sources};
 use nanio_orchestrator::domain::credential::Keys;
 use nanio_orchestrator::domain::secret::Secret;
 use nanio_orchestrator::domain::services::keyring::Keyring;
+use nanio_orchestrator::domain::services::migrations::Settings as MigrationSettings;
 use nanio_orchestrator::domain::services::settings::Settings;
 use nanio_orchestrator::domain::services::{Ports, Services};
 use nanio_orchestrator::domain::time::Timestamp;
@@ -61,6 +66,10 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// Its storage nodes.
     pub buckets: Arc<FakeStorage>,
+    /// Its token, journal and gate.
+    pub gate: Arc<FakeGate>,
+    /// Its copier.
+    pub copier: Arc<FakeCopier>,
     /// The copies of its database: each holds the version that was copied.
     pub backup: Arc<FakeBackup>,
     /// Its database, for rows that no request makes.
@@ -187,9 +196,23 @@ impl World {
         let backup = Arc::new(FakeBackup::of(move || copied.version().to_le_bytes().to_vec(), 3));
         let cipher = FernetCipher::new(secret.map(Secret::new).as_ref());
         let global = Keys::parse("global-key", "global-secret").unwrap();
+        let (gate, copier) = (Arc::new(FakeGate::default()), Arc::new(FakeCopier::default()));
         let ports = Ports {
             store: store.clone(),
             gateway: gateway.clone(),
+            gate: gate.clone(),
+            copier: copier.clone(),
+            migration_settings: MigrationSettings {
+                max_parallel: 2,
+                max_copy_passes: 10,
+                hold_target: Duration::from_millis(300),
+                max_hold: Duration::from_secs(20),
+                drain_timeout: Duration::from_secs(10),
+                cutover_attempts: 5,
+                multipart_wait: Duration::from_secs(900),
+                worker_wait: Duration::from_secs(3600),
+            },
+            timer: Arc::new(SystemTimer::default()),
             storage: buckets.clone(),
             migrations: Arc::new(MigrationDirectory::beside(&home.path().join("data/orchestrator.db"))),
             node_files: Arc::new(NodeTemplates::new()),
@@ -212,7 +235,7 @@ impl World {
             store: store.clone(),
         };
         let app = app(services.clone(), options).boxed();
-        Self { app, gateway, clock, buckets, backup, services, manager, home, store }
+        Self { app, gateway, clock, buckets, gate, copier, backup, services, manager, home, store }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.

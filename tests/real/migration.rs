@@ -99,7 +99,12 @@ fn an_idle_bucket_is_moved_whole_and_nginx_is_plain_again() {
     let id = moving.begin();
     let over = moving.until_over(id);
     assert_eq!(over["phase"], "done", "{over:#}\n{}", moving.log(id));
-    assert_eq!(moving.second.keys("photos"), ["a b/c+d.txt", "beach.txt", "deep/er/still", "empty"], "{}", moving.log(id));
+    assert_eq!(
+        moving.second.keys("photos"),
+        ["a b/c+d.txt", "beach.txt", "deep/er/still", "empty"],
+        "{}",
+        moving.log(id)
+    );
     assert_eq!(moving.s3("GET", "/photos/beach.txt", b""), (200, b"sand".to_vec()));
     assert_eq!(moving.s3("PUT", "/photos/new.txt", b"n").0, 200);
     assert!(moving.second.keys("photos").contains(&"new.txt".to_owned()));

@@ -11,9 +11,9 @@ use super::nanio::{ACCESS_KEY, SECRET_KEY};
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8], port: u16) -> Request {
     let signer = Signer::new(&Keys::parse(ACCESS_KEY, SECRET_KEY).unwrap(), &Region::default());
     let url = format!("http://localhost:{port}{target}").parse().unwrap();
-    let given = headers.iter().map(|(name, value)| {
-        (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
-    });
+    let given = headers
+        .iter()
+        .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()));
     let method_value: Method = method.parse().unwrap();
     let signed = signer.sign(&method_value, &url, HeaderMap::from_iter(given), body).unwrap();
     let mut request = Request::new(method, target).bytes(body);

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod copier;
+pub mod gate;
 pub mod object_storage;
 pub mod service_manager;
 pub mod store;

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_listing_holds_keys_sizes_and_the_way_on() {
-        let object = |key: &str, size| Object { key: key.to_owned(), size };
+        let object = |key: &str, size| Object { key: key.to_owned(), size, etag: None };
         let page = listing(
             "<IsTruncated>true</IsTruncated><NextContinuationToken>t&amp;1</NextContinuationToken>\
              <Contents><Key>a%20b</Key><Size>3</Size><Owner><ID>x</ID></Owner></Contents>",

@@ -136,12 +136,12 @@ pub struct Ports {
     pub store: Store,
     /// nginx and its files.
     pub gateway: Arc<dyn Gateway>,
+    /// Token, journal, gate and workers of a bucket that is moved.
+    pub gate: Arc<dyn Gate>,
     /// Storage nodes.
     pub storage: Arc<dyn ObjectStorage>,
     /// The records of migrations.
     pub migrations: Arc<dyn MigrationFiles>,
-    /// Token, journal and gate of nginx.
-    pub gate: Arc<dyn Gate>,
     /// Copies buckets.
     pub copier: Arc<dyn Copier>,
     /// How migrations are made.

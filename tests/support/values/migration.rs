@@ -104,8 +104,10 @@ fn work() -> impl Strategy<Value = Work> {
                 Work {
                     kind: if back_fill { MigrationKind::BackFill } else { MigrationKind::Move },
                     step,
+                    cancel,
                     paused,
                     committed,
+                    owns_destination,
                     gate,
                     attempts,
                     write_hold_ms,
