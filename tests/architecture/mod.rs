@@ -31,7 +31,7 @@ const INPUT_OUTPUT: [&str; 8] = [
     "std::time::Instant",
 ];
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         place: "src/domain",
         only: &["std", "serde", "thiserror", "chrono", "crate::domain"],
@@ -126,6 +126,20 @@ const RULES: [Rule; 11] = [
         never: &[
             "crate::domain::services",
             "crate::adapters::store",
+            "crate::adapters::s3",
+            "crate::adapters::http",
+            "crate::adapters::cli",
+            "crate::app",
+        ],
+        why: "an adapter knows its port, and no other adapter",
+    },
+    Rule {
+        place: "src/adapters/rclone",
+        only: &[],
+        never: &[
+            "crate::domain::services",
+            "crate::adapters::store",
+            "crate::adapters::nginx",
             "crate::adapters::s3",
             "crate::adapters::http",
             "crate::adapters::cli",
