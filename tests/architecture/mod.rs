@@ -31,7 +31,7 @@ const INPUT_OUTPUT: [&str; 8] = [
     "std::time::Instant",
 ];
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     Rule {
         place: "src/domain",
         only: &["std", "serde", "thiserror", "chrono", "crate::domain"],
@@ -157,6 +157,20 @@ const RULES: [Rule; 12] = [
             "crate::app",
         ],
         why: "files, sockets, and of nginx only what runs; what they are for is not its business",
+    },
+    Rule {
+        place: "src/adapters/rclone",
+        only: &[],
+        never: &[
+            "crate::domain::services",
+            "crate::adapters::store",
+            "crate::adapters::nginx",
+            "crate::adapters::s3",
+            "crate::adapters::http",
+            "crate::adapters::cli",
+            "crate::app",
+        ],
+        why: "an adapter knows its port, and no other adapter",
     },
     Rule {
         place: "src/adapters/node_files",

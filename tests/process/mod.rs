@@ -3,6 +3,7 @@
 
 mod backup;
 mod config;
+mod copiers;
 mod place;
 mod rebuild_db;
 mod restore;

@@ -165,7 +165,7 @@ impl FakeCopying {
                 .map(|object| object.key)
                 .filter(|key| there.iter().all(|object| object.key != *key));
             let gone: Vec<String> = gone.collect();
-            destination.delete(&self.order.destination, bucket, &gone).await.map_err(failed)?;
+            destination.delete(&self.order.destination, bucket, &gone).await.map_err(failed(bucket))?;
             progress.deleted = gone.len() as u64;
         }
         self.watch.progress(progress);
@@ -196,7 +196,7 @@ impl FakeCopying {
 async fn all(storage: &FakeStorage, site: &Site, bucket: &BucketName) -> Result<Vec<Object>, CopierError> {
     let (mut objects, mut from) = (Vec::new(), None);
     loop {
-        let page = storage.objects(site, bucket, "", from.as_deref(), PAGE).await.map_err(failed)?;
+        let page = storage.objects(site, bucket, "", from.as_deref(), PAGE).await.map_err(failed(bucket))?;
         objects.extend(page.objects);
         from = page.next;
         if from.is_none() {
@@ -205,6 +205,6 @@ async fn all(storage: &FakeStorage, site: &Site, bucket: &BucketName) -> Result<
     }
 }
 
-fn failed(error: StorageError) -> CopierError {
-    CopierError::Failed(error.to_string())
+fn failed(bucket: &BucketName) -> impl Fn(StorageError) -> CopierError {
+    move |error| CopierError::Failed(format!("{bucket}: {error}"))
 }

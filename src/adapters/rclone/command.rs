@@ -69,9 +69,13 @@ pub(super) fn arguments(order: &CopyOrder, limits: &Limits) -> Vec<String> {
     if let Some(bandwidth) = &limits.bandwidth {
         all.extend(["--bwlimit".to_owned(), bandwidth.clone()]);
     }
-    if order.once {
-        all.extend(["--retries", "1", "--low-level-retries", "1"].map(str::to_owned));
-    }
+    // By default a request is made ten times: with a node gone, a large bucket would fail for hours.
+    let retries = if order.once {
+        ["--retries", "1", "--low-level-retries", "1"]
+    } else {
+        ["--retries", "3", "--low-level-retries", "3"]
+    };
+    all.extend(retries.map(str::to_owned));
     match order.what {
         // An object may have changed without a change of its size and time.
         What::Keys(_) => {
@@ -133,7 +137,7 @@ mod tests {
             [What::Everything, What::Mirror, What::Keys(vec!["a".to_owned()])].map(|what| said(&order(what), None));
         assert!(everything.starts_with("copy ") && mirror.starts_with("sync ") && keys.starts_with("copy "));
         assert!(keys.contains("--ignore-times") && !everything.contains("--ignore-times"));
-        assert!([everything, mirror, keys].iter().all(|said| !said.contains("--retries")));
+        assert!([everything, mirror, keys].iter().all(|said| said.contains("--retries 3 --low-level-retries 3")));
         assert!(
             said(&CopyOrder { once: true, ..order(What::Mirror) }, None).contains("--retries 1 --low-level-retries 1")
         );

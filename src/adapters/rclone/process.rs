@@ -131,3 +131,64 @@ pub(super) async fn feed(mut input: ChildStdin, keys: &[&str]) {
         text.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::processes::birth;
+
+    fn call(marker: &std::path::Path) -> Call {
+        let script = format!("echo ran > {}; exec sleep 600", marker.display());
+        Call { program: "/bin/sh".into(), arguments: vec!["-c".to_owned(), script], environment: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn what_was_never_let_go_never_runs() {
+        let directory = tempfile::tempdir().unwrap();
+        let (marker, records) = (directory.path().join("ran"), Records::at(directory.path().join("copiers")));
+        let mut running = Running::start(&Spawner::default(), &records, call(&marker)).await.unwrap();
+        // As when we are killed in this moment, and the kernel closes the pipe.
+        drop(running.talk().unwrap());
+        assert!(!running.ended().await.unwrap().success());
+        assert!(!marker.exists());
+    }
+
+    /// As when we are killed: no destructor ends the process, only the kernel does, and the record stays.
+    #[tokio::test]
+    async fn f45_the_kernel_ends_it_when_the_thread_that_started_it_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (marker, records) = (directory.path().join("ran"), Records::at(directory.path().join("copiers")));
+        let spawner = Spawner::default();
+        let mut running = Running::start(&spawner, &records, call(&marker)).await.unwrap();
+        let (input, _output) = running.talk().unwrap();
+        feed(input, &[]).await;
+        let pid = running.child.id().unwrap();
+        while !marker.exists() {
+            tokio::task::yield_now().await;
+        }
+        assert!(birth(pid).is_some());
+        drop(spawner);
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&running.child.wait().await.unwrap()), Some(9));
+        assert_eq!(std::fs::read_dir(directory.path().join("copiers")).unwrap().count(), 1);
+        assert_eq!(records.end_all().await.unwrap(), 0);
+        assert_eq!(std::fs::read_dir(directory.path().join("copiers")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_want_to_end_is_killed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (marker, records) = (directory.path().join("ran"), Records::at(directory.path().join("copiers")));
+        let spawner = Spawner::default();
+        let script = format!("trap '' TERM; echo ran > {}; while :; do sleep 600; done", marker.display());
+        let call = Call { arguments: vec!["-c".to_owned(), script], ..call(&marker) };
+        let mut running = Running::start(&spawner, &records, call).await.unwrap();
+        let (input, _output) = running.talk().unwrap();
+        feed(input, &[]).await;
+        let pid = running.child.id().unwrap();
+        while !marker.exists() {
+            tokio::task::yield_now().await;
+        }
+        running.end().await.unwrap();
+        assert_eq!(birth(pid), None);
+    }
+}

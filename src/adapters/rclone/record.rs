@@ -70,7 +70,11 @@ impl Records {
                 end(pid, born).await?;
                 ended += 1;
             }
-            fs::remove_file(&path)?;
+            match fs::remove_file(&path) {
+                // Whoever started it has waited for it at the same moment.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
         Ok(ended)
     }
