@@ -11,6 +11,7 @@ mod demo;
 mod env_file;
 mod failover;
 mod hosts;
+mod moves;
 mod node_files;
 mod refusals;
 mod routing;
