@@ -12,6 +12,7 @@ mod env_file;
 mod failover;
 mod hosts;
 mod migration;
+mod moves;
 mod node_files;
 mod refusals;
 mod routing;

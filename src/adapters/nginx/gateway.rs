@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::command::{Build, NginxCommand, words_of};
 use super::intent::Moves;
@@ -15,7 +14,7 @@ use super::main_conf::MainConf;
 use super::render::{Dialect, Renderer};
 use super::stage::{Candidate, Unsynced, prove_pools, tail};
 use super::tree::Tree;
-use super::workers::{self, Process};
+use super::workers::{self, Process, Proof};
 use super::write::{temporary, write_new};
 use super::{disk, snippet, tree};
 use crate::domain::audit::NginxAnswer;
@@ -59,13 +58,6 @@ enum Question {
     Swap,
 }
 
-/// What a reload of ours proved, kept beside the files so that a restart of ours does not lose it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Proof {
-    master: Process,
-    files: HashMap<String, String>,
-}
-
 impl NginxGateway {
     /// The gateway of a real nginx.
     ///
@@ -97,10 +89,8 @@ impl NginxGateway {
     /// nginx could not be told of this directory.
     pub fn with_gate_dir(mut self, dir: &Path) -> Result<Self, GatewayError> {
         let renderer = Renderer::new().with_gate_dir(dir).map_err(GatewayError::Fault)?;
-        match Arc::get_mut(&mut self.shared) {
-            Some(shared) => shared.renderer = renderer,
-            None => return Err(GatewayError::Fault("the gateway is in use already".to_owned())),
-        }
+        let in_use = || GatewayError::Fault("the gateway is in use already".to_owned());
+        Arc::get_mut(&mut self.shared).ok_or_else(in_use)?.renderer = renderer;
         Ok(self)
     }
 

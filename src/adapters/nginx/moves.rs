@@ -92,6 +92,11 @@ pub fn copied_switched(server: &Server, dir: &str) -> Option<String> {
     gated.then(|| format!("{dir}/$nanio_v{}_copied.switched", server.id))
 }
 
+/// Finds the first upload that a request names.
+pub fn upload_pattern(server: &Server) -> String {
+    format!(r"~^[^?]*\?(?:.*?&)?{}=(?<nanio_v{}_u>[^&]*)", spelled("uploadId"), server.id)
+}
+
 /// What the templates ask of a move.
 pub fn values(server: &Server, one: &Move, dir: &str) -> Value {
     let token = &one.gate.token;

@@ -240,6 +240,7 @@ fn server_values(server: &Server, said: &[Arc<Said>], gate_dir: &str, dialect: D
         style => if base.is_some() { "host" } else { "path" },
         most_held => moves::MOST_HELD,
         moves => server.moves.iter().map(|one| moves::values(server, one, gate_dir)).collect::<Vec<_>>(),
+        upload_pattern => moves::upload_pattern(server),
         copied_switched => moves::copied_switched(server, gate_dir),
     }
 }

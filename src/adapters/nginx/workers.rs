@@ -1,5 +1,6 @@
 //! nginx's processes, read from `/proc`: the only proof that a reload was applied.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -10,6 +11,15 @@ pub struct Process {
     pub pid: u32,
     /// When it was started, in clock ticks since the machine was (proc(5), `starttime`).
     pub started: u64,
+}
+
+/// What a reload of ours proved, kept beside the files so that a restart of ours does not lose it.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Proof {
+    /// Who was told.
+    pub master: Process,
+    /// The hashes of the files that it runs, by path.
+    pub files: HashMap<String, String>,
 }
 
 /// The master process that a pid file names, if it runs and is an nginx.
