@@ -202,7 +202,7 @@ mod tests {
         let end = part(&path, &token(), 0).unwrap().end;
         file.set_len(0).unwrap();
         assert!(matches!(part(&path, &token(), end), Err(GateError::Void(_))));
-        file.write_all(&vec![b'\n'; 100]).unwrap();
+        file.write_all(&[b'\n'; 100]).unwrap();
         assert!(!is_whole(&path, &token()).unwrap());
     }
 }
