@@ -13,11 +13,14 @@ use tokio::task::JoinHandle;
 
 use crate::adapters::background::{Background, First, Rhythm};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::fake::gate::FakeGate;
 use crate::adapters::fernet::FernetCipher;
+use crate::adapters::gate::{GateDirectory, GateOptions, GateServer};
 use crate::adapters::http::{self, HttpOptions};
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
+use crate::adapters::nginx::running::RunningNginx;
 use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::s3::{NoClient, NodeStorage};
@@ -35,6 +38,7 @@ use crate::domain::services::{Ports, ServiceError, Services};
 use crate::fault::point;
 use crate::ports::backup::{Backup, Means};
 use crate::ports::clock::Clock;
+use crate::ports::gate::{Gate, GateError};
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::store::Store;
 
@@ -54,6 +58,9 @@ pub enum StartError {
     /// The managed directory cannot be used.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// Nobody could answer nginx about held writes.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// The global S3 keys cannot be used.
     #[error("{variable}: {invalid}")]
     Keys {
@@ -133,8 +140,9 @@ pub async fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let address = settings.listen_address();
-    let Running { services, changes, store, clock, lock: _lock } =
+    let Running { services, changes, store, clock, gate, lock: _lock } =
         start(&settings, &format!("serves {address}")).await?;
+    let _gate = gate.serve()?;
     let listener = TcpListener::bind(&address).into_acceptor().await;
     let listener = listener.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
@@ -185,12 +193,15 @@ struct Running {
     changes: JoinHandle<()>,
     store: Store,
     clock: Arc<dyn Clock>,
+    gate: GateChoice,
     lock: ProcessLock,
 }
 
 /// Takes the lock, opens what the settings name, and makes good what a crash interrupted.
 async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError> {
     let lock = ProcessLock::take(&settings.db_path, purpose, SystemClock.now())?;
+    // Before anything else: nobody is there to decide about held writes, and every moment of it costs clients.
+    release_held(&settings.migration_gate_dir);
     start_locked(settings, lock).await
 }
 
@@ -202,7 +213,8 @@ async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running,
     point("start.database");
     let gateway = gateway(settings).await?;
     point("start.gateway");
-    let ports = ports(settings, store.clone(), gateway)?;
+    let gate = gate(settings).await?;
+    let ports = ports(settings, store.clone(), gateway, gate.port())?;
     let (services, changes) = Services::new(ports);
     match services.settings.recover().await.map_err(StartError::Recovery)? {
         Recovery::Clean => {}
@@ -225,14 +237,20 @@ async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running,
         // The gateway does not wait for the place of the copies.
         tracing::warn!(%error, "backups of the database cannot be made as things are");
     }
-    Ok(Running { services: Arc::new(services), changes: tokio::spawn(changes.run()), store, clock, lock })
+    Ok(Running { services: Arc::new(services), changes: tokio::spawn(changes.run()), store, clock, gate, lock })
 }
 
 /// The adapters that the settings ask for, around a database and a gateway.
-fn ports(settings: &Settings, store: Store, gateway: Arc<dyn Gateway>) -> Result<Ports, StartError> {
+fn ports(
+    settings: &Settings,
+    store: Store,
+    gateway: Arc<dyn Gateway>,
+    gate: Arc<dyn Gate>,
+) -> Result<Ports, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Ok(Ports {
         gateway,
+        gate,
         storage: Arc::new(NodeStorage::new(settings.s3_request_timeout)?),
         migrations: Arc::new(MigrationDirectory::beside(&settings.db_path)),
         node_files: Arc::new(NodeTemplates::new()),
@@ -347,13 +365,69 @@ async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> 
     if settings.dev {
         return Ok(Arc::new(NginxGateway::dry_run(root, allow_raw)?));
     }
+    Ok(Arc::new(NginxGateway::real(root, nginx_command(settings), allow_raw).await?))
+}
+
+fn nginx_command(settings: &Settings) -> NginxCommand {
     let sudo = match settings.nginx_sudo {
         NginxSudo::Auto => Sudo::Auto,
         NginxSudo::Always => Sudo::Always,
         NginxSudo::Never => Sudo::Never,
     };
-    let command = NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo);
-    Ok(Arc::new(NginxGateway::real(root, command, allow_raw).await?))
+    NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo)
+}
+
+/// The gate of the nginx that there is, if there is one.
+enum GateChoice {
+    Directory(Arc<GateDirectory>),
+    DryRun(Arc<FakeGate>),
+}
+
+impl GateChoice {
+    fn port(&self) -> Arc<dyn Gate> {
+        match self {
+            Self::Directory(gate) => gate.clone(),
+            Self::DryRun(gate) => gate.clone(),
+        }
+    }
+
+    /// Answers nginx for as long as what is given back lives.
+    fn serve(&self) -> Result<Option<GateServer>, StartError> {
+        match self {
+            Self::Directory(gate) => Ok(Some(gate.serve()?)),
+            Self::DryRun(_) => Ok(None),
+        }
+    }
+}
+
+async fn gate(settings: &Settings) -> Result<GateChoice, GatewayError> {
+    if settings.dev {
+        return Ok(GateChoice::DryRun(Arc::default()));
+    }
+    let nginx = RunningNginx::new(&settings.nginx_config_dir, nginx_command(settings)).await?;
+    let options = GateOptions {
+        fleeting: settings.migration_gate_volatile,
+        ..GateOptions::at(settings.migration_gate_dir.clone())
+    };
+    Ok(GateChoice::Directory(Arc::new(GateDirectory::new(options, nginx))))
+}
+
+/// Gives held writes back to the source. A start does not fail for it: nginx holds what it cannot be told of.
+fn release_held(directory: &Path) {
+    match crate::adapters::gate::release(directory) {
+        Ok(tokens) if tokens.is_empty() => {}
+        Ok(tokens) => tracing::warn!(count = tokens.len(), "writes that were held were given back to the source"),
+        Err(error) => tracing::error!(%error, "writes that are held could not be given back to the source"),
+    }
+}
+
+/// As `serve` does at its start, for a command: the tokens whose writes were held.
+///
+/// # Errors
+/// Writes of a token are still held.
+pub fn release(settings: &Settings) -> Result<Vec<String>, GateError> {
+    let tokens = crate::adapters::gate::release(&settings.migration_gate_dir)?;
+    Ok(tokens.iter().map(|token| token.as_str().to_owned()).collect())
 }
 
 /// The settings of the program itself, as it was started.

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod fake;
 pub mod fernet;
 pub mod fields;
+pub mod gate;
 pub mod http;
 pub mod logging;
 pub mod migration_files;

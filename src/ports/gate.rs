@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::domain::bucket::BucketName;
 use crate::domain::migration::token::{Token, TokenState};
 use crate::domain::pool::PoolName;
 use crate::domain::site::Site;
@@ -50,11 +51,21 @@ pub trait Gate: Send + Sync {
     async fn journal(&self, token: &Token, from: u64) -> Result<JournalPart, GateError>;
 
     /// Proves that nothing can be missing in the journal: it is the file that nginx opened, as long as it was, with
-    /// room left, on a machine that was not restarted, and nginx reported no failed write to it.
+    /// room left, on a machine that was not restarted, and nginx reported no failed write to it, since it was made or
+    /// last [renewed](Gate::renew).
     ///
     /// # Errors
-    /// [`GateError::Void`]: what nginx wrote cannot be trusted; everything must be compared again.
+    /// [`GateError::Void`]: what nginx wrote cannot be trusted; everything must be compared again. It stays so, a
+    /// restart of ours included, until the journal is renewed.
     async fn sound(&self, token: &Token) -> Result<(), GateError>;
+
+    /// After [`GateError::Void`], to be called before everything is compared again: what was wrong up to now is
+    /// covered by that comparison. Waits until nginx, which tells of a failed write once a minute only, would tell of
+    /// the next one.
+    ///
+    /// # Errors
+    /// [`GateError::Void`]: it is not the file any more that nginx opened. Nothing mends that.
+    async fn renew(&self, token: &Token) -> Result<(), GateError>;
 
     /// nginx's workers, those included that only finish what they have.
     ///
@@ -62,17 +73,21 @@ pub trait Gate: Send + Sync {
     /// They cannot be told: no master, more than one, or one that is being replaced.
     async fn workers(&self) -> Result<Vec<Worker>, GateError>;
 
-    /// Sends an unsigned `PUT` without a body to `path` through a listener of this machine; gives the status.
+    /// Sends an unsigned `PUT` without a body to `path`, which names the bucket first, through a listener of this
+    /// machine; gives the status. A listener with a wildcard name gets the bucket where it looks for it: in the host.
     async fn knock(&self, listener: &Listener, path: &str) -> Result<u16, GateError>;
 
     /// What happens to writes that come to the gate, and to those that wait there already. Without a word, as after
-    /// [`forget`](Gate::forget), they wait for one, and are told to come again when it takes too long.
+    /// [`forget`](Gate::forget), they wait for one, and are told to come again when it takes too long. Who freezes
+    /// says [`Admission::Hold`] first.
     fn admit(&self, token: &Token, admission: Admission);
 
     /// Nothing is decided for this token any more.
     fn forget(&self, token: &Token);
 
-    /// The requests of this token that have come to the gate since it was made, by nginx's request id.
+    /// The requests of this token that wait at the gate, and the canaries that have come to it, by nginx's request id.
+    /// None of them has been let through, whatever the journal says of its start; one that is let through is not among
+    /// them any more.
     fn arrived(&self, token: &Token) -> HashSet<String>;
 }
 
@@ -89,6 +104,8 @@ pub enum Admission {
 
 /// Where writes go after the commit.
 pub struct Destination {
+    /// What was moved.
+    pub bucket: BucketName,
     /// The pool that serves the bucket now.
     pub pool: PoolName,
     /// The pool that served it.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
 use nanio_orchestrator::adapters::fake::backup::FakeBackup;
+use nanio_orchestrator::adapters::fake::gate::FakeGate;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::service_manager::FakeManager;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
@@ -190,6 +191,7 @@ impl World {
         let ports = Ports {
             store: store.clone(),
             gateway: gateway.clone(),
+            gate: Arc::new(FakeGate::default()),
             storage: buckets.clone(),
             migrations: Arc::new(MigrationDirectory::beside(&home.path().join("data/orchestrator.db"))),
             node_files: Arc::new(NodeTemplates::new()),

@@ -16,7 +16,7 @@ const REFUSED: [(&str, &str); 2] = [
 ];
 
 /// Settings of parts that are not in this version yet: checked, and without effect.
-const UNUSED: [&str; 17] = [
+const UNUSED: [&str; 16] = [
     "bucket_sync_interval",
     "s3_request_timeout",
     "rclone_path",
@@ -25,7 +25,6 @@ const UNUSED: [&str; 17] = [
     "migration_checkers",
     "migration_transfers",
     "migration_max_copy_passes",
-    "migration_gate_dir",
     "migration_hold_target_ms",
     "migration_max_hold",
     "migration_drain_timeout",

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod content;
 pub mod disk;
+pub mod family;
 pub mod gateway;
 pub mod intent;
 pub mod main_conf;
@@ -14,6 +15,7 @@ pub mod proof;
 pub mod remains;
 pub mod render;
 pub mod routing;
+pub mod running;
 pub mod sidecar;
 pub mod snippet;
 pub mod stage;

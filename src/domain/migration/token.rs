@@ -52,6 +52,17 @@ pub enum TokenState {
     Missing,
 }
 
+/// What the key of a canary begins with, behind the last `/`: an unsigned write that shows that journal and gate are in
+/// its way. The gate answers it with 403, as the storage does.
+pub const CANARY: &str = ".nanio-canary-";
+
+/// Whether a request, by its URI as it was sent, is a canary.
+#[must_use]
+pub fn is_canary(uri: &str) -> bool {
+    let path = uri.split('?').next().unwrap_or_default();
+    path.rsplit('/').next().is_some_and(|last| last.starts_with(CANARY))
+}
+
 /// What nginx has of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -32,6 +32,7 @@ use crate::domain::vhost::Snippet;
 use crate::ports::backup::Backup;
 use crate::ports::cipher::CipherError;
 use crate::ports::clock::Clock;
+use crate::ports::gate::Gate;
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
 use crate::ports::node_files::NodeFiles;
@@ -128,6 +129,8 @@ pub struct Ports {
     pub store: Store,
     /// nginx and its files.
     pub gateway: Arc<dyn Gateway>,
+    /// Token, journal, gate and workers of a bucket that is moved.
+    pub gate: Arc<dyn Gate>,
     /// Storage nodes.
     pub storage: Arc<dyn ObjectStorage>,
     /// The records of migrations.
@@ -184,7 +187,8 @@ impl Services {
     /// The use cases over these adapters, and the loop that must run for changes to happen.
     #[must_use]
     pub fn new(ports: Ports) -> (Self, PublishLoop) {
-        let Ports { store, gateway, storage, migrations, node_files, backup, settings, keyring, clock } = ports;
+        let Ports { store, gateway, gate: _, storage, migrations, node_files, backup, settings, keyring, clock } =
+            ports;
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, keyring, publisher };
         let config = Config::new(context.clone(), clock.clone());
