@@ -1,5 +1,7 @@
 //! What a bucket holds.
 
+use std::collections::BTreeMap;
+
 /// Whether a bucket holds anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occupancy {
@@ -18,37 +20,38 @@ pub struct Object {
     pub key: String,
     /// Its bytes.
     pub size: u64,
-    /// Its ETag.
+    /// Its entity tag, without quotes; `None` if the storage does not tell.
     pub etag: Option<String>,
 }
 
-/// SHIM
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FolderPage {
-    /// x
-    pub objects: Vec<Object>,
-    /// x
-    pub folders: Vec<String>,
-    /// x
-    pub next: Option<String>,
-}
-/// SHIM
+/// What is known of an object beside its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectHead {
-    /// x
+    /// Its bytes.
     pub size: u64,
-    /// x
+    /// Its entity tag, without quotes.
     pub etag: Option<String>,
-    /// x
+    /// `Content-Type`.
     pub content_type: Option<String>,
-    /// x
+    /// `Cache-Control`.
     pub cache_control: Option<String>,
-    /// x
+    /// `Content-Disposition`.
     pub content_disposition: Option<String>,
-    /// x
+    /// `Content-Encoding`.
     pub content_encoding: Option<String>,
-    /// x
-    pub metadata: std::collections::BTreeMap<String, String>,
+    /// What its owner wrote beside it (`x-amz-meta-…`), by the name in lower case without that prefix.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A part of what is directly in a folder: under a prefix, up to the next `/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FolderPage {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// The folders, by their whole prefix, which ends in `/`.
+    pub folders: Vec<String>,
+    /// Where the next page begins, in the storage's own words; `None` after the last one.
+    pub next: Option<String>,
 }
 
 /// A part of a bucket's objects, by key.

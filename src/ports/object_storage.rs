@@ -6,9 +6,10 @@
 use async_trait::async_trait;
 
 use crate::domain::bucket::BucketName;
-use crate::domain::object::{Count, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
+use crate::domain::object::{Count, FolderPage, ObjectHead, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::Site;
+use crate::domain::time::Timestamp;
 
 /// How many objects or uploads a page holds at most, and how many are deleted at a time.
 pub const PAGE: usize = 1000;
@@ -43,6 +44,36 @@ pub trait ObjectStorage: Send + Sync {
         limit: usize,
     ) -> Result<ObjectPage, StorageError>;
 
+    /// At most `limit` (up to [`PAGE`]) objects and folders directly under `prefix`, from the
+    /// [`next`](FolderPage::next) of an earlier page on. Keys are what they are, whatever stands in them.
+    async fn folder(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<FolderPage, StorageError>;
+
+    /// What is known of an object; `None` if the storage says in its own words that it is not there.
+    async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError>;
+
+    /// Makes an object without bytes, of a key that ends in `/`, with what else `head` says. It is sent to another
+    /// place only if nothing of it has reached the one before.
+    async fn put_marker(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        key: &str,
+        head: &ObjectHead,
+    ) -> Result<(), StorageError>;
+
+    /// Ends an upload without an object. One that is not there is as good.
+    async fn abort_upload(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError>;
+
+    /// What time it is at the first place that answers, to the second.
+    async fn time(&self, site: &Site) -> Result<Timestamp, StorageError>;
+
     /// Uploads under way whose keys begin with `prefix`, behind the [`next`](UploadPage::next) of an earlier page.
     async fn uploads(
         &self,
@@ -56,45 +87,6 @@ pub trait ObjectStorage: Send + Sync {
     /// another place only if nothing of it has reached the one before: a deletion that comes late would delete what was
     /// written since.
     async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError>;
-
-    /// SHIM
-    async fn folder(
-        &self,
-        _site: &Site,
-        _bucket: &BucketName,
-        _prefix: &str,
-        _from: Option<&str>,
-        _limit: usize,
-    ) -> Result<crate::domain::object::FolderPage, StorageError> {
-        Err(StorageError::NoMember)
-    }
-    /// SHIM
-    async fn head(
-        &self,
-        _site: &Site,
-        _bucket: &BucketName,
-        _key: &str,
-    ) -> Result<Option<crate::domain::object::ObjectHead>, StorageError> {
-        Err(StorageError::NoMember)
-    }
-    /// SHIM
-    async fn put_marker(
-        &self,
-        _site: &Site,
-        _bucket: &BucketName,
-        _key: &str,
-        _head: &crate::domain::object::ObjectHead,
-    ) -> Result<(), StorageError> {
-        Err(StorageError::NoMember)
-    }
-    /// SHIM
-    async fn clock_skew(
-        &self,
-        _site: &Site,
-        _now: crate::domain::time::Timestamp,
-    ) -> Result<Option<i64>, StorageError> {
-        Err(StorageError::NoMember)
-    }
 
     /// Whether members take connections and, if they are asked over TCP, answer in HTTP. Several are asked at the same
     /// time; `tell` is called for each as soon as it is known.

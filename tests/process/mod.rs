@@ -6,6 +6,7 @@ mod config;
 mod copiers;
 mod place;
 mod rebuild_db;
+mod release;
 mod restore;
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};

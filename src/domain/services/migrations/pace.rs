@@ -5,7 +5,6 @@ use std::time::Duration;
 /// What passes took so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pace {
-    passes: u32,
     shortest: Option<Duration>,
     last: Option<(usize, Duration)>,
     smallest: Option<usize>,
@@ -25,14 +24,8 @@ pub(super) enum Verdict {
 }
 
 impl Pace {
-    /// How many passes there were.
-    pub(super) fn passes(&self) -> u32 {
-        self.passes
-    }
-
     /// A pass over `keys` took `time`, and left `backlog` to do.
     pub(super) fn note(&mut self, keys: usize, time: Duration, backlog: usize) {
-        self.passes += 1;
         self.shortest = Some(self.shortest.map_or(time, |shortest| shortest.min(time)));
         self.last = Some((keys, time));
         if self.smallest.is_none_or(|smallest| backlog < smallest) {

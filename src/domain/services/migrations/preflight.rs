@@ -19,7 +19,7 @@ use crate::domain::route::is_plain_bucket;
 use crate::domain::services::ServiceError;
 use crate::domain::site::Site;
 use crate::domain::vhost::Vhost;
-use crate::ports::object_storage::{PAGE, StorageError};
+use crate::ports::object_storage::PAGE;
 use crate::ports::store::Tx;
 
 /// How many pages of the source are looked through for keys that cannot be moved, before a migration is begun. All of
@@ -48,7 +48,6 @@ pub(super) struct Plan {
     pub route: RouteId,
     pub source: Pool,
     pub destination: Pool,
-    pub reach: Reach,
     /// What will not follow, in sentences.
     pub cascade_warnings: Vec<String>,
     sites: [(Vec<Address>, Option<Credential>); 2],
@@ -89,7 +88,7 @@ pub(super) fn plan(tx: &mut dyn Tx, request: &Request, own: Option<MigrationId>)
         return rejected(format!("{part} routes a part of bucket {bucket}: the bucket cannot be moved as a whole"));
     }
     let cascade_warnings = cascade_warnings(tx, &source, &destination, bucket, &reach)?;
-    Ok(Plan { vhost, route, source, destination, reach, cascade_warnings, sites })
+    Ok(Plan { vhost, route, source, destination, cascade_warnings, sites })
 }
 
 /// The vhost and the route that make the bucket one that can be moved.
@@ -336,14 +335,14 @@ impl Shared {
     async fn clock_checks(&self, sites: &[Site], names: [&str; 2]) -> Vec<Check> {
         let mut checks = Vec::new();
         for (site, name) in sites.iter().zip(names) {
-            let skew = match self.storage.clock_skew(site, self.clock.now()).await {
-                Ok(Some(skew)) => skew,
-                Ok(None) | Err(StorageError::Refused { .. }) => continue,
+            let theirs = match self.storage.time(site).await {
+                Ok(theirs) => theirs,
                 Err(error) => {
                     checks.push(check("clock", CheckOutcome::Warning, format!("pool '{name}': {error}")));
                     continue;
                 }
             };
+            let skew = theirs.unix() - self.clock.now().unix();
             if skew.abs() > 60 {
                 checks.push(check(
                     "clock",
