@@ -15,6 +15,7 @@ use crate::adapters::background::{Background, First, Rhythm};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::fernet::FernetCipher;
 use crate::adapters::http::{self, HttpOptions};
+use crate::adapters::job_runner::JobRunner;
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
@@ -140,8 +141,10 @@ pub async fn serve_until(
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
 
     let background = start_loops(&services, &settings, clock.clone());
+    let runner = JobRunner::start(services.jobs.clone());
     let app = http::app(services, http_options(&settings, clock, store));
     let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
+    runner.stop().await;
     background.stop().await;
     // The application and the loops are gone, and with them every publisher.
     last_changes(changes).await;

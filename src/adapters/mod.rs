@@ -7,6 +7,7 @@ pub mod fake;
 pub mod fernet;
 pub mod fields;
 pub mod http;
+pub mod job_runner;
 pub mod logging;
 pub mod migration_files;
 pub mod nginx;

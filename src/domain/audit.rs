@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::ids::{AuditId, EntityKind, PoolId};
+use super::bucket::BucketName;
+use super::ids::{AuditId, EntityKind, JobId, PoolId};
 use super::invalid::words;
 use super::pool::{Member, Pool};
 use super::restore::Import;
@@ -58,6 +59,12 @@ words!(
         RemoveCredentials = "remove_credentials",
         /// All S3 keys were encrypted with the present key.
         RotateSecret = "rotate_secret",
+        /// The objects of a bucket of a pool are deleted: first that it begins, then what came of it.
+        PoolBucketPurge = "pool_bucket_purge",
+        /// Likewise, those that a routed bucket left on the default pool.
+        PurgeOrphan = "purge_orphan",
+        /// A job was ended.
+        CancelJob = "cancel_job",
     }
 );
 
@@ -87,6 +94,8 @@ pub enum Snapshot {
     Credential(CredentialSnapshot),
     /// What became of all S3 keys.
     Rotation(RotationSnapshot),
+    /// A purge.
+    Purge(PurgeSnapshot),
 }
 
 /// A managed file, as the audit log names it.
@@ -202,6 +211,25 @@ pub struct RotationSnapshot {
     pub unreadable: Vec<PoolId>,
 }
 
+/// A purge as it begins, or what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PurgeSnapshot {
+    /// The job that deletes.
+    pub job_id: JobId,
+    /// The pool.
+    pub pool_id: PoolId,
+    /// The bucket.
+    pub bucket: BucketName,
+    /// How far it is, in the words of a job.
+    pub state: &'static str,
+    /// Objects deleted so far.
+    pub deleted: u64,
+    /// Objects that could not be deleted.
+    pub failed: u64,
+    /// Why it failed.
+    pub message: Option<String>,
+}
+
 /// What nginx answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NginxAnswer {
@@ -216,6 +244,8 @@ pub struct NginxAnswer {
 pub enum Subject {
     /// An entity of the gateway.
     Entity(EntityKind, i64),
+    /// A bucket of a vhost, named by the vhost's id.
+    Bucket(i64),
     /// The configuration as a whole.
     Config,
     /// The settings of the program.
@@ -228,6 +258,7 @@ impl Subject {
     pub fn columns(self) -> (&'static str, Option<i64>) {
         match self {
             Subject::Entity(kind, id) => (kind.noun(), Some(id)),
+            Subject::Bucket(vhost) => ("bucket", Some(vhost)),
             Subject::Config => ("config", None),
             Subject::Settings => ("settings", None),
         }

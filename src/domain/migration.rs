@@ -86,6 +86,8 @@ pub struct Orphan {
     pub prefix: String,
     /// Since when nobody reads them.
     pub since: Timestamp,
+    /// Since when there is nothing left of them.
+    pub purged_at: Option<Timestamp>,
 }
 
 /// The record of a migration.
@@ -134,4 +136,27 @@ pub struct Migration {
     pub updated_http_vhosts: Vec<String>,
     /// When it was asked for.
     pub created_at: Timestamp,
+}
+
+impl Migration {
+    /// Whether what a pool holds of the bucket is still needed: `Some(true)` to be read, `Some(false)` to be written.
+    ///
+    /// The end of this claim is the end of the migration. An engine that lets uploads go on at the source after the
+    /// switch must not call a migration done before the last of them has ended, or say so here.
+    #[must_use]
+    pub fn needs(&self, pool: PoolId, bucket: &BucketName) -> Option<bool> {
+        let open = !self.phase.is_final() || self.needs_adoption;
+        match *bucket == self.bucket && open {
+            true if self.source.id == pool => Some(true),
+            true if self.destination.id == pool => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether it left objects of the bucket on a pool that are there still.
+    #[must_use]
+    pub fn left_behind(&self, pool: PoolId, bucket: &BucketName) -> bool {
+        let is_there = |orphan: &Orphan| orphan.pool.id == pool && orphan.purged_at.is_none();
+        *bucket == self.bucket && self.orphan.as_ref().is_some_and(is_there)
+    }
 }

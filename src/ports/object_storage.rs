@@ -52,6 +52,9 @@ pub trait ObjectStorage: Send + Sync {
         behind: Option<&Upload>,
     ) -> Result<UploadPage, StorageError>;
 
+    /// Ends an upload, so that it never makes an object. One that is not there is ended.
+    async fn abort(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError>;
+
     /// Deletes objects, however many; those that are not there are deleted. Tells which are still there. It is sent to
     /// another place only if nothing of it has reached the one before: a deletion that comes late would delete what was
     /// written since.

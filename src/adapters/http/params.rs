@@ -12,7 +12,8 @@ use super::fields::Field;
 use super::lax;
 use super::reply::{Tag, Tagged};
 use super::schema::{Described, between, inline, like};
-use crate::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::bucket::BucketName;
+use crate::domain::ids::{JobId, MemberId, PoolId, Revision, RouteId, VhostId};
 
 const PARAMETER: &[ApiExtractorType] = &[ApiExtractorType::Parameter];
 
@@ -42,7 +43,18 @@ macro_rules! path_ids {
         })+
     };
 }
-path_ids!(PoolId = "pool_id", MemberId = "member_id", VhostId = "vhost_id", RouteId = "route_id");
+path_ids!(PoolId = "pool_id", MemberId = "member_id", VhostId = "vhost_id", RouteId = "route_id", JobId = "job_id");
+
+impl PathPart for BucketName {
+    fn schema() -> MetaSchemaRef {
+        <Self as Described>::schema()
+    }
+
+    fn read(written: &str) -> Result<Self, Vec<Fault>> {
+        let invalid = |invalid| vec![Fault::of(&invalid, &Value::from(written)).under("bucket")];
+        Self::parse(written).map_err(invalid)
+    }
+}
 
 /// A value in the path. (poem-openapi's macro knows a path parameter by this type's name.)
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +190,7 @@ query_numbers! {
     PerPage = 1..=200;
     /// How many entries of a list are asked for at most.
     Limit = 1..=1000;
+
 }
 
 fn header_text(request: &Request, name: HeaderName) -> Option<String> {

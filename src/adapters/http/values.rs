@@ -7,6 +7,7 @@ use super::fault::{Fault, Step};
 use super::fields::{Field, Fields};
 use super::lax;
 use super::schema::{Described, between, inline, object};
+use crate::domain::bucket::BucketName;
 use crate::domain::credential::{AccessKey, Endpoint, Region, SecretKey};
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
@@ -44,6 +45,7 @@ texts! {
     ServerName: 1..=253, r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$";
     PemPath: 1..=4095, r"^/[^$\x00-\x1f\x7f]*$";
     IpRange: 2..=49, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
+    BucketName: 1..=255, "^[A-Za-z0-9._@-]+$";
     PathPrefix: 2..=1100, "^/[A-Za-z0-9._/@-]+$";
     KeyPrefix: 1..=1100, "^[A-Za-z0-9._/@-]+$";
     DataDir: 2..=4095, r"^/[^$\x00-\x1f\x7f]+$";

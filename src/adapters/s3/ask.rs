@@ -130,7 +130,7 @@ async fn ask_one<T>(
         Ok(answer) => answer,
         Err(outcome) => return outcome,
     };
-    if status == StatusCode::OK {
+    if matches!(status, StatusCode::OK | StatusCode::NO_CONTENT) {
         return match read(&body) {
             Ok(answer) => Outcome::Answer(answer),
             Err(odd) => Outcome::Fault(odd.to_owned()),

@@ -17,6 +17,7 @@ use md5::{Digest as _, Md5};
 use reqwest::{Client, Method};
 use tokio::time::Instant;
 
+use crate::adapters::sigv4::encode;
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Region;
 use crate::domain::object::{ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
@@ -186,6 +187,17 @@ impl ObjectStorage for NodeStorage {
         // Not every server keeps the order.
         page.uploads.sort();
         Ok(page)
+    }
+
+    async fn abort(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError> {
+        let about = Question::about(Some(bucket), vec![("uploadId", upload.id.clone())]);
+        // A late one ends an upload that was to be ended, and no other: each has its own identity.
+        let question =
+            Question { method: Method::DELETE, path: format!("{}/{}", about.path, encode(&upload.key, "/")), ..about };
+        match ask(&self.client, site, &question, |_| Ok(())).await {
+            Err(error) if error.is("NoSuchUpload") => Ok(()),
+            outcome => outcome,
+        }
     }
 
     async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError> {

@@ -47,6 +47,7 @@ struct MigrationRow {
     swept_http_vhosts_json: String,
     updated_http_vhosts_json: String,
     created_at: NaiveDateTime,
+    purged_at: Option<NaiveDateTime>,
 }
 
 impl MigrationRow {
@@ -81,6 +82,7 @@ impl MigrationRow {
             swept_http_vhosts_json: to_json(TABLE, id, &migration.swept_http_vhosts)?,
             updated_http_vhosts_json: to_json(TABLE, id, &migration.updated_http_vhosts)?,
             created_at: migration.created_at.naive(),
+            purged_at: orphan.and_then(|orphan| orphan.purged_at).map(Timestamp::naive),
         })
     }
 
@@ -91,6 +93,7 @@ impl MigrationRow {
                 pool: Named { id: PoolId(id), name: self.orphaned_source_pool_name.unwrap_or_default() },
                 prefix: self.orphaned_source_prefix.unwrap_or_default(),
                 since: Timestamp::of_naive(since),
+                purged_at: self.purged_at.map(Timestamp::of_naive),
             }),
             _ => None,
         };

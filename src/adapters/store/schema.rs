@@ -163,6 +163,26 @@ diesel::table! {
         swept_http_vhosts_json -> Text,
         updated_http_vhosts_json -> Text,
         created_at -> Timestamp,
+        purged_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        kind -> Text,
+        task_json -> Text,
+        state -> Text,
+        actor -> Text,
+        done -> BigInt,
+        total -> Nullable<BigInt>,
+        failed -> BigInt,
+        errors_json -> Text,
+        message -> Nullable<Text>,
+        created_at -> Timestamp,
+        started_at -> Nullable<Timestamp>,
+        finished_at -> Nullable<Timestamp>,
     }
 }
 

@@ -18,6 +18,7 @@ use super::ServiceError;
 use super::files;
 use super::files::Desired;
 use super::known::{KnownServers, RouteCounts};
+use super::serving;
 use super::touched::Touched;
 use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Snapshot, Subject};
 use crate::domain::gateway::FileName;
@@ -378,6 +379,7 @@ impl PublishLoop {
             if !kept.contains(&true) {
                 return Err(Planned::Nothing);
             }
+            serving::refuse_purged(tx)?;
             let Desired { files, counts } = {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 files::desired(tx, gateway.as_ref(), &touched, &mut known)?
