@@ -3,12 +3,17 @@
 //! A record keeps the names of what it is about beside their ids: it stays true, and readable, after a pool or a
 //! vhost is gone, and a rebuild resolves the names, never the ids of another life.
 
+pub mod log;
+pub mod token;
+pub mod work;
+
 use serde::Serialize;
 
 use super::bucket::BucketName;
 use super::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
 use super::invalid::{Invalid, words};
 use super::time::Timestamp;
+use work::{Comparison, Work};
 
 words!(
     /// What becomes of objects that only the destination has.
@@ -136,16 +141,21 @@ pub struct Migration {
     pub updated_http_vhosts: Vec<String>,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// What the engine keeps of it.
+    pub work: Work,
 }
 
 impl Migration {
     /// Whether what a pool holds of the bucket is still needed: `Some(true)` to be read, `Some(false)` to be written.
     ///
-    /// The end of this claim is the end of the migration. An engine that lets uploads go on at the source after the
-    /// switch must not call a migration done before the last of them has ended, or say so here.
+    /// It is until nginx has nothing of the migration any more: that goes with the last upload on the source, and the
+    /// phase may say `done` before. And as long as both sides are compared.
     #[must_use]
     pub fn needs(&self, pool: PoolId, bucket: &BucketName) -> Option<bool> {
-        let open = !self.phase.is_final() || self.needs_adoption;
+        let open = !self.phase.is_final()
+            || self.needs_adoption
+            || self.work.gate.is_some()
+            || self.work.audit == Some(Comparison::Pending);
         match *bucket == self.bucket && open {
             true if self.source.id == pool => Some(true),
             true if self.destination.id == pool => Some(false),

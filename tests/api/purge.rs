@@ -3,6 +3,7 @@
 use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::ids::{MigrationId, PoolId, Revision, VhostId};
+use nanio_orchestrator::domain::migration::work::Work;
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::time::Timestamp;
@@ -223,6 +224,7 @@ async fn an_orphan_that_is_purged_is_one_no_more_and_its_record_says_so_on_disk_
         swept_http_vhosts: Vec::new(),
         updated_http_vhosts: Vec::new(),
         created_at: Timestamp::UNKNOWN,
+        work: Work::default(),
     };
     let rows = [done(1, "photos", old), done(2, "music", old), done(3, "photos", new)];
     world.store.write(move |tx| rows.into_iter().try_for_each(|row| tx.save_migration(row).map(drop))).await.unwrap();

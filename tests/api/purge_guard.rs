@@ -2,6 +2,8 @@
 
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::ids::{MigrationId, PoolId, Revision, VhostId};
+use nanio_orchestrator::domain::migration::token::{GateStage, MigrationGate, Token};
+use nanio_orchestrator::domain::migration::work::{Comparison, Work};
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Phase};
 use nanio_orchestrator::domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -67,6 +69,7 @@ impl Scene {
             swept_http_vhosts: Vec::new(),
             updated_http_vhosts: Vec::new(),
             created_at: Timestamp::UNKNOWN,
+            work: Work::default(),
         };
         change(&mut migration);
         self.world.store.write(move |tx| tx.save_migration(migration)).await.unwrap();
@@ -129,6 +132,21 @@ async fn f03_what_a_migration_reads_or_writes_is_not_purged_until_it_has_ended()
     let scene = Scene::set().await;
     scene.migration(|migration| std::mem::swap(&mut migration.source, &mut migration.destination)).await;
     scene.served_by("migration 1, which writes it there").await;
+    // Switched, but uploads that began on the source still go there.
+    let scene = Scene::set().await;
+    let gate = MigrationGate {
+        token: Token::parse("0123456789abcdef0123456789abcdef").unwrap(),
+        stage: GateStage::Settled,
+        source_uploads: vec!["an upload".to_owned()],
+    };
+    scene.migration(|migration| (migration.phase, migration.work.gate) = (Phase::Done, Some(gate))).await;
+    scene.served_by("migration 1, which reads it there").await;
+    // Both sides are still being compared.
+    let scene = Scene::set().await;
+    scene
+        .migration(|migration| (migration.phase, migration.work.audit) = (Phase::Done, Some(Comparison::Pending)))
+        .await;
+    scene.served_by("migration 1, which reads it there").await;
     // A split that 0.4.x has left in nginx, with whatever came of its migration.
     let scene = Scene::set().await;
     scene.migration(|migration| (migration.phase, migration.needs_adoption) = (Phase::Error, true)).await;

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::credential::{Endpoint, Region};
-use nanio_orchestrator::domain::object::{Count, Occupancy};
+use nanio_orchestrator::domain::object::{Count, Occupancy, Upload};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::site::Site;
 use nanio_orchestrator::ports::object_storage::StorageError;
@@ -34,6 +34,7 @@ async fn refusals(rig: &Rig, site: &Site) -> Vec<StorageError> {
         storage.create_bucket(site, &bucket).await.unwrap_err(),
         storage.objects(site, &bucket, "", None, 10).await.unwrap_err(),
         storage.uploads(site, &bucket, "", None).await.unwrap_err(),
+        storage.abort(site, &bucket, &Upload { key: "key".to_owned(), id: "1".to_owned() }).await.unwrap_err(),
         storage.delete(site, &bucket, &["key".to_owned()]).await.unwrap_err(),
         storage.count(site, &bucket, "", 10).await.unwrap_err(),
     ]
@@ -119,6 +120,15 @@ async fn uploads_under_way_are_listed(rig: &Rig) {
     let page = rig.storage.uploads(&rig.sound(), &named("busy"), "up/", None).await.unwrap();
     assert_eq!(page.uploads.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["up/a"]);
     assert_eq!(rig.storage.uploads(&rig.sound(), &named("full"), "", None).await.unwrap().uploads, []);
+}
+
+async fn an_upload_that_is_aborted_is_gone_and_may_have_been(rig: &Rig) {
+    let uploads = async || rig.storage.uploads(&rig.sound(), &named("busy"), "", None).await.unwrap().uploads;
+    let both = uploads().await;
+    for _ in 0..2 {
+        rig.storage.abort(&rig.sound(), &named("busy"), &both[0]).await.unwrap();
+        assert_eq!(uploads().await, both[1..]);
+    }
 }
 
 async fn deleted_objects_are_gone_and_the_others_stay(rig: &Rig) {
@@ -229,6 +239,7 @@ kept_by!(memory, nanio: [
     objects_and_bytes_are_counted_up_to_a_bound,
     what_is_in_a_bucket_that_is_not_there_is_no_answer,
     uploads_under_way_are_listed,
+    an_upload_that_is_aborted_is_gone_and_may_have_been,
     deleted_objects_are_gone_and_the_others_stay,
     a_node_that_does_not_know_the_keys_says_so_and_nobody_else_is_asked,
     a_pool_without_members_tells_nothing,

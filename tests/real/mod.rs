@@ -12,6 +12,7 @@ mod env_file;
 mod failover;
 mod hosts;
 mod node_files;
+mod purge;
 mod refusals;
 mod routing;
 mod start;

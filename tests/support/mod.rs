@@ -5,6 +5,7 @@ pub mod database;
 pub mod echo;
 pub mod gateway;
 pub mod http;
+pub mod moto;
 pub mod nanio;
 pub mod nginx;
 pub mod orchestrator;

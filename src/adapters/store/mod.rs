@@ -15,6 +15,7 @@ mod ids;
 mod jobs;
 pub mod legacy;
 mod members;
+mod migration_log;
 mod migrations;
 #[cfg(test)]
 mod plans;

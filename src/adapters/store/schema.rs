@@ -163,6 +163,8 @@ diesel::table! {
         swept_http_vhosts_json -> Text,
         updated_http_vhosts_json -> Text,
         created_at -> Timestamp,
+        work_json -> Text,
+        gated -> Bool,
         purged_at -> Nullable<Timestamp>,
     }
 }
@@ -183,6 +185,16 @@ diesel::table! {
         created_at -> Timestamp,
         started_at -> Nullable<Timestamp>,
         finished_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    migration_log (id) {
+        id -> BigInt,
+        migration_id -> BigInt,
+        phase -> Text,
+        message -> Text,
+        created_at -> Timestamp,
     }
 }
 

@@ -292,7 +292,9 @@ impl Purges {
     async fn record_empty(&self, purge: &Purge) -> Result<(), Halt> {
         let wanted = purge.clone();
         let read = move |tx: &mut dyn Tx| {
-            Ok::<_, ServiceError>(tx.migrations()?.into_iter().filter(|one| left(one, &wanted)).collect())
+            Ok::<_, ServiceError>(
+                tx.migrations_of(&wanted.bucket)?.into_iter().filter(|one| left(one, &wanted)).collect(),
+            )
         };
         let left: Vec<Migration> = self.context.store.read(read).await?;
         for migration in left {
@@ -321,7 +323,7 @@ impl Purges {
             }
             let job = tx.save_job(Job { progress, ..job.ended(state, message, now) })?;
             if state == JobState::Done {
-                for migration in tx.migrations()?.into_iter().filter(|one| left(one, &purge)) {
+                for migration in tx.migrations_of(&purge.bucket)?.into_iter().filter(|one| left(one, &purge)) {
                     tx.save_migration(emptied(migration, now))?;
                 }
             }

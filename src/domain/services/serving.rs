@@ -21,7 +21,7 @@ use crate::ports::store::{StoreError, Tx};
 /// Somebody who stands upon what a pool holds of a bucket, as the transaction sees it.
 pub(super) fn claim(tx: &mut dyn Tx, pool: PoolId, bucket: &BucketName) -> Result<Option<Claim>, StoreError> {
     let twins = twins(tx, pool)?;
-    for migration in tx.migrations()? {
+    for migration in tx.migrations_of(bucket)? {
         let needs = twins.iter().find_map(|twin| migration.needs(twin.id, bucket));
         if let Some(reads) = needs {
             return Ok(Some(Claim::Migration { id: migration.id, reads }));
