@@ -23,7 +23,7 @@ dev: ## Dry-run dev mode: nginx commands are printed, state in ./dev-data, API k
 test: setup check ## Everything: format, lints, all tests
 	cargo test --locked
 
-bench: setup build ## Figures beside nginx's own, in one run, to docs/performance.md (ONLY=changes|crowd|http|lists|process|drift|disk)
+bench: setup build ## Figures beside nginx's own, in one run, to docs/performance.md (ONLY=changes|crowd|http|lists|process|drift|disk|purge)
 	@command -v wrk >/dev/null || { echo "bench: install wrk (Debian package wrk)" >&2; exit 1; }
 	.venv/bin/python bench/bench.py
 

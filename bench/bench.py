@@ -1,7 +1,7 @@
 """Figures of docs/performance.md: the release binary beside the real nginx, in one run.
 
     make bench            every section, and docs/performance.md written anew
-    make bench ONLY=http  one section: http, changes, crowd, lists, process, drift, disk
+    make bench ONLY=http  one section: http, changes, crowd, lists, process, drift, disk, purge
 
 Absolute times are only worth something on a quiet machine; the ratios are measured side by side, in turns.
 """
@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = pathlib.Path(os.environ.get("PROGRAM", ROOT / "target/release/nanio-orchestrator"))
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 KEY = "bench-key-0123456789"
+S3_KEYS = ("bench-access", "bench-secret-of-no-value")
 SIZES = [int(n) for n in os.environ.get("SIZES", "20,1000,20000").split(",")]
 
 
@@ -75,6 +76,8 @@ class Rig:
             "NANIO_ORCHESTRATOR_HOST": "127.0.0.1",
             "NANIO_ORCHESTRATOR_PORT": str(self.port),
             "NANIO_ORCHESTRATOR_API_KEY": KEY,
+            "NANIO_ORCHESTRATOR_S3_ACCESS_KEY": S3_KEYS[0],
+            "NANIO_ORCHESTRATOR_S3_SECRET_KEY": S3_KEYS[1],
             "NANIO_ORCHESTRATOR_DB_PATH": str(self.dir / "data/orchestrator.db"),
             "NANIO_ORCHESTRATOR_NGINX_CONFIG_DIR": str(self.managed),
             "NANIO_ORCHESTRATOR_NGINX_CONF": str(self.conf),
@@ -377,7 +380,57 @@ def disk(report):
     report(f"\nFour times the gateway: {large[2] / small[2]:.1f}× the time to rebuild, {large[5] / small[5]:.1f}× to sync.\n")
 
 
-SECTIONS = {"changes": changes, "crowd": crowd, "http": throughput, "lists": lists, "process": process, "drift": drift, "disk": disk}
+
+class Node:
+    """A real storage node, whose access log tells every request that it was asked."""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="nanio-bench-node-"))
+        self.data = self.dir / "data"
+        self.data.mkdir()
+        self.port = free_port()
+        self.log = open(self.dir / "access.log", "wb")
+        env = {"PATH": os.environ["PATH"], "NANIO_ACCESS_KEY": S3_KEYS[0], "NANIO_SECRET_KEY": S3_KEYS[1]}
+        command = [ROOT / ".venv/bin/nanio", "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data-dir", self.data]
+        self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log)
+        wait_for(self.port)
+
+    def requests(self):
+        return len(re.findall(r'(?:GET|POST|DELETE|PUT) /', (self.dir / "access.log").read_text(errors="replace")))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def purge(report):
+    """100,000 objects of one bucket."""
+    count = int(os.environ.get("OBJECTS", "100000"))
+    with Node() as node, Rig() as rig:
+        for number in range(count):
+            path = node.data / f"photos/d{number % 100:02}/k{number:06}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+        client = Client(rig.port)
+        pool = client("POST", "/pools", {"name": "old"})["id"]
+        client("POST", f"/pools/{pool}/members", {"address": f"127.0.0.1:{node.port}"})
+        before, began = node.requests(), time.monotonic()
+        job = client("POST", f"/pools/{pool}/buckets/photos/purge", expect=(202,))["job_id"]
+        while (told := client("GET", f"/jobs/{job}"))["finished_at"] is None:
+            time.sleep(0.1)
+        took, requests = time.monotonic() - began, node.requests() - before
+        assert told["state"] == "done" and told["done"] == count, told
+        assert not any(path.is_file() for path in (node.data / "photos").rglob("k*"))
+    report(f"## Purge of {count:,} objects\n")
+    report(f"{took:.1f} s on one real node, {requests:,} requests to it: one for {count / requests:.0f} objects "
+           "(uploads, count, pages of the listing, deletions).\n")
+
+
+SECTIONS = {"changes": changes, "crowd": crowd, "http": throughput, "lists": lists, "process": process, "drift": drift, "disk": disk, "purge": purge}
 
 
 def main():

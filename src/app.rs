@@ -17,6 +17,7 @@ use crate::adapters::fake::gate::FakeGate;
 use crate::adapters::fernet::FernetCipher;
 use crate::adapters::gate::{GateDirectory, GateOptions, GateServer};
 use crate::adapters::http::{self, HttpOptions};
+use crate::adapters::job_runner::JobRunner;
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
@@ -156,12 +157,14 @@ pub async fn serve_until(
     let background = start_loops(&services, &settings, clock.clone());
     let (stop_engine, stopped) = watch::channel(false);
     let engine = tokio::spawn(services.migrations.engine().run(stopped));
+    let runner = JobRunner::start(services.jobs.clone());
     let app = http::app(services, http_options(&settings, clock, store));
     let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
     stop_engine.send_replace(true);
     if let Err(error) = engine.await {
         tracing::error!(%error, "the migrations were cut short; the next start takes them up again");
     }
+    runner.stop().await;
     background.stop().await;
     // The application and the loops are gone, and with them every publisher.
     last_changes(changes).await;

@@ -8,6 +8,7 @@ pub mod fernet;
 pub mod fields;
 pub mod gate;
 pub mod http;
+pub mod job_runner;
 pub mod logging;
 pub mod migration_files;
 pub mod nginx;

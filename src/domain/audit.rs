@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::bucket::BucketName;
-use super::ids::{AuditId, EntityKind, PoolId};
+use super::ids::{AuditId, EntityKind, JobId, PoolId};
 use super::invalid::words;
 use super::migration::{Migration, Phase};
 use super::pool::{Member, Pool};
@@ -74,6 +74,12 @@ words!(
         MigrationCancelled = "migration_cancelled",
         /// It failed; the source serves the bucket.
         MigrationError = "migration_error",
+        /// The objects of a bucket of a pool are deleted: first that it begins, then what came of it.
+        PoolBucketPurge = "pool_bucket_purge",
+        /// Likewise, those that a routed bucket left on the default pool.
+        PurgeOrphan = "purge_orphan",
+        /// A job was ended.
+        CancelJob = "cancel_job",
     }
 );
 
@@ -105,6 +111,8 @@ pub enum Snapshot {
     Rotation(RotationSnapshot),
     /// A migration.
     Migration(MigrationSnapshot),
+    /// A purge.
+    Purge(PurgeSnapshot),
 }
 
 /// A migration, as the audit log shows it.
@@ -252,6 +260,25 @@ pub struct RotationSnapshot {
     pub unreadable: Vec<PoolId>,
 }
 
+/// A purge as it begins, or what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PurgeSnapshot {
+    /// The job that deletes.
+    pub job_id: JobId,
+    /// The pool.
+    pub pool_id: PoolId,
+    /// The bucket.
+    pub bucket: BucketName,
+    /// How far it is, in the words of a job.
+    pub state: &'static str,
+    /// Objects deleted so far.
+    pub deleted: u64,
+    /// Objects that could not be deleted.
+    pub failed: u64,
+    /// Why it failed.
+    pub message: Option<String>,
+}
+
 /// What nginx answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NginxAnswer {
@@ -266,6 +293,8 @@ pub struct NginxAnswer {
 pub enum Subject {
     /// An entity of the gateway.
     Entity(EntityKind, i64),
+    /// A bucket of a vhost, named by the vhost's id.
+    Bucket(i64),
     /// The configuration as a whole.
     Config,
     /// The settings of the program.
@@ -278,6 +307,7 @@ impl Subject {
     pub fn columns(self) -> (&'static str, Option<i64>) {
         match self {
             Subject::Entity(kind, id) => (kind.noun(), Some(id)),
+            Subject::Bucket(vhost) => ("bucket", Some(vhost)),
             Subject::Config => ("config", None),
             Subject::Settings => ("settings", None),
         }

@@ -346,6 +346,8 @@ pub struct DiskMigration {
     pub orphan: Option<(PoolId, String, Timestamp)>,
     /// The name of that pool; 0.4.x did not say, and it is the source's.
     pub orphaned_pool_name: Option<String>,
+    /// Since when nothing of it is left.
+    pub purged_at: Option<Timestamp>,
     /// 0.4.x left it in the middle of a split, and no operator has decided yet.
     pub needs_adoption: bool,
     /// `http` vhosts that should have followed and could not be changed.

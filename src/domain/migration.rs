@@ -17,7 +17,7 @@ use super::bucket::BucketName;
 use super::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
 use super::invalid::{Invalid, words};
 use super::time::Timestamp;
-use work::Work;
+use work::{Comparison, Work};
 
 words!(
     /// What becomes of objects that only the destination has.
@@ -95,6 +95,8 @@ pub struct Orphan {
     pub prefix: String,
     /// Since when nobody reads them.
     pub since: Timestamp,
+    /// Since when there is nothing left of them.
+    pub purged_at: Option<Timestamp>,
 }
 
 /// The record of a migration.
@@ -145,4 +147,30 @@ pub struct Migration {
     pub created_at: Timestamp,
     /// What the engine keeps of it.
     pub work: Work,
+}
+
+impl Migration {
+    /// Whether what a pool holds of the bucket is still needed: `Some(true)` to be read, `Some(false)` to be written.
+    ///
+    /// It is until nginx has nothing of the migration any more: that goes with the last upload on the source, and the
+    /// phase may say `done` before. And as long as both sides are compared.
+    #[must_use]
+    pub fn needs(&self, pool: PoolId, bucket: &BucketName) -> Option<bool> {
+        let open = !self.phase.is_final()
+            || self.needs_adoption
+            || self.work.gate.is_some()
+            || self.work.audit == Some(Comparison::Pending);
+        match *bucket == self.bucket && open {
+            true if self.source.id == pool => Some(true),
+            true if self.destination.id == pool => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether it left objects of the bucket on a pool that are there still.
+    #[must_use]
+    pub fn left_behind(&self, pool: PoolId, bucket: &BucketName) -> bool {
+        let is_there = |orphan: &Orphan| orphan.pool.id == pool && orphan.purged_at.is_none();
+        *bucket == self.bucket && self.orphan.as_ref().is_some_and(is_there)
+    }
 }

@@ -68,9 +68,6 @@ pub trait ObjectStorage: Send + Sync {
         head: &ObjectHead,
     ) -> Result<(), StorageError>;
 
-    /// Ends an upload without an object. One that is not there is as good.
-    async fn abort_upload(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError>;
-
     /// What time it is at the first place that answers, to the second.
     async fn time(&self, site: &Site) -> Result<Timestamp, StorageError>;
 
@@ -82,6 +79,9 @@ pub trait ObjectStorage: Send + Sync {
         prefix: &str,
         behind: Option<&Upload>,
     ) -> Result<UploadPage, StorageError>;
+
+    /// Ends an upload, so that it never makes an object. One that is not there is ended.
+    async fn abort(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError>;
 
     /// Deletes objects, however many; those that are not there are deleted. Tells which are still there. It is sent to
     /// another place only if nothing of it has reached the one before: a deletion that comes late would delete what was

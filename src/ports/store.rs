@@ -12,7 +12,8 @@ use crate::domain::audit;
 use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
 use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::job::Job;
 use crate::domain::migration::Migration;
 use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
@@ -190,6 +191,9 @@ pub trait Tx {
     fn route(&mut self, id: RouteId) -> Result<Option<Route>, StoreError>;
     /// The route of a vhost whose prefix, without the slash at its end, is `canonical`.
     fn route_at(&mut self, vhost: VhostId, canonical: &str) -> Result<Option<Route>, StoreError>;
+    /// The routes of a vhost that serve this bucket or a part of it, disabled ones included. Costs as much as there
+    /// are of them.
+    fn bucket_routes(&mut self, vhost: VhostId, bucket: &BucketName) -> Result<Vec<Route>, StoreError>;
     /// The kinds of pool that the routes of a vhost other than `/` use, disabled routes included.
     fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError>;
     /// Inserts or replaces a route. A taken prefix is [`StoreError::Taken`].
@@ -242,12 +246,23 @@ pub trait Tx {
     /// Forgets all but the newest lines of a migration's log.
     fn prune_migration_log(&mut self, id: MigrationId, keep: u64) -> Result<(), StoreError>;
 
+    /// The newest `limit` jobs, newest first.
+    fn jobs(&mut self, limit: u64) -> Result<Vec<Job>, StoreError>;
+    /// The jobs that have not ended, by id.
+    fn unfinished_jobs(&mut self) -> Result<Vec<Job>, StoreError>;
+    /// One job.
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, StoreError>;
+    /// Inserts or replaces a job.
+    fn save_job(&mut self, job: Job) -> Result<Job, StoreError>;
+    /// Forgets the oldest jobs that have ended, so that at most `keep` of all are left.
+    fn prune_jobs(&mut self, keep: u64) -> Result<(), StoreError>;
+
     /// The highest ids that were ever given.
     fn highest_ids(&mut self) -> Result<HighestIds, StoreError>;
     /// No id up to these will be given any more. Never lowers what it knows.
     fn raise_ids(&mut self, highest: HighestIds) -> Result<(), StoreError>;
     /// Removes pools, members, vhosts, routes, keys, buckets, migrations and the records of files. The audit log,
-    /// the ids that were given, facts and ended sessions stay.
+    /// jobs, the ids that were given, facts and ended sessions stay.
     fn clear_gateway(&mut self) -> Result<(), StoreError>;
 
     /// How many routes nginx has of each vhost that has any: enabled ones of enabled vhosts, without `/`. A full

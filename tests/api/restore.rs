@@ -227,6 +227,7 @@ impl Gateway {
                         pool: pool(ends.0),
                         prefix: format!("{}/", route.path_prefix.canonical()),
                         since,
+                        purged_at: None,
                     }),
                     swept_http_vhosts: vec!["left.example".to_owned()],
                     updated_http_vhosts: Vec::new(),

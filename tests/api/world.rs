@@ -15,6 +15,7 @@ use nanio_orchestrator::adapters::fake::service_manager::FakeManager;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::fernet::FernetCipher;
 use nanio_orchestrator::adapters::http::{HttpOptions, app};
+use nanio_orchestrator::adapters::job_runner::JobRunner;
 use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::adapters::node_files::NodeTemplates;
 use nanio_orchestrator::adapters::settings::EnvSettings;
@@ -76,6 +77,8 @@ pub struct World {
     pub store: Store,
     /// Its use cases, for what runs by itself.
     pub services: Arc<Services>,
+    /// Carries out its jobs.
+    _runner: JobRunner,
     /// Its service manager.
     pub manager: Arc<FakeManager>,
     /// Its env file and what lies beside it.
@@ -224,6 +227,7 @@ impl World {
         let (services, publish_loop) = Services::new(ports);
         let services = Arc::new(services);
         tokio::spawn(publish_loop.run());
+        let runner = JobRunner::start(services.jobs.clone());
         let options = HttpOptions {
             api_key: key.to_owned(),
             session_ttl: 3600,
@@ -235,7 +239,7 @@ impl World {
             store: store.clone(),
         };
         let app = app(services.clone(), options).boxed();
-        Self { app, gateway, clock, buckets, gate, copier, backup, services, manager, home, store }
+        Self { app, gateway, clock, buckets, gate, copier, backup, services, manager, home, store, _runner: runner }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.
@@ -294,6 +298,28 @@ impl World {
     /// An http pool with one member; its id.
     pub async fn http_pool(&self, name: &str) -> i64 {
         self.pool_of(name, "http", "primary").await
+    }
+
+    /// A nanio pool with a member of its own; its id. Pools with one member in common hold the same objects.
+    pub async fn pool_at(&self, name: &str, address: &str) -> i64 {
+        let pool = self.post("/api/pools", json!({"name": name})).await.expect(201)["id"].as_i64().unwrap();
+        self.post(&format!("/api/pools/{pool}/members"), json!({"address": address})).await.expect(201);
+        pool
+    }
+
+    /// A route, whatever is left behind; its path.
+    pub async fn route(&self, vhost: i64, prefix: &str, pool: i64) -> String {
+        let routes = format!("/api/vhosts/{vhost}/routes");
+        let body = json!({"path_prefix": prefix, "pool_id": pool, "allow_orphan": true});
+        let id = self.post(&routes, body).await.expect(201)["id"].clone();
+        format!("{routes}/{id}")
+    }
+
+    /// A job, when it has ended.
+    pub async fn ended(&self, job: &Value) -> Value {
+        let id = nanio_orchestrator::domain::ids::JobId(job["job_id"].as_i64().unwrap());
+        self.services.jobs.wait(id, |_| false).await.unwrap();
+        self.get(&format!("/api/jobs/{id}")).await.expect(200)
     }
 
     async fn pool_of(&self, name: &str, kind: &str, role: &str) -> i64 {

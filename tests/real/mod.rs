@@ -14,6 +14,7 @@ mod hosts;
 mod migration;
 mod moves;
 mod node_files;
+mod purge;
 mod refusals;
 mod routing;
 mod start;

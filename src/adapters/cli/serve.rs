@@ -18,7 +18,6 @@ const REFUSED: [(&str, &str); 2] = [
 /// Settings of parts that are not in this version yet: checked, and without effect.
 const UNUSED: [&str; 16] = [
     "bucket_sync_interval",
-    "s3_request_timeout",
     "rclone_path",
     "migration_max_parallel",
     "migration_bandwidth_limit",

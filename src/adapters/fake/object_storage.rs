@@ -1,9 +1,11 @@
 //! Storage nodes in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Keys;
@@ -18,6 +20,8 @@ use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
 #[derive(Debug, Default)]
 pub struct FakeStorage {
     state: Mutex<State>,
+    requests: AtomicU64,
+    hold: Arc<RwLock<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +35,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Contents {
     objects: BTreeMap<String, ObjectHead>,
+    locked: BTreeSet<String>,
     uploads: BTreeSet<(String, String)>,
 }
 
@@ -62,6 +67,38 @@ impl FakeStorage {
         state.buckets.entry(bucket.to_owned()).or_default().uploads.insert((key.to_owned(), id.to_owned()));
     }
 
+    /// From now on this object cannot be deleted.
+    pub fn lock(&self, bucket: &str, key: &str) {
+        self.state().buckets.entry(bucket.to_owned()).or_default().locked.insert(key.to_owned());
+    }
+
+    /// From now on this object can be deleted again.
+    pub fn unlock(&self, bucket: &str, key: &str) {
+        if let Some(contents) = self.state().buckets.get_mut(bucket) {
+            contents.locked.remove(key);
+        }
+    }
+
+    /// How many objects a bucket holds.
+    pub fn objects_in(&self, bucket: &str) -> usize {
+        self.state().buckets.get(bucket).map_or(0, |contents| contents.objects.len())
+    }
+
+    /// How many uploads are under way in a bucket.
+    pub fn uploads_in(&self, bucket: &str) -> usize {
+        self.state().buckets.get(bucket).map_or(0, |contents| contents.uploads.len())
+    }
+
+    /// How many requests have been answered.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// No deletion is answered until what this gives is dropped.
+    pub async fn hold_deletions(&self) -> OwnedRwLockWriteGuard<()> {
+        self.hold.clone().write_owned().await
+    }
+
     /// From now on the node at this address gives no usable answer, for this reason.
     pub fn fail(&self, node: &Address, why: &str) {
         self.state().failing.insert(node.as_str().to_owned(), why.to_owned());
@@ -87,6 +124,7 @@ impl FakeStorage {
         site: &Site,
         answer: impl FnOnce(&mut State) -> Result<T, (u16, &'static str)>,
     ) -> Result<T, StorageError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         let mut faults = Vec::new();
         for place in site.places() {
@@ -219,14 +257,6 @@ impl ObjectStorage for FakeStorage {
         self.ask(site, |state| Ok(drop(state.bucket(bucket)?.objects.insert(key.to_owned(), head))))
     }
 
-    async fn abort_upload(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError> {
-        let named = (upload.key.clone(), upload.id.clone());
-        self.ask(site, |state| {
-            state.bucket(bucket)?.uploads.remove(&named);
-            Ok(())
-        })
-    }
-
     async fn time(&self, site: &Site) -> Result<Timestamp, StorageError> {
         // Told to everybody, as HTTP tells it.
         let keys = self.state().keys.clone();
@@ -255,16 +285,28 @@ impl ObjectStorage for FakeStorage {
         })
     }
 
+    async fn abort(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError> {
+        self.ask(site, |state| {
+            state.bucket(bucket)?.uploads.remove(&(upload.key.clone(), upload.id.clone()));
+            Ok(())
+        })
+    }
+
     async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError> {
+        // As on the wire: a request for each page of keys.
+        self.requests.fetch_add((keys.len().div_ceil(PAGE) as u64).saturating_sub(1), Ordering::Relaxed);
+        let _turn = self.hold.read().await;
         self.ask(site, |state| {
             let Ok(contents) = state.bucket(bucket) else {
                 let left = |key: &String| Undeleted { key: key.clone(), why: "NoSuchBucket".to_owned() };
                 return Ok(keys.iter().map(left).collect());
             };
-            for key in keys {
+            let (locked, free): (Vec<_>, Vec<_>) = keys.iter().partition(|key| contents.locked.contains(*key));
+            for key in free {
                 contents.objects.remove(key);
             }
-            Ok(Vec::new())
+            let left = |key: &String| Undeleted { key: key.clone(), why: "AccessDenied".to_owned() };
+            Ok(locked.into_iter().map(left).collect())
         })
     }
 

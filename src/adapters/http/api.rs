@@ -9,10 +9,13 @@ use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
 use super::health::HealthApi;
+use super::jobs::JobsApi;
 use super::members::MembersApi;
 use super::migrations::MigrationsApi;
 use super::node_config::NodeConfigApi;
+use super::pool_buckets::PoolBucketsApi;
 use super::pools::PoolsApi;
+use super::purges::PurgesApi;
 use super::routes::RoutesApi;
 use super::settings::SettingsApi;
 use super::vhosts::VhostsApi;
@@ -24,6 +27,9 @@ pub type Api = (
     MembersApi,
     NodeConfigApi,
     CredentialsApi,
+    PoolBucketsApi,
+    PurgesApi,
+    JobsApi,
     VhostsApi,
     RoutesApi,
     MigrationsApi,
@@ -54,6 +60,10 @@ pub enum Group {
     Members,
     /// The S3 keys that requests to a pool are signed with.
     Credentials,
+    /// What the storage nodes of a pool hold, and who serves it.
+    Buckets,
+    /// Work that goes on after the request that asked for it.
+    Jobs,
     /// One nginx `server` block each.
     Vhosts,
     /// Which pool serves a bucket of a vhost.
@@ -76,6 +86,9 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         MembersApi(services.clone()),
         NodeConfigApi(services.clone()),
         CredentialsApi(services.clone()),
+        PoolBucketsApi(services.clone()),
+        PurgesApi(services.clone()),
+        JobsApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
         MigrationsApi(services.clone()),

@@ -20,6 +20,7 @@ mod fields;
 #[cfg(test)]
 mod fuzz;
 mod health;
+mod jobs;
 mod lax;
 mod login;
 mod members;
@@ -30,7 +31,9 @@ mod node_config;
 mod pages;
 mod paging;
 mod params;
+mod pool_buckets;
 mod pools;
+mod purges;
 mod remembered;
 mod reply;
 mod request_log;

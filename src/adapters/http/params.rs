@@ -12,7 +12,8 @@ use super::fields::Field;
 use super::lax;
 use super::reply::{Tag, Tagged};
 use super::schema::{Described, between, inline, like};
-use crate::domain::ids::{MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::bucket::BucketName;
+use crate::domain::ids::{JobId, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
 
 const PARAMETER: &[ApiExtractorType] = &[ApiExtractorType::Parameter];
 
@@ -47,8 +48,20 @@ path_ids!(
     MemberId = "member_id",
     VhostId = "vhost_id",
     RouteId = "route_id",
-    MigrationId = "migration_id"
+    MigrationId = "migration_id",
+    JobId = "job_id"
 );
+
+impl PathPart for BucketName {
+    fn schema() -> MetaSchemaRef {
+        <Self as Described>::schema()
+    }
+
+    fn read(written: &str) -> Result<Self, Vec<Fault>> {
+        let invalid = |invalid| vec![Fault::of(&invalid, &Value::from(written)).under("bucket")];
+        Self::parse(written).map_err(invalid)
+    }
+}
 
 /// A value in the path. (poem-openapi's macro knows a path parameter by this type's name.)
 #[derive(Debug, Clone, Copy)]

@@ -4,10 +4,12 @@
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 
 use crate::domain::credential::KeySource;
-use crate::domain::ids::{AuditId, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, JobId, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::job::{JobKind, JobState};
 use crate::domain::migration::MigrationMode;
 use crate::domain::node_config::NodeKind;
 use crate::domain::pool::{LbMethod, PoolKind, Role};
+use crate::domain::services::pool_buckets::Standing;
 use crate::domain::setting::SettingOrigin;
 use crate::domain::vhost::{IpRuleMode, Zone};
 
@@ -98,7 +100,7 @@ macro_rules! integers {
         })+
     };
 }
-integers!(i64, u64, PoolId, MemberId, VhostId, RouteId, AuditId);
+integers!(i64, u64, PoolId, MemberId, VhostId, RouteId, AuditId, JobId);
 
 macro_rules! closed_lists {
     ($($name:ty),+) => {
@@ -109,7 +111,20 @@ macro_rules! closed_lists {
         })+
     };
 }
-closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin, KeySource, MigrationMode);
+closed_lists!(
+    PoolKind,
+    LbMethod,
+    Role,
+    Zone,
+    IpRuleMode,
+    NodeKind,
+    SettingOrigin,
+    KeySource,
+    Standing,
+    JobKind,
+    JobState,
+    MigrationMode
+);
 
 impl<T: Described> Described for Option<T> {
     fn schema() -> MetaSchemaRef {

@@ -46,6 +46,7 @@ texts! {
     ServerName: 1..=253, r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$";
     PemPath: 1..=4095, r"^/[^$\x00-\x1f\x7f]*$";
     IpRange: 2..=49, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
+    BucketName: 1..=255, "^[A-Za-z0-9._@-]+$";
     PathPrefix: 2..=1100, "^/[A-Za-z0-9._/@-]+$";
     KeyPrefix: 1..=1100, "^[A-Za-z0-9._/@-]+$";
     DataDir: 2..=4095, r"^/[^$\x00-\x1f\x7f]+$";

@@ -66,6 +66,8 @@ struct OrphanText<'a> {
     orphaned_source_prefix: &'a str,
     orphaned_at: String,
     orphaned_source_pool_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purged_at: Option<String>,
 }
 
 /// What 0.4.x did not keep.
@@ -100,6 +102,7 @@ pub fn text(migration: &Migration) -> String {
         orphaned_source_prefix: &orphan.prefix,
         orphaned_at: orphan.since.iso(),
         orphaned_source_pool_name: &orphan.pool.name,
+        purged_at: orphan.purged_at.map(Timestamp::iso),
     });
     let tail = Tail {
         updated_http_vhosts: &migration.updated_http_vhosts,

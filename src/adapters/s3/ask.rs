@@ -153,7 +153,7 @@ async fn ask_one<T>(
         Ok(answer) => answer,
         Err(outcome) => return outcome,
     };
-    if status == StatusCode::OK || status == StatusCode::NO_CONTENT && question.method == Method::DELETE {
+    if matches!(status, StatusCode::OK | StatusCode::NO_CONTENT) {
         return match read(&headers, &body) {
             Ok(answer) => Outcome::Answer(answer),
             Err(odd) => Outcome::Fault(odd.to_owned()),

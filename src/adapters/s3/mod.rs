@@ -18,6 +18,7 @@ use md5::{Digest as _, Md5};
 use reqwest::{Client, Method};
 use tokio::time::Instant;
 
+use crate::adapters::sigv4::encode;
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Region;
 use crate::domain::object::{FolderPage, ObjectHead, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
@@ -216,15 +217,6 @@ impl ObjectStorage for NodeStorage {
         ask(&self.client, site, &question, |_| Ok(())).await
     }
 
-    async fn abort_upload(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError> {
-        let query = vec![("uploadId", upload.id.clone())];
-        let question = Question { method: Method::DELETE, ..Question::of(bucket, &upload.key, query) };
-        match ask(&self.client, site, &question, |_| Ok(())).await {
-            Err(error) if error.is("NoSuchUpload") => Ok(()),
-            outcome => outcome,
-        }
-    }
-
     async fn time(&self, site: &Site) -> Result<Timestamp, StorageError> {
         let mut faults = Vec::new();
         for place in site.places() {
@@ -263,6 +255,16 @@ impl ObjectStorage for NodeStorage {
         // Not every server keeps the order.
         page.uploads.sort();
         Ok(page)
+    }
+
+    async fn abort(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError> {
+        // A late one ends an upload that was to be ended, and no other: each has its own identity.
+        let query = vec![("uploadId", upload.id.clone())];
+        let question = Question { method: Method::DELETE, ..Question::of(bucket, &upload.key, query) };
+        match ask(&self.client, site, &question, |_| Ok(())).await {
+            Err(error) if error.is("NoSuchUpload") => Ok(()),
+            outcome => outcome,
+        }
     }
 
     async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError> {

@@ -8,8 +8,8 @@ use super::error::fault;
 use super::schema::{bucket_sync, config_files, migrations, pool_credentials, pool_members, pools, routes, vhosts};
 use super::{Db, on};
 
-/// Removes the gateway and the records about it. The audit log, the ids that were given, facts and ended
-/// sessions stay.
+/// Removes the gateway and the records about it. The audit log, jobs, the ids that were given, facts and
+/// ended sessions stay.
 pub(super) fn gateway(db: &mut Db<'_>) -> Result<(), StoreError> {
     on!(db, c => c.transaction(|c| {
         // Rows that refer to others go before them.

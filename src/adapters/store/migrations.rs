@@ -49,6 +49,7 @@ struct MigrationRow {
     created_at: NaiveDateTime,
     work_json: String,
     gated: bool,
+    purged_at: Option<NaiveDateTime>,
 }
 
 impl MigrationRow {
@@ -85,6 +86,7 @@ impl MigrationRow {
             created_at: migration.created_at.naive(),
             work_json: to_json(TABLE, id, &migration.work)?,
             gated: migration.work.gate.is_some(),
+            purged_at: orphan.and_then(|orphan| orphan.purged_at).map(Timestamp::naive),
         })
     }
 
@@ -95,6 +97,7 @@ impl MigrationRow {
                 pool: Named { id: PoolId(id), name: self.orphaned_source_pool_name.unwrap_or_default() },
                 prefix: self.orphaned_source_prefix.unwrap_or_default(),
                 since: Timestamp::of_naive(since),
+                purged_at: self.purged_at.map(Timestamp::of_naive),
             }),
             _ => None,
         };

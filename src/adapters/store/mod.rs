@@ -12,6 +12,7 @@ mod error;
 mod facts;
 mod files;
 mod ids;
+mod jobs;
 pub mod legacy;
 mod members;
 mod migration_log;

@@ -165,6 +165,26 @@ diesel::table! {
         created_at -> Timestamp,
         work_json -> Text,
         gated -> Bool,
+        purged_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        kind -> Text,
+        task_json -> Text,
+        state -> Text,
+        actor -> Text,
+        done -> BigInt,
+        total -> Nullable<BigInt>,
+        failed -> BigInt,
+        errors_json -> Text,
+        message -> Nullable<Text>,
+        created_at -> Timestamp,
+        started_at -> Nullable<Timestamp>,
+        finished_at -> Nullable<Timestamp>,
     }
 }
 

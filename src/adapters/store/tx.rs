@@ -9,7 +9,8 @@ use crate::domain::audit;
 use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
 use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::job::Job;
 use crate::domain::migration::Migration;
 use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
@@ -23,8 +24,8 @@ use crate::ports::store::{Access, Body, FileRecord, ServerNames, StoreError, Tx}
 use super::error::fault;
 use super::ids::Counters;
 use super::{
-    Db, Link, buckets, clear, credentials, facts, files, ids, members, migration_log, migrations, on, pools, routes,
-    sessions, vhosts,
+    Db, Link, buckets, clear, credentials, facts, files, ids, jobs, members, migration_log, migrations, on, pools,
+    routes, sessions, vhosts,
 };
 
 /// An open transaction.
@@ -193,6 +194,10 @@ impl Tx for SqlTx<'_> {
         routes::at(&mut self.db, vhost, canonical)
     }
 
+    fn bucket_routes(&mut self, vhost: VhostId, bucket: &BucketName) -> Result<Vec<Route>, StoreError> {
+        routes::of_bucket(&mut self.db, vhost, bucket)
+    }
+
     fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError> {
         routes::pool_ids(&mut self.db, vhost)
     }
@@ -283,6 +288,26 @@ impl Tx for SqlTx<'_> {
 
     fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError> {
         migrations::save(self.writing()?, migration)
+    }
+
+    fn jobs(&mut self, limit: u64) -> Result<Vec<Job>, StoreError> {
+        jobs::newest(&mut self.db, limit)
+    }
+
+    fn unfinished_jobs(&mut self) -> Result<Vec<Job>, StoreError> {
+        jobs::unfinished(&mut self.db)
+    }
+
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, StoreError> {
+        jobs::get(&mut self.db, id)
+    }
+
+    fn save_job(&mut self, job: Job) -> Result<Job, StoreError> {
+        jobs::save(self.writing()?, job)
+    }
+
+    fn prune_jobs(&mut self, keep: u64) -> Result<(), StoreError> {
+        jobs::prune(self.writing()?, keep)
     }
 
     fn highest_ids(&mut self) -> Result<HighestIds, StoreError> {

@@ -157,7 +157,7 @@ fn orphan(told: &DiskMigration, source: &Named<PoolId>, pools: &Pools) -> Option
         let found = pools.find(&PoolNamed { name: None, id: Some(*id) })?;
         Named { id: found.id, name: found.name.as_str().to_owned() }
     };
-    Some(Orphan { pool, prefix: prefix.clone(), since: *since })
+    Some(Orphan { pool, prefix: prefix.clone(), since: *since, purged_at: told.purged_at })
 }
 
 /// The vhost that a record means: by name; by id within the tree if its routes agree; else the only one that

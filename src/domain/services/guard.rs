@@ -1,5 +1,6 @@
 //! No call moves a bucket away from its data unseen.
 
+use super::keyring::Unusable;
 use super::{Context, ServiceError};
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Credential;
@@ -7,6 +8,7 @@ use crate::domain::ids::{PoolId, VhostId};
 use crate::domain::object::Occupancy;
 use crate::domain::pool::{Address, PoolKind, PoolName};
 use crate::domain::route::{PathPrefix, Route};
+use crate::domain::site::Site;
 use crate::ports::store::{StoreError, Tx};
 
 /// The pool that serves a bucket now, and where to ask it.
@@ -14,8 +16,9 @@ use crate::ports::store::{StoreError, Tx};
 pub(super) struct Serving {
     pub pool: PoolId,
     pub name: PoolName,
-    kind: PoolKind,
-    members: Vec<Address>,
+    pub kind: PoolKind,
+    /// The enabled ones.
+    pub members: Vec<Address>,
     credential: Option<Credential>,
 }
 
@@ -52,6 +55,11 @@ pub(super) enum Holding {
 }
 
 impl Context {
+    /// Where the storage of a pool is asked.
+    pub(super) fn site(&self, pool: &Serving) -> Result<Site, Unusable> {
+        self.keyring.site(pool.members.clone(), pool.credential.as_ref())
+    }
+
     /// Looks what the bucket of `prefix` holds at the pool that serves it.
     pub(super) async fn holding(&self, serving: &Serving, prefix: &PathPrefix) -> Holding {
         if serving.kind != PoolKind::Nanio {
@@ -61,7 +69,7 @@ impl Context {
             Ok(bucket) => bucket,
             Err(invalid) => return Holding::Unknown(invalid.to_string()),
         };
-        let site = match self.keyring.site(serving.members.clone(), serving.credential.as_ref()) {
+        let site = match self.site(serving) {
             Ok(site) => site,
             Err(unusable) => return Holding::Unknown(unusable.to_string()),
         };

@@ -9,17 +9,21 @@ pub mod drift;
 mod files;
 mod guard;
 pub mod health;
+pub mod jobs;
 pub mod keyring;
 mod known;
 pub mod loops;
 pub mod members;
 pub mod migrations;
 pub mod node_configs;
+pub mod pool_buckets;
 pub mod pools;
 pub mod publish;
+pub mod purges;
 pub mod reachability;
 pub mod restore;
 pub mod routes;
+mod serving;
 pub mod settings;
 mod sidecars;
 mod touched;
@@ -38,7 +42,7 @@ use crate::ports::gate::{Gate, GateError};
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
 use crate::ports::node_files::NodeFiles;
-use crate::ports::object_storage::ObjectStorage;
+use crate::ports::object_storage::{ObjectStorage, StorageError};
 use crate::ports::settings_file::SettingsFileError;
 use crate::ports::store::{Store, StoreError};
 use crate::ports::timer::Timer;
@@ -50,13 +54,16 @@ use config::Config;
 use credentials::Credentials;
 use drift::Drift;
 use health::Health;
-use keyring::Keyring;
+use jobs::{JobDesk, Jobs};
+use keyring::{Keyring, Unusable};
 use loops::Loops;
 use members::Members;
 use migrations::{Means, Migrations, Settings as MigrationSettings};
 use node_configs::NodeConfigs;
+use pool_buckets::PoolBucketsOf;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
+use purges::Purges;
 use reachability::Reachability;
 use restore::Restore;
 use routes::Routes;
@@ -115,6 +122,12 @@ pub enum ServiceError {
     /// nginx, its files, or the machine.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The storage nodes of a pool.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The S3 keys of a pool.
+    #[error(transparent)]
+    Keys(#[from] Unusable),
     /// The records of migrations.
     #[error(transparent)]
     MigrationFiles(#[from] MigrationFilesError),
@@ -172,6 +185,12 @@ pub struct Services {
     pub reachability: Reachability,
     /// S3 keys of pools.
     pub credentials: Credentials,
+    /// What pools hold.
+    pub pool_buckets: PoolBucketsOf,
+    /// Deletions of what pools hold.
+    pub purges: Purges,
+    /// Work that goes on after the request that asked for it.
+    pub jobs: Jobs,
     /// Vhosts.
     pub vhosts: Vhosts,
     /// Routes.
@@ -229,12 +248,17 @@ impl Services {
             timer,
             settings: migration_settings,
         };
+        let desk = JobDesk::new(&context, clock.clone());
+        let purges = Purges::new(context.clone(), clock.clone(), desk.clone(), migrations.clone());
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
             reachability: Reachability::new(context.clone(), clock.clone()),
             credentials: Credentials::new(context.clone()),
             node_configs: NodeConfigs::new(store.clone(), node_files),
+            pool_buckets: PoolBucketsOf::new(context.clone()),
+            jobs: Jobs::new(desk, purges.clone()),
+            purges,
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
             drift: Drift::new(context.clone(), config.clone(), clock.clone()),

@@ -19,6 +19,7 @@ use super::files;
 use super::files::Desired;
 use super::known::{KnownServers, RouteCounts};
 use super::migrations;
+use super::serving;
 use super::touched::Touched;
 use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Snapshot, Subject};
 use crate::domain::gateway::FileName;
@@ -380,6 +381,7 @@ impl PublishLoop {
                 return Err(Planned::Nothing);
             }
             migrations::refuse_disturbed(tx)?;
+            serving::refuse_purged(tx)?;
             let Desired { files, counts } = {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 files::desired(tx, gateway.as_ref(), &touched, &mut known)?

@@ -84,6 +84,7 @@ fn a_migration(id: i64, phase: Phase) -> Migration {
             pool: Named { id: PoolId(1), name: "old".to_owned() },
             prefix: "/photos/".to_owned(),
             since: at(6),
+            purged_at: Some(at(7)),
         }),
         swept_http_vhosts: vec!["a.test".to_owned()],
         updated_http_vhosts: vec!["b.test".to_owned(), "c.test".to_owned()],

@@ -15,7 +15,8 @@ fn pool() -> impl Strategy<Value = Named<PoolId>> {
 }
 
 fn orphan() -> impl Strategy<Value = Orphan> {
-    (pool(), "/[a-z]{3,9}/", time()).prop_map(|(pool, prefix, since)| Orphan { pool, prefix, since })
+    let orphan = (pool(), "/[a-z]{3,9}/", time(), option::of(time()));
+    orphan.prop_map(|(pool, prefix, since, purged_at)| Orphan { pool, prefix, since, purged_at })
 }
 
 /// A record of a migration.

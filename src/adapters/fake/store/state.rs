@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::domain::audit::Entry;
 use crate::domain::bucket::{Bucket, BucketName};
 use crate::domain::credential::Credential;
-use crate::domain::ids::{EntityKind, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::ids::{EntityKind, JobId, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::job::Job;
 use crate::domain::migration::Migration;
 use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool};
@@ -30,6 +31,7 @@ pub(super) struct State {
     pub(super) migrations: BTreeMap<MigrationId, Migration>,
     pub(super) migration_log: Vec<LogEntry>,
     last_log_id: i64,
+    pub(super) jobs: BTreeMap<JobId, Job>,
     pub(super) audit: Vec<Entry>,
     pub(super) files: BTreeMap<String, FileRecord>,
     pub(super) facts: HashMap<String, String>,
@@ -199,6 +201,23 @@ impl State {
         Ok(saved)
     }
 
+    pub(super) fn save_job(&mut self, job: Job) -> Result<Job, StoreError> {
+        let saving = Saving { kind: EntityKind::Job, id: job.id.0, known: job.revision, taken: false, anchored: true };
+        let revision = saving.check(&mut self.highest, self.jobs.get(&job.id).map(|row| row.revision))?;
+        let saved = Job { revision, ..job };
+        self.jobs.insert(saved.id, saved.clone());
+        Ok(saved)
+    }
+
+    pub(super) fn prune_jobs(&mut self, keep: u64) {
+        let mut surplus = (self.jobs.len() as u64).saturating_sub(keep);
+        self.jobs.retain(|_, job| {
+            let goes = surplus > 0 && job.state.is_final();
+            surplus -= u64::from(goes);
+            !goes
+        });
+    }
+
     pub(super) fn raise_ids(&mut self, highest: HighestIds) {
         for (kind, id) in [
             (EntityKind::Pool, highest.pools),
@@ -215,6 +234,7 @@ impl State {
     pub(super) fn clear_gateway(&mut self) {
         *self = Self {
             highest: std::mem::take(&mut self.highest),
+            jobs: std::mem::take(&mut self.jobs),
             audit: std::mem::take(&mut self.audit),
             facts: std::mem::take(&mut self.facts),
             sessions: std::mem::take(&mut self.sessions),

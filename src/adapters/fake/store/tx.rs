@@ -8,7 +8,8 @@ use crate::domain::audit;
 use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
 use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::job::Job;
 use crate::domain::migration::Migration;
 use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
@@ -191,6 +192,11 @@ impl Tx for FakeTx {
         Ok(id.and_then(|id| self.state.routes.get(id)).cloned())
     }
 
+    fn bucket_routes(&mut self, vhost: VhostId, bucket: &BucketName) -> Result<Vec<Route>, StoreError> {
+        let within = |route: &&Route| route.vhost_id == vhost && route.path_prefix.bucket() == bucket.as_str();
+        Ok(self.state.routes.values().filter(within).cloned().collect())
+    }
+
     fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError> {
         let counts = |route: &&Route| route.vhost_id == vhost && !route.path_prefix.is_root();
         Ok(self.state.routes.values().filter(counts).map(|route| route.pool_id).collect())
@@ -294,6 +300,27 @@ impl Tx for FakeTx {
 
     fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError> {
         self.writing()?.save_migration(migration)
+    }
+
+    fn jobs(&mut self, limit: u64) -> Result<Vec<Job>, StoreError> {
+        Ok(first(limit, self.state.jobs.values().rev().cloned()))
+    }
+
+    fn unfinished_jobs(&mut self) -> Result<Vec<Job>, StoreError> {
+        Ok(self.state.jobs.values().filter(|job| !job.state.is_final()).cloned().collect())
+    }
+
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, StoreError> {
+        Ok(self.state.jobs.get(&id).cloned())
+    }
+
+    fn save_job(&mut self, job: Job) -> Result<Job, StoreError> {
+        self.writing()?.save_job(job)
+    }
+
+    fn prune_jobs(&mut self, keep: u64) -> Result<(), StoreError> {
+        self.writing()?.prune_jobs(keep);
+        Ok(())
     }
 
     fn highest_ids(&mut self) -> Result<HighestIds, StoreError> {

@@ -223,6 +223,7 @@ fn migrations(rows: &mut Rows, pools: &Names, vhosts: &[DiskVhostSidecar]) -> Ve
             finished_at: fields.optional("finished_at", time),
             orphaned_pool_name: orphan.as_ref().and_then(|(id, ..)| pools.get(id)).map(ToString::to_string),
             orphan,
+            purged_at: None,
             needs_adoption: false,
             swept_http_vhosts: Vec::new(),
             updated_http_vhosts: Vec::new(),
