@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::bucket::Bucket;
+use super::bucket_sync::BucketTally;
 use super::ids::{AuditId, EntityKind, PoolId};
 use super::invalid::words;
 use super::pool::{Member, Pool};
@@ -58,6 +60,18 @@ words!(
         RemoveCredentials = "remove_credentials",
         /// All S3 keys were encrypted with the present key.
         RotateSecret = "rotate_secret",
+        /// The buckets of a vhost were brought in line with what its pools list.
+        SyncBuckets = "sync_buckets",
+        /// A bucket got a route of its own.
+        PromoteBucket = "promote_bucket",
+        /// It lost it.
+        RemoveBucketRoute = "remove_bucket_route",
+        /// A bucket is not to be heard of.
+        IgnoreBucket = "ignore_bucket",
+        /// A bucket got a route in an `http` vhost.
+        AddHttpBucketRoute = "add_http_bucket_route",
+        /// It lost it.
+        RemoveHttpBucketRoute = "remove_http_bucket_route",
     }
 );
 
@@ -87,6 +101,21 @@ pub enum Snapshot {
     Credential(CredentialSnapshot),
     /// What became of all S3 keys.
     Rotation(RotationSnapshot),
+    /// A bucket.
+    Bucket(Bucket),
+    /// How many buckets a vhost has.
+    Buckets(BucketSnapshot),
+}
+
+/// How many buckets a vhost has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BucketSnapshot {
+    /// Of each kind.
+    #[serde(flatten)]
+    pub tally: BucketTally,
+    /// How many of them were not known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<u64>,
 }
 
 /// A managed file, as the audit log names it.
@@ -220,6 +249,8 @@ pub enum Subject {
     Config,
     /// The settings of the program.
     Settings,
+    /// A bucket; its snapshot names it.
+    Bucket,
 }
 
 impl Subject {
@@ -230,6 +261,7 @@ impl Subject {
             Subject::Entity(kind, id) => (kind.noun(), Some(id)),
             Subject::Config => ("config", None),
             Subject::Settings => ("settings", None),
+            Subject::Bucket => ("bucket", None),
         }
     }
 }

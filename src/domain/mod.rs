@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod bucket;
+pub mod bucket_sync;
 pub mod credential;
 pub mod disk;
 pub mod gateway;

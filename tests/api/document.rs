@@ -47,7 +47,7 @@ fn every_operation_is_described_with_its_failures() {
             }
         }
     }
-    assert_eq!(ids.len(), 45);
+    assert_eq!(ids.len(), 54);
 }
 
 #[test]

@@ -83,6 +83,8 @@ macro_rules! kept_by {
                 records::the_disabled_routes_of_a_vhost_are_found,
                 records::a_credential_is_replaced_and_goes_with_its_pool,
                 records::buckets_come_by_name_and_by_status_and_follow_their_vhost,
+                records::many_buckets_are_saved_at_once_and_replace_what_was_there,
+                records::when_buckets_were_listed_is_kept_for_each_vhost_and_goes_with_it,
                 records::every_field_of_a_migration_comes_back_and_outlives_what_it_was_about,
                 records::raised_ids_are_never_given_and_never_lowered,
                 records::clearing_the_gateway_keeps_the_audit_log_ids_and_facts,

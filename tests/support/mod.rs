@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod http;
 pub mod nanio;
 pub mod nginx;
+pub mod odd_nodes;
 pub mod orchestrator;
 pub mod postgres;
 pub mod values;

@@ -16,8 +16,7 @@ const REFUSED: [(&str, &str); 2] = [
 ];
 
 /// Settings of parts that are not in this version yet: checked, and without effect.
-const UNUSED: [&str; 17] = [
-    "bucket_sync_interval",
+const UNUSED: [&str; 16] = [
     "s3_request_timeout",
     "rclone_path",
     "migration_max_parallel",

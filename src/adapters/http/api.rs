@@ -5,10 +5,12 @@ use std::sync::Arc;
 use poem_openapi::Tags;
 
 use super::audit::AuditApi;
+use super::buckets::BucketsApi;
 use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
 use super::health::HealthApi;
+use super::linked_buckets::LinkedBucketsApi;
 use super::members::MembersApi;
 use super::node_config::NodeConfigApi;
 use super::pools::PoolsApi;
@@ -25,6 +27,8 @@ pub type Api = (
     CredentialsApi,
     VhostsApi,
     RoutesApi,
+    BucketsApi,
+    LinkedBucketsApi,
     ConfigApi,
     DiskApi,
     SettingsApi,
@@ -56,6 +60,8 @@ pub enum Group {
     Vhosts,
     /// Which pool serves a bucket of a vhost.
     Routes,
+    /// Buckets that a vhost serves, as its pools list them.
+    Buckets,
     /// nginx's files, nginx itself, and the settings of the program.
     Config,
     /// Who changed what, when, and what nginx said to it.
@@ -74,6 +80,8 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         CredentialsApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
+        BucketsApi(services.clone()),
+        LinkedBucketsApi(services.clone()),
         ConfigApi(services.clone()),
         DiskApi(services.clone()),
         SettingsApi(services.clone()),

@@ -12,6 +12,7 @@ use super::fields::Field;
 use super::lax;
 use super::reply::{Tag, Tagged};
 use super::schema::{Described, between, inline, like};
+use crate::domain::bucket::BucketName;
 use crate::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
 
 const PARAMETER: &[ApiExtractorType] = &[ApiExtractorType::Parameter];
@@ -43,6 +44,16 @@ macro_rules! path_ids {
     };
 }
 path_ids!(PoolId = "pool_id", MemberId = "member_id", VhostId = "vhost_id", RouteId = "route_id");
+
+impl PathPart for BucketName {
+    fn schema() -> MetaSchemaRef {
+        <Self as Described>::schema()
+    }
+
+    fn read(written: &str) -> Result<Self, Vec<Fault>> {
+        Self::parse(written).map_err(|invalid| vec![Fault::of(&invalid, &written.into()).under("bucket")])
+    }
+}
 
 /// A value in the path. (poem-openapi's macro knows a path parameter by this type's name.)
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,7 @@
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 
+use crate::domain::bucket::BucketStatus;
 use crate::domain::credential::KeySource;
 use crate::domain::ids::{AuditId, MemberId, PoolId, RouteId, VhostId};
 use crate::domain::node_config::NodeKind;
@@ -108,7 +109,7 @@ macro_rules! closed_lists {
         })+
     };
 }
-closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin, KeySource);
+closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin, KeySource, BucketStatus);
 
 impl<T: Described> Described for Option<T> {
     fn schema() -> MetaSchemaRef {

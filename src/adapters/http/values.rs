@@ -7,6 +7,7 @@ use super::fault::{Fault, Step};
 use super::fields::{Field, Fields};
 use super::lax;
 use super::schema::{Described, between, inline, object};
+use crate::domain::bucket::BucketName;
 use crate::domain::credential::{AccessKey, Endpoint, Region, SecretKey};
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
@@ -45,6 +46,7 @@ texts! {
     PemPath: 1..=4095, r"^/[^$\x00-\x1f\x7f]*$";
     IpRange: 2..=49, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
     PathPrefix: 2..=1100, "^/[A-Za-z0-9._/@-]+$";
+    BucketName: 1..=255, "^[A-Za-z0-9._@-]+$";
     KeyPrefix: 1..=1100, "^[A-Za-z0-9._/@-]+$";
     DataDir: 2..=4095, r"^/[^$\x00-\x1f\x7f]+$";
     BindHost: 1..=253, "^[0-9A-Za-z_:][0-9A-Za-z_.:-]*$";

@@ -2,6 +2,7 @@
 
 mod answers;
 mod ask;
+mod many;
 mod xml;
 
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Region;
-use crate::domain::object::{ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
+use crate::domain::object::{Count, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::Site;
 use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
@@ -194,6 +195,14 @@ impl ObjectStorage for NodeStorage {
             left.extend(self.delete_some(site, bucket, some).await?);
         }
         Ok(left)
+    }
+
+    async fn listings(&self, sites: &[Site]) -> Vec<Result<Vec<BucketName>, StorageError>> {
+        many::listings(self, sites).await
+    }
+
+    async fn counts(&self, asked: &[(Site, BucketName)], time: Duration) -> Vec<Result<Count, StorageError>> {
+        many::counts(self, asked, time).await
     }
 
     async fn probe(&self, members: &[Address], tell: &Tell<'_>) {

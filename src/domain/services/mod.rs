@@ -3,6 +3,7 @@
 pub mod absorb;
 pub mod audit_log;
 pub mod backups;
+pub mod buckets;
 pub mod config;
 pub mod credentials;
 pub mod drift;
@@ -42,6 +43,7 @@ use crate::ports::store::{Store, StoreError};
 use absorb::Absorb;
 use audit_log::AuditLog;
 use backups::Backups;
+use buckets::Buckets;
 use config::Config;
 use credentials::Credentials;
 use drift::Drift;
@@ -160,6 +162,8 @@ pub struct Services {
     pub vhosts: Vhosts,
     /// Routes.
     pub routes: Routes,
+    /// Buckets of vhosts.
+    pub buckets: Buckets,
     /// The configuration as a whole.
     pub config: Config,
     /// Single managed files.
@@ -196,6 +200,7 @@ impl Services {
             node_configs: NodeConfigs::new(store.clone(), node_files),
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
+            buckets: Buckets::new(context.clone(), clock.clone()),
             drift: Drift::new(context.clone(), config.clone(), clock.clone()),
             absorb: Absorb::new(context.clone()),
             restore: Restore::new(context.clone(), clock.clone(), migrations),
