@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod cipher;
 pub mod clock;
+pub mod gate;
 pub mod gateway;
 pub mod migration_files;
 pub mod node_files;

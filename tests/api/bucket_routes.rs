@@ -57,6 +57,10 @@ async fn a_promotion_never_leaves_objects_behind_unasked() {
     let detail = two.world.post(&two.bucket("photos/promote"), json!({"pool_id": two.far})).await.detail(400);
     assert!(detail.contains("allow_orphan") && detail.contains("no connection"), "{detail}");
     assert_eq!(two.world.everything().await, before);
+    let body = json!({"pool_id": two.far, "migrate": true, "allow_orphan": true});
+    let detail = two.world.post(&two.bucket("photos/promote"), body).await.detail(409);
+    assert!(detail.contains("migrate=true"), "who asks for the move gets no route without it: {detail}");
+    assert_eq!(two.world.everything().await, before);
     // The pool that serves it anyway, and a yes.
     two.world.post(&two.bucket("photos/promote"), json!({"pool_id": two.near})).await.expect(200);
     let body = json!({"pool_id": two.far, "allow_orphan": true});

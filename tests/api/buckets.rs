@@ -4,6 +4,7 @@ use nanio_orchestrator::domain::audit::Actor;
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::credential::Keys;
 use nanio_orchestrator::domain::ids::{MigrationId, PoolId, Revision, VhostId};
+use nanio_orchestrator::domain::migration::work::Work;
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::services::buckets::Round;
@@ -92,6 +93,7 @@ impl TwoPools {
             swept_http_vhosts: Vec::new(),
             updated_http_vhosts: Vec::new(),
             created_at: now,
+            work: Work::default(),
         };
         self.world.store.write(move |tx| tx.save_migration(migration).map(drop)).await.unwrap();
     }

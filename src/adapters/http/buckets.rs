@@ -223,6 +223,7 @@ impl OrphansView {
     }
 }
 
+const MIGRATE: &str = "Move the bucket's objects first. Not in this version: 409.";
 const TARGET: &str = "The pool that serves the bucket from then on.";
 const ALLOW_ORPHAN: &str = "Do it even if the bucket's objects stay behind on the pool that serves it now.";
 
@@ -232,8 +233,9 @@ impl Request for Promotion {
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let pool_id = fields.required("pool_id", TARGET);
+        let migrate = fields.defaulted("migrate", MIGRATE, false, false);
         let allow_orphan = fields.defaulted("allow_orphan", ALLOW_ORPHAN, false, false);
-        Some(Self { pool_id: pool_id?, allow_orphan: allow_orphan? })
+        Some(Self { pool_id: pool_id?, migrate: migrate?, allow_orphan: allow_orphan? })
     }
 }
 

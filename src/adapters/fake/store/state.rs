@@ -7,6 +7,7 @@ use crate::domain::bucket::{Bucket, BucketName};
 use crate::domain::credential::Credential;
 use crate::domain::ids::{EntityKind, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool};
 use crate::domain::route::Route;
 use crate::domain::sidecar::HighestIds;
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) buckets: BTreeMap<(VhostId, BucketName), Bucket>,
     pub(super) listed: BTreeMap<VhostId, Timestamp>,
     pub(super) migrations: BTreeMap<MigrationId, Migration>,
+    pub(super) migration_log: Vec<LogEntry>,
+    last_log_id: i64,
     pub(super) audit: Vec<Entry>,
     pub(super) files: BTreeMap<String, FileRecord>,
     pub(super) facts: HashMap<String, String>,
@@ -171,6 +174,23 @@ impl State {
             return Err(referenced());
         }
         self.listed.extend(vhosts.iter().map(|id| (*id, at)));
+        Ok(())
+    }
+
+    pub(super) fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError> {
+        for entry in entries {
+            if !self.migrations.contains_key(&entry.migration) {
+                return Err(StoreError::Corrupt(format!("migration_log: there is no migration {}", entry.migration)));
+            }
+            self.last_log_id += 1;
+            self.migration_log.push(LogEntry {
+                id: self.last_log_id,
+                migration: entry.migration,
+                phase: entry.phase.clone(),
+                message: entry.message.clone(),
+                at: entry.at,
+            });
+        }
         Ok(())
     }
 

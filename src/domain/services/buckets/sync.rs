@@ -87,6 +87,9 @@ impl Buckets {
             tracing::warn!(pool = %name, why, "the buckets of a pool could not be listed; what it serves stays as known");
         }
         let (vhosts, now) = (questions.vhosts.len(), self.clock.now());
+        if listings.is_empty() {
+            return Ok(Round { vhosts, changed: 0, faults: faults.into_values().collect() });
+        }
         let write = move |tx: &mut dyn Tx| {
             let mut changed = 0;
             let mut listed = Vec::new();
