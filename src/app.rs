@@ -360,6 +360,18 @@ fn start_loops(services: &Services, settings: &Settings, clock: Arc<dyn Clock>) 
         }
     });
 
+    let (buckets, trigger) = (services.buckets.clone(), Arc::new(Notify::new()));
+    let period = settings.bucket_sync_interval;
+    background.start(Rhythm { name: "bucket_sync", period, first: First::Now, trigger }, move || {
+        let buckets = buckets.clone();
+        async move {
+            let round = buckets.sync_all().await.map_err(|error| error.to_string())?;
+            let asked: Vec<String> =
+                round.faults.iter().map(|fault| format!("; pool {}: {}", fault.name, fault.why)).collect();
+            Ok(format!("{} vhosts, {} buckets changed{}", round.vhosts, round.changed, asked.concat()))
+        }
+    });
+
     let (reach, trigger) = (services.reachability.clone(), Arc::new(Notify::new()));
     background.start(Rhythm { name: "reachability", period: REACH_PERIOD, first: First::Now, trigger }, move || {
         let reach = reach.clone();

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::bucket::BucketName;
+use super::bucket::{Bucket, BucketName};
+use super::bucket_sync::BucketTally;
 use super::ids::{AuditId, EntityKind, JobId, PoolId};
 use super::invalid::words;
 use super::migration::{Migration, Phase};
@@ -80,6 +81,18 @@ words!(
         PurgeOrphan = "purge_orphan",
         /// A job was ended.
         CancelJob = "cancel_job",
+        /// The buckets of a vhost were brought in line with what its pools list.
+        SyncBuckets = "sync_buckets",
+        /// A bucket got a route of its own.
+        PromoteBucket = "promote_bucket",
+        /// It lost it.
+        RemoveBucketRoute = "remove_bucket_route",
+        /// A bucket is not to be heard of.
+        IgnoreBucket = "ignore_bucket",
+        /// A bucket got a route in an `http` vhost.
+        AddHttpBucketRoute = "add_http_bucket_route",
+        /// It lost it.
+        RemoveHttpBucketRoute = "remove_http_bucket_route",
     }
 );
 
@@ -113,6 +126,21 @@ pub enum Snapshot {
     Migration(MigrationSnapshot),
     /// A purge.
     Purge(PurgeSnapshot),
+    /// A bucket.
+    Bucket(Bucket),
+    /// How many buckets a vhost has.
+    Buckets(BucketSnapshot),
+}
+
+/// How many buckets a vhost has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BucketSnapshot {
+    /// Of each kind.
+    #[serde(flatten)]
+    pub tally: BucketTally,
+    /// How many of them were not known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<u64>,
 }
 
 /// A migration, as the audit log shows it.

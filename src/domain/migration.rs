@@ -167,6 +167,21 @@ impl Migration {
         }
     }
 
+    /// The migration that left objects of the bucket on a pool which are there still and are nobody's, among all
+    /// migrations, newest first. A bucket that came back to a pool is in use there again.
+    #[must_use]
+    pub fn left_on(newest_first: &[Self], pool: PoolId, bucket: &BucketName) -> Option<Self> {
+        for migration in newest_first.iter().filter(|migration| migration.bucket == *bucket) {
+            if migration.left_behind(pool, bucket) {
+                return Some(migration.clone());
+            }
+            if migration.destination.id == pool && migration.orphan.is_some() {
+                return None;
+            }
+        }
+        None
+    }
+
     /// Whether it left objects of the bucket on a pool that are there still.
     #[must_use]
     pub fn left_behind(&self, pool: PoolId, bucket: &BucketName) -> bool {

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod bucket;
+pub mod bucket_sync;
 pub mod claim;
 pub mod copy;
 pub mod credential;

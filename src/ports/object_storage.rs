@@ -3,6 +3,8 @@
 //! A site is asked at one place after the other, as long as they do not answer, answer with a fault of their own
 //! (5xx), or with something that is not S3. What S3 itself says, also if it is "no", is final.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::domain::bucket::BucketName;
@@ -91,6 +93,14 @@ pub trait ObjectStorage: Send + Sync {
     /// Whether members take connections and, if they are asked over TCP, answer in HTTP. Several are asked at the same
     /// time; `tell` is called for each as soon as it is known.
     async fn probe(&self, members: &[Address], tell: &Tell<'_>);
+
+    /// The buckets of several sites, asked at the same time: what [`buckets`](ObjectStorage::buckets) says of each, in
+    /// the order of `sites`. A site that does not answer costs the others nothing.
+    async fn listings(&self, sites: &[Site]) -> Vec<Result<Vec<BucketName>, StorageError>>;
+
+    /// Counts the objects of several buckets, a few at the same time, until `time` is over; in the order of `asked`.
+    /// A count that was cut is not [`complete`](Count::complete).
+    async fn counts(&self, asked: &[(Site, BucketName)], time: Duration) -> Vec<Result<Count, StorageError>>;
 
     /// Counts the objects whose keys begin with `prefix`, and stops after the page with number `most`.
     async fn count(&self, site: &Site, bucket: &BucketName, prefix: &str, most: u64) -> Result<Count, StorageError> {

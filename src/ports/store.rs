@@ -221,8 +221,14 @@ pub trait Tx {
     fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError>;
     /// Inserts or replaces a bucket.
     fn save_bucket(&mut self, bucket: &Bucket) -> Result<(), StoreError>;
+    /// Inserts or replaces buckets, each of them once in the list. Thousands cost a few statements.
+    fn save_buckets(&mut self, buckets: &[Bucket]) -> Result<(), StoreError>;
     /// Forgets a bucket.
     fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError>;
+    /// When the buckets of a vhost were last listed.
+    fn buckets_listed_at(&mut self, vhost: VhostId) -> Result<Option<Timestamp>, StoreError>;
+    /// The buckets of these vhosts were listed at this time.
+    fn note_buckets_listed(&mut self, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError>;
 
     /// All migrations, newest first.
     fn migrations(&mut self) -> Result<Vec<Migration>, StoreError>;

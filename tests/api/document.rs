@@ -47,7 +47,7 @@ fn every_operation_is_described_with_its_failures() {
             }
         }
     }
-    assert_eq!(ids.len(), 52);
+    assert_eq!(ids.len(), 72);
 }
 
 #[test]

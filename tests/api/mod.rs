@@ -3,6 +3,8 @@
 mod absorb;
 mod backup;
 mod bodies;
+mod bucket_routes;
+mod buckets;
 mod conditional;
 mod config;
 mod credentials;

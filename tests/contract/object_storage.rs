@@ -1,20 +1,22 @@
 //! The promises of the S3 side of storage nodes, kept by the twin in memory and by the client of real nodes.
 
 mod adapters;
-mod odd_nodes;
 mod requests;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use nanio_orchestrator::adapters::s3::NodeStorage;
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::credential::{Endpoint, Region};
 use nanio_orchestrator::domain::object::{Count, ObjectHead, Occupancy, Upload};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::site::Site;
-use nanio_orchestrator::ports::object_storage::StorageError;
+use nanio_orchestrator::ports::object_storage::{ObjectStorage as _, StorageError};
 
+use crate::support::odd_nodes::{self, OddNode};
 use adapters::{Rig, many};
 
 fn named(bucket: &str) -> BucketName {
@@ -265,6 +267,51 @@ async fn f29_an_endpoint_is_asked_in_place_of_the_members(rig: &Rig) {
     }
 }
 
+async fn several_sites_are_listed_at_once_and_each_answers_for_itself(rig: &Rig) {
+    let mut sites = vec![rig.sound(), rig.stranger(), rig.site(&[])];
+    sites.extend(rig.failing.iter().map(|(_, member)| rig.site(&[member])));
+    sites.push(rig.sound());
+    let told = rig.storage.listings(&sites).await;
+    assert_eq!(told.len(), sites.len());
+    assert_eq!(told[0].as_ref().unwrap(), &["bare", "busy", "full", "many"].map(named));
+    assert!(matches!(&told[1], Err(StorageError::Refused { status: 403, .. })), "{:?}", told[1]);
+    assert_eq!(told[2], Err(StorageError::NoMember));
+    for ((what, member), told) in rig.failing.iter().zip(&told[3..]) {
+        assert!(told.as_ref().is_err_and(|why| why.to_string().contains(member.as_str())), "{what}: {told:?}");
+    }
+    assert_eq!(told.last(), told.first());
+    assert_eq!(rig.storage.listings(&[]).await, []);
+}
+
+async fn several_buckets_are_counted_at_once_and_what_fails_costs_only_itself(rig: &Rig) {
+    let mut asked: Vec<(Site, BucketName)> =
+        rig.failing.iter().map(|(_, member)| (rig.site(&[member]), named("full"))).collect();
+    asked.extend(["many", "bare", "absent"].map(|bucket| (rig.sound(), named(bucket))));
+    let told = rig.storage.counts(&asked, Duration::from_secs(60)).await;
+    let (failed, told) = told.split_at(rig.failing.len());
+    assert!(failed.iter().all(|count| matches!(count, Err(StorageError::Unanswered(_)))), "{failed:?}");
+    assert_eq!(told[0], Ok(Count { objects: 1207, bytes: 1203 * 2 + 4 * 3, complete: true }));
+    assert_eq!(told[1], Ok(Count { objects: 0, bytes: 0, complete: true }));
+    assert!(told[2].as_ref().is_err_and(|why| why.is("NoSuchBucket")), "{:?}", told[2]);
+}
+
+#[tokio::test]
+async fn when_the_time_is_over_what_was_counted_so_far_is_told_and_what_was_not_is_no_count() {
+    let (halting, mute) = (OddNode::halting().await, OddNode::mute().await);
+    let storage = NodeStorage::new(Duration::from_secs(60)).unwrap();
+    let site = |node: &OddNode| Site {
+        members: vec![Address::parse(&format!("127.0.0.1:{}", node.port)).unwrap()],
+        endpoint: None,
+        region: Region::default(),
+        keys: None,
+    };
+    let asked = [(site(&halting), named("large")), (site(&mute), named("full"))];
+    let told = storage.counts(&asked, Duration::from_millis(700)).await;
+    assert_eq!(told[0], Ok(Count { objects: 2, bytes: 7, complete: false }));
+    let why = told[1].as_ref().unwrap_err().to_string();
+    assert_eq!(why, "not counted within 700 ms");
+}
+
 async fn a_member_that_answers_is_reachable_and_another_is_not(rig: &Rig) {
     let told = Mutex::new(BTreeMap::new());
     let members = [rig.down.clone(), rig.node.clone()];
@@ -315,4 +362,6 @@ kept_by!(memory, nanio: [
     if_all_members_fail_all_are_named,
     f29_an_endpoint_is_asked_in_place_of_the_members,
     a_member_that_answers_is_reachable_and_another_is_not,
+    several_sites_are_listed_at_once_and_each_answers_for_itself,
+    several_buckets_are_counted_at_once_and_what_fails_costs_only_itself,
 ]);

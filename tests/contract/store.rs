@@ -85,6 +85,8 @@ macro_rules! kept_by {
                 records::the_disabled_routes_of_a_vhost_are_found,
                 records::a_credential_is_replaced_and_goes_with_its_pool,
                 records::buckets_come_by_name_and_by_status_and_follow_their_vhost,
+                records::many_buckets_are_saved_at_once_and_replace_what_was_there,
+                records::when_buckets_were_listed_is_kept_for_each_vhost_and_goes_with_it,
                 records::every_field_of_a_migration_comes_back_and_outlives_what_it_was_about,
                 records::migrations_are_found_by_bucket_and_by_what_nginx_has_of_them,
                 records::the_log_of_a_migration_is_read_from_its_newest_line_and_cut_at_its_oldest,

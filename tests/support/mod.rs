@@ -8,6 +8,7 @@ pub mod http;
 pub mod moto;
 pub mod nanio;
 pub mod nginx;
+pub mod odd_nodes;
 pub mod orchestrator;
 pub mod postgres;
 pub mod s3;

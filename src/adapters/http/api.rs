@@ -5,11 +5,13 @@ use std::sync::Arc;
 use poem_openapi::Tags;
 
 use super::audit::AuditApi;
+use super::buckets::BucketsApi;
 use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
 use super::health::HealthApi;
 use super::jobs::JobsApi;
+use super::linked_buckets::LinkedBucketsApi;
 use super::members::MembersApi;
 use super::migrations::MigrationsApi;
 use super::node_config::NodeConfigApi;
@@ -32,6 +34,7 @@ pub type Api = (
     JobsApi,
     VhostsApi,
     RoutesApi,
+    (BucketsApi, LinkedBucketsApi),
     MigrationsApi,
     ConfigApi,
     DiskApi,
@@ -60,7 +63,7 @@ pub enum Group {
     Members,
     /// The S3 keys that requests to a pool are signed with.
     Credentials,
-    /// What the storage nodes of a pool hold, and who serves it.
+    /// What the storage nodes of a pool hold and who serves it, and the buckets that a vhost serves.
     Buckets,
     /// Work that goes on after the request that asked for it.
     Jobs,
@@ -91,6 +94,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         JobsApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
+        (BucketsApi(services.clone()), LinkedBucketsApi(services.clone())),
         MigrationsApi(services.clone()),
         ConfigApi(services.clone()),
         DiskApi(services.clone()),

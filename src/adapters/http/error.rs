@@ -261,6 +261,8 @@ failures! {
     Changing = [400, 401, 403, 404, 409, 412, 413, 422, 500, 503];
     /// Removing something.
     Removing = [400, 401, 403, 404, 409, 412, 422, 500, 503];
+    /// Having something done to what a path names.
+    Doing = [400, 401, 403, 404, 409, 422, 500, 503];
     /// Telling nginx to do something.
     Acting = [401, 403, 409, 422, 500, 503];
     /// Changing a setting.

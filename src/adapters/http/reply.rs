@@ -87,6 +87,9 @@ pub enum Settled<T, J> {
     /// It goes on.
     Begun(J, String),
 }
+/// 201 with what was made, in an answer that is no resource.
+#[derive(Debug)]
+pub struct Added<T>(pub T);
 
 /// 204.
 #[derive(Debug)]
@@ -231,6 +234,22 @@ impl<T: Described + Serialize + Send> IntoResponse for Made<T> {
 impl<T: Described> ApiResponse for Made<T> {
     fn meta() -> MetaResponses {
         MetaResponses { responses: vec![described::<T>(201, "The new resource.", true)] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Described + Serialize + Send> IntoResponse for Added<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::CREATED, &self.0, None)
+    }
+}
+
+impl<T: Described> ApiResponse for Added<T> {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![described::<T>(201, "It is made.", false)] }
     }
 
     fn register(registry: &mut Registry) {

@@ -3,6 +3,7 @@
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 
+use crate::domain::bucket::BucketStatus;
 use crate::domain::credential::KeySource;
 use crate::domain::ids::{AuditId, JobId, MemberId, PoolId, RouteId, VhostId};
 use crate::domain::job::{JobKind, JobState};
@@ -123,6 +124,7 @@ closed_lists!(
     Standing,
     JobKind,
     JobState,
+    BucketStatus,
     MigrationMode
 );
 

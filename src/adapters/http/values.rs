@@ -57,7 +57,6 @@ texts! {
     SecretKey: 1..=512, r"^[^\x00-\x1f\x7f]*$";
     Endpoint: 8..=512, r"^https?://[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*(/[A-Za-z0-9._~/-]*)?$";
     Region: 1..=64, "^[A-Za-z0-9_-]+$";
-    BucketName: 1..=255, "^[A-Za-z0-9._@-]+$";
 }
 
 macro_rules! numbers {

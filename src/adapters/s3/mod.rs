@@ -3,6 +3,7 @@
 mod answers;
 mod ask;
 mod heads;
+mod many;
 mod xml;
 
 use std::collections::BTreeSet;
@@ -18,10 +19,9 @@ use md5::{Digest as _, Md5};
 use reqwest::{Client, Method};
 use tokio::time::Instant;
 
-use crate::adapters::sigv4::encode;
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Region;
-use crate::domain::object::{FolderPage, ObjectHead, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
+use crate::domain::object::{Count, FolderPage, ObjectHead, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
@@ -273,6 +273,14 @@ impl ObjectStorage for NodeStorage {
             left.extend(self.delete_some(site, bucket, some).await?);
         }
         Ok(left)
+    }
+
+    async fn listings(&self, sites: &[Site]) -> Vec<Result<Vec<BucketName>, StorageError>> {
+        many::listings(self, sites).await
+    }
+
+    async fn counts(&self, asked: &[(Site, BucketName)], time: Duration) -> Vec<Result<Count, StorageError>> {
+        many::counts(self, asked, time).await
     }
 
     async fn probe(&self, members: &[Address], tell: &Tell<'_>) {

@@ -135,6 +135,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    bucket_listings (vhost_id) {
+        vhost_id -> BigInt,
+        listed_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     migrations (id) {
         id -> BigInt,
         revision -> BigInt,

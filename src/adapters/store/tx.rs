@@ -246,6 +246,18 @@ impl Tx for SqlTx<'_> {
         buckets::save(self.writing()?, bucket)
     }
 
+    fn save_buckets(&mut self, buckets: &[Bucket]) -> Result<(), StoreError> {
+        buckets::save_all(self.writing()?, buckets)
+    }
+
+    fn buckets_listed_at(&mut self, vhost: VhostId) -> Result<Option<Timestamp>, StoreError> {
+        buckets::listed_at(&mut self.db, vhost)
+    }
+
+    fn note_buckets_listed(&mut self, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError> {
+        buckets::note_listed(self.writing()?, vhosts, at)
+    }
+
     fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError> {
         buckets::delete(self.writing()?, vhost, name)
     }

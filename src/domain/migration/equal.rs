@@ -25,9 +25,10 @@ pub fn difference(one: &ObjectHead, other: &ObjectHead) -> Option<&'static str> 
     differs.into_iter().find_map(|(differs, how)| differs.then_some(how))
 }
 
-/// Metadata of clients. A copier notes the time of a file as `mtime`, which no client asked for.
+/// Metadata of clients. A copier notes the times of a file as `mtime` and `btime`, which no client asked for.
 fn told(metadata: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
-    let theirs = metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("mtime"));
+    let copiers = |name: &str| matches!(name.to_ascii_lowercase().as_str(), "mtime" | "btime");
+    let theirs = metadata.iter().filter(|(name, _)| !copiers(name));
     theirs.map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 

@@ -3,6 +3,7 @@
 pub mod absorb;
 pub mod audit_log;
 pub mod backups;
+pub mod buckets;
 pub mod config;
 pub mod credentials;
 pub mod drift;
@@ -50,6 +51,7 @@ use crate::ports::timer::Timer;
 use absorb::Absorb;
 use audit_log::AuditLog;
 use backups::Backups;
+use buckets::Buckets;
 use config::Config;
 use credentials::Credentials;
 use drift::Drift;
@@ -197,6 +199,8 @@ pub struct Services {
     pub routes: Routes,
     /// Migrations of buckets.
     pub migrations: Migrations,
+    /// Buckets of vhosts.
+    pub buckets: Buckets,
     /// The configuration as a whole.
     pub config: Config,
     /// Single managed files.
@@ -261,6 +265,7 @@ impl Services {
             purges,
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
+            buckets: Buckets::new(context.clone(), clock.clone()),
             drift: Drift::new(context.clone(), config.clone(), clock.clone()),
             absorb: Absorb::new(context.clone()),
             restore: Restore::new(context.clone(), clock.clone(), migrations),

@@ -17,9 +17,9 @@ use nanio_orchestrator::domain::site::Site;
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::object_storage::ObjectStorage;
 
-use super::odd_nodes::OddNode;
 use crate::support::nanio::{ACCESS_KEY, Nanio, SECRET_KEY};
 use crate::support::nginx::free_port;
+use crate::support::odd_nodes::OddNode;
 
 pub struct Rig {
     /// The adapter.

@@ -168,6 +168,42 @@ pub async fn buckets_come_by_name_and_by_status_and_follow_their_vhost(store: &S
     assert_eq!(read(store, |tx| tx.buckets(VhostId(7))).await, []);
 }
 
+pub async fn many_buckets_are_saved_at_once_and_replace_what_was_there(store: &Store) {
+    a_gateway(store).await;
+    let named = |number: i64, status| a_bucket(7, &format!("bucket-{number:05}"), status);
+    let first: Vec<Bucket> = (0..2500).map(|number| named(number, BucketStatus::Unrouted)).collect();
+    write(store, move |tx| tx.save_buckets(&first)).await;
+    let routed = |number| Bucket {
+        routed_pool_id: Some(PoolId(2)),
+        discovered_at: at(9),
+        ..named(number, BucketStatus::Routed)
+    };
+    let second: Vec<Bucket> = (1000..3000).map(routed).collect();
+    let expected: Vec<Bucket> = (0..1000).map(|n| named(n, BucketStatus::Unrouted)).chain(second.clone()).collect();
+    write(store, move |tx| tx.save_buckets(&second)).await;
+    assert!(read(store, |tx| tx.buckets(VhostId(7))).await == expected);
+    let cleared = Bucket { routed_pool_id: None, ..routed(2999) };
+    let again = cleared.clone();
+    write(store, move |tx| tx.save_buckets(&[again])).await;
+    let name = cleared.name.clone();
+    assert_eq!(read(store, move |tx| tx.bucket(VhostId(7), &name)).await, Some(cleared));
+    write(store, |tx| tx.save_buckets(&[])).await;
+}
+
+pub async fn when_buckets_were_listed_is_kept_for_each_vhost_and_goes_with_it(store: &Store) {
+    a_gateway(store).await;
+    write(store, |tx| tx.save_vhost(a_vhost(8, "other.example.test"))).await;
+    write(store, |tx| tx.note_buckets_listed(&[VhostId(7), VhostId(8)], at(1))).await;
+    write(store, |tx| tx.note_buckets_listed(&[VhostId(7)], at(2))).await;
+    write(store, |tx| tx.note_buckets_listed(&[], at(3))).await;
+    assert_eq!(read(store, |tx| tx.buckets_listed_at(VhostId(7))).await, Some(at(2)));
+    assert_eq!(read(store, |tx| tx.buckets_listed_at(VhostId(8))).await, Some(at(1)));
+    write(store, |tx| tx.delete_vhost(VhostId(8))).await;
+    assert_eq!(read(store, |tx| tx.buckets_listed_at(VhostId(8))).await, None);
+    write(store, |tx| tx.clear_gateway()).await;
+    assert_eq!(read(store, |tx| tx.buckets_listed_at(VhostId(7))).await, None);
+}
+
 pub async fn every_field_of_a_migration_comes_back_and_outlives_what_it_was_about(store: &Store) {
     a_gateway(store).await;
     let full = write(store, |tx| tx.save_migration(a_migration(3, Phase::Done))).await;

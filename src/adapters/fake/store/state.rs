@@ -28,6 +28,7 @@ pub(super) struct State {
     pub(super) prefixes: BTreeMap<(VhostId, String), RouteId>,
     pub(super) credentials: BTreeMap<PoolId, Credential>,
     pub(super) buckets: BTreeMap<(VhostId, BucketName), Bucket>,
+    pub(super) listed: BTreeMap<VhostId, Timestamp>,
     pub(super) migrations: BTreeMap<MigrationId, Migration>,
     pub(super) migration_log: Vec<LogEntry>,
     last_log_id: i64,
@@ -121,6 +122,7 @@ impl State {
     }
 
     pub(super) fn delete_vhost(&mut self, id: VhostId) {
+        self.listed.remove(&id);
         self.buckets.retain(|(vhost, _), _| *vhost != id);
         self.routes.retain(|_, route| route.vhost_id != id);
         self.prefixes.retain(|(vhost, _), _| *vhost != id);
@@ -166,6 +168,14 @@ impl State {
             return Err(referenced());
         }
         self.buckets.insert((bucket.vhost_id, bucket.name.clone()), bucket.clone());
+        Ok(())
+    }
+
+    pub(super) fn note_listed(&mut self, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError> {
+        if vhosts.iter().any(|id| !self.vhosts.contains_key(id)) {
+            return Err(referenced());
+        }
+        self.listed.extend(vhosts.iter().map(|id| (*id, at)));
         Ok(())
     }
 

@@ -250,6 +250,19 @@ impl Tx for FakeTx {
         self.writing()?.save_bucket(bucket)
     }
 
+    fn save_buckets(&mut self, buckets: &[Bucket]) -> Result<(), StoreError> {
+        let state = self.writing()?;
+        buckets.iter().try_for_each(|bucket| state.save_bucket(bucket))
+    }
+
+    fn buckets_listed_at(&mut self, vhost: VhostId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state.listed.get(&vhost).copied())
+    }
+
+    fn note_buckets_listed(&mut self, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError> {
+        self.writing()?.note_listed(vhosts, at)
+    }
+
     fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError> {
         self.writing()?.buckets.remove(&(vhost, name.clone()));
         Ok(())

@@ -315,7 +315,12 @@ impl Migrations {
     /// The store's.
     pub async fn orphaned(&self) -> Result<Vec<Migration>, ServiceError> {
         let mut all = self.context.store.read(|tx| Ok::<_, ServiceError>(tx.migrations()?)).await?;
-        all.retain(|migration| migration.phase == Phase::Done && migration.orphan.is_some());
+        let known = all.clone();
+        all.retain(|migration| {
+            let pool = migration.orphan.as_ref().map(|orphan| orphan.pool.id);
+            let left = pool.and_then(|pool| Migration::left_on(&known, pool, &migration.bucket));
+            left.is_some_and(|left| left.id == migration.id)
+        });
         all.sort_by_key(|migration| std::cmp::Reverse(migration.orphan.as_ref().map(|orphan| orphan.since)));
         Ok(all)
     }

@@ -401,8 +401,7 @@ impl Shared {
     pub(super) async fn is_own_orphan(&self, migration: &Migration) -> Result<bool, Outcome> {
         let (bucket, destination) = (migration.bucket.clone(), Named::clone(&migration.destination));
         let read = self.store.read(move |tx| {
-            let left = |other: &Migration| other.orphan.as_ref().is_some_and(|orphan| orphan.pool.id == destination.id);
-            Ok::<_, ServiceError>(tx.migrations_of(&bucket)?.iter().any(left))
+            Ok::<_, ServiceError>(Migration::left_on(&tx.migrations_of(&bucket)?, destination.id, &bucket).is_some())
         });
         read.await.map_err(|error| Outcome::NotNow(error.to_string()))
     }

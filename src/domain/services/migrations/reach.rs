@@ -71,12 +71,9 @@ pub(super) fn reach(tx: &mut dyn Tx, pool: PoolId, bucket: &BucketName) -> Resul
 
 /// Routes of parts of the bucket: `/bucket/part/`.
 fn parts(tx: &mut dyn Tx, vhost: &Vhost, prefix: &str, parts: &mut Vec<String>) -> Result<(), StoreError> {
-    let inside = format!("{prefix}/");
-    for route in tx.routes(vhost.id)? {
-        let path = route.path_prefix.as_str();
-        if path.starts_with(&inside) && path.trim_end_matches('/') != prefix {
-            parts.push(format!("{}{path}", vhost.server_name));
-        }
-    }
+    let Ok(bucket) = BucketName::parse(prefix.trim_start_matches('/')) else { return Ok(()) };
+    let routes = tx.bucket_routes(vhost.id, &bucket)?.into_iter();
+    let inner = routes.filter(|route| route.path_prefix.canonical() != prefix);
+    parts.extend(inner.map(|route| format!("{}{}", vhost.server_name, route.path_prefix)));
     Ok(())
 }

@@ -52,8 +52,12 @@ pub(super) fn switch(change: &mut Change<'_>, id: MigrationId, uploads: &[String
     }
     migration.work.committed = true;
     migration.error_msg = None;
-    migration.orphan =
-        Some(Orphan { pool: migration.source.clone(), prefix: format!("/{}/", migration.bucket), since: now });
+    migration.orphan = Some(Orphan {
+        pool: migration.source.clone(),
+        prefix: format!("/{}/", migration.bucket),
+        since: now,
+        purged_at: None,
+    });
     migration.finished_at = Some(now);
     let before = find(change.tx, id)?;
     let saved = change.tx.save_migration(migration)?;
