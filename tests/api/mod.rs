@@ -10,6 +10,7 @@ mod document;
 mod errors;
 mod gateway;
 mod login;
+mod moving;
 mod node_config;
 mod paging;
 mod reachability;
