@@ -154,6 +154,23 @@ async fn a_route_that_serves_a_part_of_a_moving_bucket_from_the_source_is_refuse
 }
 
 #[tokio::test]
+async fn the_pools_of_a_moving_bucket_keep_their_names() {
+    let rig = Rig::start().await;
+    rig.record(MigrationKind::Move, Some((GateStage::Gated, &[]))).await;
+    let before = rig.world.everything().await;
+    for pool in [rig.source, rig.destination, 3, 4] {
+        let path = format!("/api/pools/{pool}");
+        let detail = rig.world.put(&path, json!({"name": "another"})).await.detail(409);
+        assert!(detail.contains("migration 9") && detail.contains("bkt"), "{detail}");
+    }
+    rig.world.delete(&format!("/api/pools/{}", rig.destination)).await.detail(409);
+    assert_eq!(rig.world.everything().await, before);
+    rig.world.put(&format!("/api/pools/{}", rig.destination), json!({"keepalive": 7})).await.expect(200);
+    rig.record(MigrationKind::Move, None).await;
+    rig.world.put(&format!("/api/pools/{}", rig.destination), json!({"name": "another"})).await.expect(200);
+}
+
+#[tokio::test]
 async fn no_pool_has_the_name_of_the_relay() {
     let world = World::start().await;
     let answer = world.post("/api/pools", json!({"name": "Nanio_Relay", "type": "nanio"})).await;

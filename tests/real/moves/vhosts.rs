@@ -1,8 +1,10 @@
 //! Every vhost through which a client can reach a bucket that is being moved.
 
-use nanio_orchestrator::domain::gateway::Protocol;
+use nanio_orchestrator::domain::gateway::{Protocol, ServerRoute};
+use nanio_orchestrator::domain::ids::RouteId;
 use nanio_orchestrator::domain::migration::token::{GateStage, TokenState};
 
+use nanio_orchestrator::domain::route::{KeyPrefix, PathPrefix};
 use nanio_orchestrator::domain::vhost::{ExtraBlock, IpRange, IpRuleMode, IpRules, Snippet, Zone};
 
 use super::{Rig, by_default, moving, routed, vhost};
@@ -97,10 +99,18 @@ fn the_directives_of_a_route_hold_while_its_bucket_moves() {
 
 #[test]
 fn an_http_vhost_reads_where_the_bucket_is() {
-    let servers = vec![
+    let mut servers = vec![
         routed(vhost(1, "routed.test", Protocol::Http), "/bkt/", "src-web", Some("add_header X-Mine yes;")),
         by_default(vhost(2, "default.test", Protocol::Http), "src-web"),
     ];
+    // A prefix of another name that leads into the bucket.
+    servers[0].routes.put(ServerRoute {
+        id: RouteId(7),
+        path_prefix: PathPrefix::parse("/pub/").unwrap(),
+        pool: super::pool("src-web"),
+        key_prefix: KeyPrefix::parse("bkt/files/").ok(),
+        extra_directives: None,
+    });
     let rig = Rig::with(servers, &[moving(1, "bkt", GateStage::Gated, &[])]);
     for (state, expected) in [
         (TokenState::Source, "src-web"),
@@ -122,6 +132,11 @@ fn an_http_vhost_reads_where_the_bucket_is() {
                 assert_eq!(answer.head.contains("X-Mine"), host == "routed.test");
             }
         }
+        let rewritten = rig.send(&to("routed.test", Request::get("/pub/a%20b?x=%2F"))).json();
+        assert_eq!(
+            (&rewritten["upstream"], &rewritten["target"]),
+            (&expected.into(), &"/bkt/files/a%20b?x=%2F".into())
+        );
         assert_eq!(rig.served(&to("default.test", Request::get("/other/k"))), "src-web");
     }
 }
