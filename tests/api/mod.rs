@@ -12,6 +12,7 @@ mod document;
 mod errors;
 mod gateway;
 mod login;
+mod moving;
 mod node_config;
 mod paging;
 mod pool_buckets;

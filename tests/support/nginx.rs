@@ -97,9 +97,9 @@ impl PrivateNginx {
         gateway.with_gate_dir(&self.gate_dir()).unwrap()
     }
 
-    /// Where tokens and journals are.
+    /// Where tokens and journals are; an ordinary directory, and not the plainest.
     pub fn gate_dir(&self) -> PathBuf {
-        self.dir.path().join("gate")
+        self.dir.path().join("the gate")
     }
 
     /// Starts nginx and waits until its workers serve.

@@ -59,9 +59,8 @@ pub fn directory(dir: &Path) -> Result<String, String> {
     let refused = |why: &str| format!("MIGRATION_GATE_DIR {}: {why}; choose another directory", dir.display());
     let absolute = std::path::absolute(dir).map_err(|error| refused(&error.to_string()))?;
     let text = absolute.to_str().ok_or_else(|| refused("its name is not text"))?.trim_end_matches('/');
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '@' | '+');
-    if !text.chars().all(fits) {
-        return Err(refused("nginx is told of it, so it may hold only letters, digits, / . _ - @ and +"));
+    if text.chars().any(|c| c.is_control() || matches!(c, '$' | ':')) {
+        return Err(refused("nginx would take a $ or : in it for something else"));
     }
     if text.len() > LONGEST_DIR {
         return Err(refused(&format!("it may have at most {LONGEST_DIR} characters, or no socket fits into it")));
@@ -273,7 +272,8 @@ fn decoded(word: &str) -> Result<String, ParseError> {
             continue;
         }
         let digits = rest.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).ok_or_else(wrong)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| is_hex).ok_or_else(wrong)?);
         rest = &rest[2..];
     }
     String::from_utf8(bytes).map_err(|_| wrong())
@@ -311,4 +311,34 @@ pub(super) fn read(nodes: &[Node]) -> Result<Vec<Move>, ParseError> {
         }
     }
     Ok(moves)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_nginx_would_misread_is_refused_with_the_setting_to_change() {
+        assert_eq!(directory(Path::new("/srv/the gate/")), Ok("/srv/the gate".to_owned()));
+        assert!(directory(Path::new("dev-data/gate")).is_ok_and(|dir| dir.starts_with('/')));
+        let long = format!("/{}", "x".repeat(LONGEST_DIR));
+        for bad in ["/srv/$host", "/srv/a:b", "/srv/a\nb", &long] {
+            let why = directory(Path::new(bad)).unwrap_err();
+            assert!(why.starts_with("MIGRATION_GATE_DIR"), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_identity_of_an_upload_is_read_back_from_its_word_and_found_however_it_is_written() {
+        for upload in ["a b", "ü~%", "2~x+/=", ""] {
+            let word = encoded(upload);
+            assert!(word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-%".contains(&b)), "{word}");
+            assert_eq!(decoded(&word).as_deref(), Ok(upload));
+        }
+        for broken in ["%", "%4", "%zz", "%FF", "%+1", "%ü"] {
+            assert!(decoded(broken).is_err(), "{broken}");
+        }
+        assert_eq!(spelled("a."), r"(?:a|%61)(?:\x{2e}|%2[eE])");
+        assert!(spelled(&"a".repeat(LONGEST_SPELLED + 1)).len() < 4096);
+    }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use nanio_orchestrator::adapters::nginx::moves::MOST_HELD;
 use nanio_orchestrator::domain::gateway::Protocol;
 use nanio_orchestrator::domain::gateway::moving::{GATE_SOCKET, RELAY, gate_path};
 use nanio_orchestrator::domain::migration::token::TokenState;
@@ -194,4 +195,23 @@ fn an_upload_that_began_on_the_source_can_be_completed_through_the_relay() {
     let seen = answer.json();
     assert_eq!((&seen["target"], &seen["body"]), (&"/bkt/k?uploadId=u".into(), &"<Complete/>".into()));
     assert_eq!(seen["headers"]["host"], format!("localhost:{}", rig.port));
+}
+
+#[test]
+fn held_writes_leave_connections_for_reads() {
+    let rig = Rig::start();
+    rig.say(1, TokenState::Held);
+    let held: Vec<TcpStream> = (0..MOST_HELD).map(|_| reluctant_put(rig.port, "body")).collect();
+    rig.gate.wait_for(held.len());
+    assert_eq!(rig.served(&Request::put("/bkt/k", "x")), "503 SlowDown");
+    assert_eq!(rig.served(&Request::get("/bkt/k")), "src");
+    rig.gate.decide(Some("dst"));
+    for mut stream in held {
+        stream.write_all(b"body").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("HTTP/1.1 200"), "{answer}");
+    }
+    // Every write that was held, and the read.
+    assert_eq!(rig.reached().len(), MOST_HELD as usize + 1);
 }

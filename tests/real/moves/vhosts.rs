@@ -1,10 +1,15 @@
 //! Every vhost through which a client can reach a bucket that is being moved.
 
-use nanio_orchestrator::domain::gateway::Protocol;
+use nanio_orchestrator::domain::gateway::{Protocol, ServerRoute};
+use nanio_orchestrator::domain::ids::RouteId;
 use nanio_orchestrator::domain::migration::token::{GateStage, TokenState};
+
+use nanio_orchestrator::domain::route::{KeyPrefix, PathPrefix};
+use nanio_orchestrator::domain::vhost::{ExtraBlock, IpRange, IpRuleMode, IpRules, Snippet, Zone};
 
 use super::{Rig, by_default, moving, routed, vhost};
 use crate::support::http::Request;
+use crate::support::nginx::free_port;
 
 fn to(host: &str, request: Request) -> Request {
     request.header("Host", host)
@@ -94,10 +99,18 @@ fn the_directives_of_a_route_hold_while_its_bucket_moves() {
 
 #[test]
 fn an_http_vhost_reads_where_the_bucket_is() {
-    let servers = vec![
+    let mut servers = vec![
         routed(vhost(1, "routed.test", Protocol::Http), "/bkt/", "src-web", Some("add_header X-Mine yes;")),
         by_default(vhost(2, "default.test", Protocol::Http), "src-web"),
     ];
+    // A prefix of another name that leads into the bucket.
+    servers[0].routes.put(ServerRoute {
+        id: RouteId(7),
+        path_prefix: PathPrefix::parse("/pub/").unwrap(),
+        pool: super::pool("src-web"),
+        key_prefix: KeyPrefix::parse("bkt/files/").ok(),
+        extra_directives: None,
+    });
     let rig = Rig::with(servers, &[moving(1, "bkt", GateStage::Gated, &[])]);
     for (state, expected) in [
         (TokenState::Source, "src-web"),
@@ -119,6 +132,11 @@ fn an_http_vhost_reads_where_the_bucket_is() {
                 assert_eq!(answer.head.contains("X-Mine"), host == "routed.test");
             }
         }
+        let rewritten = rig.send(&to("routed.test", Request::get("/pub/a%20b?x=%2F"))).json();
+        assert_eq!(
+            (&rewritten["upstream"], &rewritten["target"]),
+            (&expected.into(), &"/bkt/files/a%20b?x=%2F".into())
+        );
         assert_eq!(rig.served(&to("default.test", Request::get("/other/k"))), "src-web");
     }
 }
@@ -149,4 +167,49 @@ fn once_it_is_settled_only_uploads_of_the_source_ask_the_gate() {
     assert_eq!(rig.served(&Request::put("/bkt/k?uploadId=2", "x")), "503 SlowDown");
     assert_eq!(rig.served(&Request::put("/bkt/k", "x").header("x-amz-copy-source", "bkt/j")), "dst");
     assert!(!rig.file(super::GateFile::Journal, 1).exists(), "nothing is written down any more");
+}
+
+#[test]
+fn rules_on_who_may_connect_hold_and_leave_nothing_in_the_journal() {
+    let mut server = routed(by_default(vhost(1, "localhost", Protocol::S3), "src"), "/bkt/", "src", None);
+    server.ip_rules = IpRules::new(IpRuleMode::Deny, vec![IpRange::parse("127.0.0.1").unwrap()]).ok();
+    let rig = Rig::with(vec![server], &[moving(1, "bkt", GateStage::Gated, &[])]);
+    rig.gate.decide(Some("dst"));
+    for state in [TokenState::Source, TokenState::Held, TokenState::Switched, TokenState::Open] {
+        rig.say(1, state);
+        for method in ["GET", "PUT", "POST", "DELETE"] {
+            for target in ["/bkt/k", "/bkt?delete", "/bkt/k?uploadId=u"] {
+                assert_eq!(rig.send(&Request::new(method, target)).status, 403, "{method} {target} {state:?}");
+            }
+        }
+    }
+    assert_eq!((rig.reached().len(), rig.gate.take().len()), (0, 0));
+    rig.journal(1, 0);
+}
+
+/// An error page is a new request to nginx, for the same bucket: it must not be taken for one of the client's.
+#[test]
+fn error_pages_of_the_operator_begin_nothing_anew() {
+    let mut server = routed(by_default(vhost(1, "localhost", Protocol::S3), "src"), "/bkt/", "src", None);
+    let content = Snippet::parse("error_page 403 404 500 501 502 503 504 /50x.html;").unwrap();
+    server.extra_blocks = vec![ExtraBlock { zone: Zone::Top, content }];
+    let gated = [moving(1, "bkt", GateStage::Gated, &[])];
+    let mut rig = Rig::with(vec![server.clone()], &gated);
+    // Nobody listens where the source was.
+    rig.upstreams.get_mut("src").unwrap().port = free_port();
+    rig.write(vec![server], &gated);
+    rig.reload();
+    rig.gate.decide(Some("src"));
+    for state in [TokenState::Source, TokenState::Held] {
+        rig.say(1, state);
+        for target in ["/bkt/k", "/bkt/k?uploadId=u", "/other/k"] {
+            for method in ["GET", "PUT", "DELETE"] {
+                assert_eq!(rig.send(&Request::new(method, target)).status, 502, "{method} {target} {state:?}");
+            }
+        }
+    }
+    let lines = rig.journal(1, 16);
+    let ends = lines.iter().filter(|line| line["e"] == "end");
+    let said: Vec<_> = ends.map(|end| (&end["us"], &end["to"])).collect();
+    assert_eq!(said, vec![(&"502".into(), &"src".into()); 8]);
 }
