@@ -8,6 +8,7 @@ use super::bucket::BucketName;
 use super::credential::FernetToken;
 use super::gateway::{FileName, Protocol, Tls};
 use super::ids::{MemberId, MigrationId, PoolId, RouteId, VhostId};
+use super::migration::work::Work;
 use super::migration::{MigrationMode, Named, Phase};
 use super::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, PoolKind, PoolName, Weight};
 use super::route::{KeyPrefix, PathPrefix};
@@ -350,6 +351,8 @@ pub struct DiskMigration {
     pub updated_http_vhosts: Vec<String>,
     /// When it was asked for; 0.4.x did not say.
     pub created_at: Option<Timestamp>,
+    /// What the engine keeps of it; 0.4.x kept nothing of the kind.
+    pub work: Work,
     /// Who wrote it.
     pub writer: Writer,
     /// Fields that are not as they must be, each as a sentence; they were left out.

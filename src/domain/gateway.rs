@@ -3,6 +3,8 @@
 //! Each value is one managed file. The nginx adapter renders it to text and parses the text
 //! back to the same value; nothing else decides what a file holds.
 
+pub mod moving;
+
 use std::sync::Arc;
 
 use super::ids::{MemberId, PoolId, RouteId, VhostId};

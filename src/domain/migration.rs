@@ -3,12 +3,17 @@
 //! A record keeps the names of what it is about beside their ids: it stays true, and readable, after a pool or a
 //! vhost is gone, and a rebuild resolves the names, never the ids of another life.
 
+pub mod log;
+pub mod token;
+pub mod work;
+
 use serde::Serialize;
 
 use super::bucket::BucketName;
 use super::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
 use super::invalid::{Invalid, words};
 use super::time::Timestamp;
+use work::Work;
 
 words!(
     /// What becomes of objects that only the destination has.
@@ -134,4 +139,6 @@ pub struct Migration {
     pub updated_http_vhosts: Vec<String>,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// What the engine keeps of it.
+    pub work: Work,
 }

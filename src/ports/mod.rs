@@ -4,6 +4,7 @@ pub mod backup;
 pub mod cipher;
 pub mod clock;
 pub mod copier;
+pub mod gate;
 pub mod gateway;
 pub mod migration_files;
 pub mod node_files;

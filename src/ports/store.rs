@@ -14,6 +14,7 @@ use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -225,10 +226,21 @@ pub trait Tx {
     fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
     /// A migration because of which nothing may be rendered over the vhost's file.
     fn migration_to_adopt(&mut self, vhost: VhostId) -> Result<Option<Migration>, StoreError>;
+    /// The migrations of which nginx has anything, whatever their phase, oldest first.
+    fn gated_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
+    /// The migrations of a bucket of this name, newest first.
+    fn migrations_of(&mut self, bucket: &BucketName) -> Result<Vec<Migration>, StoreError>;
     /// One migration.
     fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError>;
     /// Inserts or replaces the record of a migration.
     fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError>;
+
+    /// Adds lines to the logs of migrations.
+    fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError>;
+    /// The newest lines of a migration's log, newest first.
+    fn migration_log(&mut self, id: MigrationId, take: u64) -> Result<Vec<LogEntry>, StoreError>;
+    /// Forgets all but the newest lines of a migration's log.
+    fn prune_migration_log(&mut self, id: MigrationId, keep: u64) -> Result<(), StoreError>;
 
     /// The highest ids that were ever given.
     fn highest_ids(&mut self) -> Result<HighestIds, StoreError>;

@@ -8,6 +8,7 @@ use nanio_orchestrator::adapters::migration_files::{MigrationDirectory, record, 
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::disk::{DiskMigration, MigrationFile, Writer};
 use nanio_orchestrator::domain::ids::{MigrationId, PoolId, RouteId, VhostId};
+use nanio_orchestrator::domain::migration::work::Work;
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::domain::vhost::ServerName;
@@ -45,6 +46,7 @@ fn on_disk(migration: &Migration) -> DiskMigration {
         swept_http_vhosts: migration.swept_http_vhosts,
         updated_http_vhosts: migration.updated_http_vhosts,
         created_at: Some(migration.created_at),
+        work: migration.work,
         writer: Writer::Ours,
         remains: Vec::new(),
     }
@@ -195,6 +197,7 @@ async fn the_records_of_0_4_1_are_read_for_what_they_say() {
         swept_http_vhosts: Vec::new(),
         updated_http_vhosts: Vec::new(),
         created_at: None,
+        work: Work::default(),
         writer: Writer::Version04,
         remains: Vec::new(),
     };

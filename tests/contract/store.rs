@@ -84,6 +84,8 @@ macro_rules! kept_by {
                 records::a_credential_is_replaced_and_goes_with_its_pool,
                 records::buckets_come_by_name_and_by_status_and_follow_their_vhost,
                 records::every_field_of_a_migration_comes_back_and_outlives_what_it_was_about,
+                records::migrations_are_found_by_bucket_and_by_what_nginx_has_of_them,
+                records::the_log_of_a_migration_is_read_from_its_newest_line_and_cut_at_its_oldest,
                 records::raised_ids_are_never_given_and_never_lowered,
                 records::clearing_the_gateway_keeps_the_audit_log_ids_and_facts,
                 records::old_audit_entries_are_pruned_in_steps,

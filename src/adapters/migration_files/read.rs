@@ -59,6 +59,7 @@ pub fn record(source: &str, file: &str) -> Result<DiskMigration, String> {
         swept_http_vhosts,
         updated_http_vhosts,
         created_at: fields.optional("created_at", time),
+        work: fields.optional("work", |value| serde_json::from_value(value.clone())).unwrap_or_default(),
         writer,
         remains: Vec::new(),
     };

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::FORMAT;
 use crate::adapters::fields::ascii;
 use crate::domain::ids::{MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::migration::work::Work;
 use crate::domain::migration::{Migration, MigrationMode, Phase};
 use crate::domain::time::Timestamp;
 
@@ -75,6 +76,7 @@ struct Tail<'a> {
     error_msg: Option<&'a str>,
     needs_adoption: bool,
     created_at: String,
+    work: &'a Work,
     format: u32,
 }
 
@@ -105,6 +107,7 @@ pub fn text(migration: &Migration) -> String {
         error_msg: migration.error_msg.as_deref(),
         needs_adoption: migration.needs_adoption,
         created_at: migration.created_at.iso(),
+        work: &migration.work,
         format: FORMAT,
     };
     let (started_at, finished_at) =

@@ -14,6 +14,7 @@ mod files;
 mod ids;
 pub mod legacy;
 mod members;
+mod migration_log;
 mod migrations;
 #[cfg(test)]
 mod plans;

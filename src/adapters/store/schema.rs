@@ -163,6 +163,18 @@ diesel::table! {
         swept_http_vhosts_json -> Text,
         updated_http_vhosts_json -> Text,
         created_at -> Timestamp,
+        work_json -> Text,
+        gated -> Bool,
+    }
+}
+
+diesel::table! {
+    migration_log (id) {
+        id -> BigInt,
+        migration_id -> BigInt,
+        phase -> Text,
+        message -> Text,
+        created_at -> Timestamp,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -22,7 +23,8 @@ use crate::ports::store::{Access, Body, FileRecord, ServerNames, StoreError, Tx}
 use super::error::fault;
 use super::ids::Counters;
 use super::{
-    Db, Link, buckets, clear, credentials, facts, files, ids, members, migrations, on, pools, routes, sessions, vhosts,
+    Db, Link, buckets, clear, credentials, facts, files, ids, members, migration_log, migrations, on, pools, routes,
+    sessions, vhosts,
 };
 
 /// An open transaction.
@@ -253,6 +255,26 @@ impl Tx for SqlTx<'_> {
 
     fn migration_to_adopt(&mut self, vhost: VhostId) -> Result<Option<Migration>, StoreError> {
         migrations::to_adopt(&mut self.db, vhost)
+    }
+
+    fn gated_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        migrations::gated(&mut self.db)
+    }
+
+    fn migrations_of(&mut self, bucket: &BucketName) -> Result<Vec<Migration>, StoreError> {
+        migrations::of_bucket(&mut self.db, bucket)
+    }
+
+    fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError> {
+        migration_log::append(self.writing()?, entries)
+    }
+
+    fn migration_log(&mut self, id: MigrationId, take: u64) -> Result<Vec<LogEntry>, StoreError> {
+        migration_log::newest(&mut self.db, id, take)
+    }
+
+    fn prune_migration_log(&mut self, id: MigrationId, keep: u64) -> Result<(), StoreError> {
+        migration_log::prune(self.writing()?, id, keep)
     }
 
     fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError> {

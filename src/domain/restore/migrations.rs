@@ -11,6 +11,7 @@ use super::vhosts::PoolNamed;
 use crate::domain::bucket::BucketName;
 use crate::domain::disk::{DiskMigration, Split};
 use crate::domain::ids::{MigrationId, PoolId, Revision, VhostId};
+use crate::domain::migration::work::Work;
 use crate::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use crate::domain::pool::PoolName;
 use crate::domain::route::Route;
@@ -104,6 +105,7 @@ fn row(
         swept_http_vhosts: told.swept_http_vhosts.clone(),
         updated_http_vhosts: told.updated_http_vhosts.clone(),
         created_at: told.created_at.or(told.started_at).unwrap_or(now),
+        work: told.work.clone(),
         source,
         destination,
     };
@@ -231,6 +233,7 @@ fn adopt(
                 swept_http_vhosts: Vec::new(),
                 updated_http_vhosts: Vec::new(),
                 created_at: now,
+                work: Work::default(),
             };
             let id = row.id;
             rows.push(row);

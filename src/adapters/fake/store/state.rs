@@ -7,6 +7,7 @@ use crate::domain::bucket::{Bucket, BucketName};
 use crate::domain::credential::Credential;
 use crate::domain::ids::{EntityKind, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool};
 use crate::domain::route::Route;
 use crate::domain::sidecar::HighestIds;
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub(super) credentials: BTreeMap<PoolId, Credential>,
     pub(super) buckets: BTreeMap<(VhostId, BucketName), Bucket>,
     pub(super) migrations: BTreeMap<MigrationId, Migration>,
+    pub(super) migration_log: Vec<LogEntry>,
+    last_log_id: i64,
     pub(super) audit: Vec<Entry>,
     pub(super) files: BTreeMap<String, FileRecord>,
     pub(super) facts: HashMap<String, String>,
@@ -161,6 +164,23 @@ impl State {
             return Err(referenced());
         }
         self.buckets.insert((bucket.vhost_id, bucket.name.clone()), bucket.clone());
+        Ok(())
+    }
+
+    pub(super) fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError> {
+        for entry in entries {
+            if !self.migrations.contains_key(&entry.migration) {
+                return Err(StoreError::Corrupt(format!("migration_log: there is no migration {}", entry.migration)));
+            }
+            self.last_log_id += 1;
+            self.migration_log.push(LogEntry {
+                id: self.last_log_id,
+                migration: entry.migration,
+                phase: entry.phase.clone(),
+                message: entry.message.clone(),
+                at: entry.at,
+            });
+        }
         Ok(())
     }
 

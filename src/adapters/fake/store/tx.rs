@@ -10,6 +10,7 @@ use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -256,6 +257,32 @@ impl Tx for FakeTx {
     fn migration_to_adopt(&mut self, vhost: VhostId) -> Result<Option<Migration>, StoreError> {
         let wanted = |migration: &&Migration| migration.vhost.id == vhost && migration.needs_adoption;
         Ok(self.state.migrations.values().find(wanted).cloned())
+    }
+
+    fn gated_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        let gated = |migration: &&Migration| migration.work.gate.is_some();
+        Ok(self.state.migrations.values().filter(gated).cloned().collect())
+    }
+
+    fn migrations_of(&mut self, bucket: &BucketName) -> Result<Vec<Migration>, StoreError> {
+        let wanted = |migration: &&Migration| migration.bucket == *bucket;
+        Ok(self.state.migrations.values().rev().filter(wanted).cloned().collect())
+    }
+
+    fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError> {
+        self.writing()?.append_migration_log(entries)
+    }
+
+    fn migration_log(&mut self, id: MigrationId, take: u64) -> Result<Vec<LogEntry>, StoreError> {
+        let of = |entry: &&LogEntry| entry.migration == id;
+        let most = usize::try_from(take).unwrap_or(usize::MAX);
+        Ok(self.state.migration_log.iter().rev().filter(of).take(most).cloned().collect())
+    }
+
+    fn prune_migration_log(&mut self, id: MigrationId, keep: u64) -> Result<(), StoreError> {
+        let kept: HashSet<i64> = self.migration_log(id, keep)?.into_iter().map(|entry| entry.id).collect();
+        self.writing()?.migration_log.retain(|entry| entry.migration != id || kept.contains(&entry.id));
+        Ok(())
     }
 
     fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError> {
