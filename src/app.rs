@@ -462,7 +462,7 @@ impl GateChoice {
 
 async fn gate(settings: &Settings) -> Result<GateChoice, GatewayError> {
     if settings.dev {
-        return Ok(GateChoice::DryRun(Arc::default()));
+        return Ok(GateChoice::DryRun(Arc::new(FakeGate::dry_run())));
     }
     let nginx = RunningNginx::new(&settings.nginx_config_dir, nginx_command(settings)).await?;
     let options = GateOptions {

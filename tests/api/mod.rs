@@ -12,6 +12,7 @@ mod document;
 mod errors;
 mod gateway;
 mod login;
+mod migrations;
 mod moving;
 mod node_config;
 mod paging;

@@ -211,7 +211,8 @@ impl Gate for GateDirectory {
                 memory.read = memory.read.max(part.end);
                 soundness::glance(&shared.place, &token, memory);
             });
-            Ok(part)
+            let lines = part.lines.iter().map(|line| line::entry(line)).collect();
+            Ok(JournalPart { lines, end: part.end })
         })
         .await
     }

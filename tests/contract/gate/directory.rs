@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 
+use nanio_orchestrator::domain::migration::journal::JournalEntry;
 use nanio_orchestrator::domain::migration::token::TokenState;
 use nanio_orchestrator::domain::vhost::{Port, ServerName};
 use nanio_orchestrator::ports::gate::{Gate, GateError, Listener};
@@ -44,7 +45,8 @@ async fn what_nginx_writes_is_what_is_read() {
     }
     wait_until("both lines", || fs::read(disk.file(&token, "journal")).unwrap().ends_with(b"second\"}\n"));
     let part = disk.gate.journal(&token, end).await.unwrap();
-    assert_eq!(part.lines, [&b"{\"u\":\"/b/k%20\\\"\xff\"}"[..], b"{\"u\":\"/b/second\"}"]);
+    // The log format of this nginx has a name and nothing else: each line is seen, and none is taken for another.
+    assert_eq!(part.lines, [JournalEntry::Unreadable, JournalEntry::Unreadable]);
     disk.gate.sound(&token).await.unwrap();
 }
 
