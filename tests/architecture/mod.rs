@@ -31,7 +31,7 @@ const INPUT_OUTPUT: [&str; 8] = [
     "std::time::Instant",
 ];
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         place: "src/domain",
         only: &["std", "serde", "thiserror", "chrono", "crate::domain"],
@@ -75,6 +75,12 @@ const RULES: [Rule; 11] = [
         only: &[],
         never: &["crate::adapters::store", "crate::adapters::nginx", "crate::adapters::s3", "crate::adapters::fake"],
         why: "commands drive services; the composition root alone chooses the adapters behind them",
+    },
+    Rule {
+        place: "src/adapters/drill/history.rs",
+        only: &["std", "crate::adapters::drill::content", "crate::adapters::drill::history"],
+        never: &[],
+        why: "the judgement of a drill is pure: what it says depends on what the clients saw, and on nothing else",
     },
     Rule {
         place: "src/adapters/background.rs",
@@ -149,7 +155,7 @@ const RULES: [Rule; 11] = [
 ];
 
 /// Crates that have one home each.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     // The composition root opens the listener.
     ("poem", &["src/adapters/http", "src/app.rs"]),
     ("poem_openapi", &["src/adapters/http"]),
@@ -157,7 +163,9 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("diesel_migrations", &["src/adapters/store"]),
     // The demo is a client of its own storage nodes: it makes their buckets and waits for them.
     ("object_store", &["src/adapters/sigv4.rs"]),
-    ("reqwest", &["src/adapters/s3", "src/adapters/sigv4.rs", "src/adapters/cli"]),
+    ("reqwest", &["src/adapters/s3", "src/adapters/sigv4.rs", "src/adapters/cli", "src/adapters/drill/s3.rs"]),
+    // The drill must know whether a connection was new.
+    ("hyper", &["src/adapters/drill/wire.rs"]),
     ("quick_xml", &["src/adapters/s3"]),
     // Settings judge keys, commands make them, the adapter uses them.
     ("fernet", &["src/adapters/fernet.rs", "src/adapters/cli", "src/config"]),

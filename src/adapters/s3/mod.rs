@@ -2,7 +2,7 @@
 
 mod answers;
 mod ask;
-mod xml;
+pub(in crate::adapters) mod xml;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
