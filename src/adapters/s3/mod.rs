@@ -4,7 +4,7 @@ mod answers;
 mod ask;
 mod heads;
 mod many;
-mod xml;
+pub(in crate::adapters) mod xml;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
