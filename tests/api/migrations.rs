@@ -308,7 +308,7 @@ async fn nothing_may_disturb_a_bucket_that_is_being_moved() {
     world.delete(&format!("{path}?allow_orphan=true")).await.detail(409);
     world.put(&format!("/api/pools/{}", moves.pools[0]), json!({"name": "renamed"})).await.detail(409);
     world.put(&format!("/api/vhosts/{}", moves.vhost), json!({"enabled": false})).await.detail(409);
-    let part = json!({"path_prefix": "/photos/2025/", "pool_id": moves.pools[1], "allow_orphan": true});
+    let part = json!({"path_prefix": "/photos/2025/", "pool_id": moves.pools[0], "allow_orphan": true});
     world.post(&format!("/api/vhosts/{}/routes", moves.vhost), part).await.detail(409);
     world.put(&path, json!({"extra_directives": "proxy_buffering on;"})).await.expect(200);
 }

@@ -214,8 +214,8 @@ const HOMES: [(&str, &[&str]); 14] = [
     ),
     // Two sockets whose requests pass as they came; and the drill must know whether a connection was new.
     ("hyper", &["src/adapters/gate", "src/adapters/drill/wire.rs"]),
-    ("hyper_util", &["src/adapters/gate"]),
-    ("http_body_util", &["src/adapters/gate"]),
+    ("hyper_util", &["src/adapters/gate", "src/adapters/drill/wire.rs"]),
+    ("http_body_util", &["src/adapters/gate", "src/adapters/drill/wire.rs"]),
     ("quick_xml", &["src/adapters/s3"]),
     // Settings judge keys, commands make them, the adapter uses them.
     ("fernet", &["src/adapters/fernet.rs", "src/adapters/cli", "src/config"]),

@@ -15,8 +15,11 @@ use crate::domain::copy::{CopyOrder, What};
 use crate::domain::migration::MigrationMode;
 use crate::domain::migration::journal::UNCERTAIN_MS;
 use crate::domain::migration::machine::Outcome;
+use crate::ports::copier::CopierError;
 use crate::ports::object_storage::PAGE;
 
+/// How long what a copier has sent may still arrive after it failed.
+const SETTLING: Duration = Duration::from_millis(UNCERTAIN_MS as u64);
 /// How often the record says how far a copy is.
 const REPORT: Duration = Duration::from_secs(2);
 /// A write that is under way for longer is waited for before writes are held.
@@ -46,7 +49,9 @@ impl Drive {
             destination: sides.destination.clone(),
             bucket: sides.bucket.clone(),
             what,
-            once: false,
+            // What fails is found by the comparison, and carried over later: a request that was sent twice may arrive
+            // twice, the older one last.
+            once: true,
         };
         let copier = self.shared.copier.clone();
         let mut copying =
@@ -67,9 +72,19 @@ impl Drive {
             // The journal grows meanwhile: read in time, it needs little memory at once.
             self.read_journal().await?;
         };
-        let copied = ended.map_err(|error| Outcome::NotNow(format!("rclone copy failed: {error}")))?;
         self.keep_progress().await;
-        self.say("copying", format!("copied {} objects, {} bytes", copied.objects, copied.bytes));
+        match ended {
+            Ok(copied) => self.say("copying", format!("copied {} objects, {} bytes", copied.objects, copied.bytes)),
+            Err(CopierError::Refused { keys, .. }) => self.say(
+                "copying",
+                format!("copied all but {} objects, which changed meanwhile and are carried over later", keys.len()),
+            ),
+            Err(error) => {
+                // What was sent may still arrive, and must not find the comparison done.
+                self.shared.timer.pause(SETTLING).await;
+                return Err(Outcome::NotNow(format!("rclone copy failed: {error}")));
+            }
+        }
         Ok(())
     }
 
@@ -158,9 +173,13 @@ impl Drive {
             self.try_compare_all().await?;
         }
         let batch = self.ledger.batch();
+        let count = batch.keys.len();
         let began = self.shared.timer.elapsed();
-        match sides.carry(&batch.keys, false, self.live.clone()).await {
-            Ok(_) => self.ledger.carried(&batch),
+        match sides.carry(&batch.keys, self.live.clone()).await {
+            Ok(carried) => {
+                let left = carried.left.map(|(keys, _)| keys).unwrap_or_default();
+                self.ledger.carried(&batch.without(&left));
+            }
             Err(CarryError::Never(why)) => return Err(Outcome::Failed(why)),
             Err(CarryError::NotNow(why)) => return Err(Outcome::NotNow(why)),
             Err(CarryError::Cut(why)) => {
@@ -172,7 +191,7 @@ impl Drive {
         let took = self.shared.timer.elapsed().saturating_sub(began);
         self.read_journal().await?;
         let backlog = self.ledger.backlog();
-        self.pace.note(batch.keys.len(), took, backlog);
+        self.pace.note(count, took, backlog);
         let settings = &self.shared.settings;
         match self.pace.verdict(backlog, settings.hold_target, settings.max_hold, settings.max_copy_passes) {
             Verdict::More => Ok(false),

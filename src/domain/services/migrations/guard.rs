@@ -40,5 +40,6 @@ fn disturbed(tx: &mut dyn Tx, migration: &Migration) -> Result<Option<String>, S
     let route = tx.route_at(vhost.id, &prefix_of(&migration.bucket))?;
     let serves = route.is_some_and(|route| route.enabled && route.pool_id == migration.source.id);
     let gone = !serves || !vhost.enabled;
-    Ok(gone.then(|| format!("route /{}/ of vhost {} would not lead there any more", migration.bucket, vhost.server_name)))
+    Ok(gone
+        .then(|| format!("route /{}/ of vhost {} would not lead there any more", migration.bucket, vhost.server_name)))
 }
