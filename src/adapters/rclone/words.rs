@@ -91,9 +91,12 @@ fn whole(number: f64) -> u64 {
 }
 
 /// Whether a node has answered, so that nothing of what was sent to it is under way: what rclone's S3 library adds to
-/// the answer of a node, or its own word that what arrived is not what it read.
+/// the answer of a node, its own word that what arrived is not what it read, or that the object ended before its end: it
+/// was replaced while it was read, and no node takes a request that was broken off.
 pub(super) fn is_answer(text: &str) -> bool {
-    ["status code: 4", "status code: 500", "corrupted on transfer"].iter().any(|answer| text.contains(answer))
+    ["status code: 4", "status code: 500", "corrupted on transfer", "unexpected EOF"]
+        .iter()
+        .any(|answer| text.contains(answer))
 }
 
 /// One line of bounded length without control characters.

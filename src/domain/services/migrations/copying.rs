@@ -25,7 +25,7 @@ const REPORT: Duration = Duration::from_secs(2);
 /// A write that is under way for longer is waited for before writes are held.
 const OLD_WRITE_MS: i64 = 2_000;
 /// An upload that was not used for as long is not waited for.
-const IDLE_UPLOAD_MS: i64 = 60_000;
+const IDLE_UPLOAD_MS: i64 = 10_000;
 /// How many keys that cannot be moved are named.
 const NAMED: usize = 5;
 
@@ -210,22 +210,25 @@ impl Drive {
         let now = self.shared.timer.epoch_ms();
         let uncertain = self.ledger.youngest_uncertain_ms().is_some_and(|at| now - at < UNCERTAIN_MS);
         let old_write = self.ledger.oldest_open_ms().is_some_and(|since| now - since > OLD_WRITE_MS);
-        if uncertain || old_write || self.uploads_busy(now).await? {
+        if uncertain || old_write || self.uploads_busy(now) {
             self.shared.timer.pause(LOOK).await;
             return Ok(false);
         }
         Ok(true)
     }
 
-    /// Whether an upload is being made, and may be waited for.
-    async fn uploads_busy(&mut self, now: i64) -> Result<bool, Outcome> {
-        let busy = self.ledger.uploads().values().any(|used| now - used < IDLE_UPLOAD_MS);
-        if !busy {
-            self.waiting_since = None;
-            return Ok(false);
-        }
-        let since = *self.waiting_since.get_or_insert(self.shared.timer.elapsed());
-        Ok(self.shared.timer.elapsed().saturating_sub(since) < self.shared.settings.multipart_wait)
+    /// Whether an upload that was being made when this was first asked is still being made, and may be waited for. Later
+    /// ones are not waited for: on a busy bucket there is always one, and each can be completed after the switch too.
+    fn uploads_busy(&mut self, now: i64) -> bool {
+        let used = |used: &i64| now - used < IDLE_UPLOAD_MS;
+        let present = self.ledger.uploads();
+        let (since, first) = self.awaited.get_or_insert_with(|| {
+            let first = present.iter().filter(|(_, last)| used(last)).map(|(id, _)| id.clone());
+            (self.shared.timer.elapsed(), first.collect())
+        });
+        let waited = self.shared.timer.elapsed().saturating_sub(*since);
+        let busy = first.iter().any(|id: &String| present.get(id).is_some_and(used));
+        busy && waited < self.shared.settings.multipart_wait
     }
 
     /// Identities of the uploads that began on the source and have not ended.
