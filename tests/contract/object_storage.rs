@@ -3,7 +3,7 @@
 mod adapters;
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ async fn what_is_in_a_bucket_that_is_not_there_is_no_answer(rig: &Rig) {
 
 async fn a_folder_is_read_page_by_page_with_what_is_directly_in_it(rig: &Rig) {
     let all = async |prefix: &str, limit: usize| {
-        let (mut objects, mut folders, mut from) = (Vec::new(), Vec::new(), None);
+        let (mut objects, mut folders, mut from) = (Vec::new(), BTreeSet::new(), None);
         loop {
             let bucket = named("many");
             let page = rig.storage.folder(&rig.sound(), &bucket, prefix, from.as_deref(), limit).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_folder_is_read_page_by_page_with_what_is_directly_in_it(rig: &Rig) {
             folders.extend(page.folders);
             from = page.next;
             if from.is_none() {
-                return (objects, folders);
+                return (objects, Vec::from_iter(folders));
             }
         }
     };
