@@ -27,6 +27,10 @@ pub enum Fault {
     FailsOnce,
     /// One PUT is answered with 503 `SlowDown`.
     SlowsDownOnce,
+    /// One GET is answered with 503 `SlowDown`.
+    SlowsDownARead,
+    /// The victim goes whenever anything else is written.
+    LosesAgainAndAgain,
     /// Every fifth request on a kept connection finds it closed.
     ClosesKept,
     /// One request on a new connection finds it closed.
@@ -75,13 +79,13 @@ pub struct Double {
     state: Arc<Mutex<State>>,
 }
 
-struct Request {
-    method: String,
-    bucket: String,
-    key: String,
+pub struct Request {
+    pub method: String,
+    pub bucket: String,
+    pub key: String,
     query: BTreeMap<String, String>,
     headers: Headers,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 struct Answer {
@@ -155,7 +159,8 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
     None
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Request> {
+/// A request; `bucket` is what stands before the second slash, `key` what stands behind it.
+pub fn read(reader: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
     let mut words = line.split(' ');
@@ -269,6 +274,9 @@ impl State {
                 return refused(code, word);
             }
         }
+        if self.has(Fault::LosesAgainAndAgain) && key != VICTIM && self.objects.remove(VICTIM).is_some() {
+            self.strike();
+        }
         if self.has(Fault::TakesNoMarkers) && key.ends_with('/') {
             return refused(400, "InvalidObjectName");
         }
@@ -319,6 +327,12 @@ impl State {
     }
 
     fn get(&mut self, key: &str, request: &Request) -> Answer {
+        // Not one of those that only try what the storage takes; and the answer to a HEAD could not say why.
+        let client_reads = request.method == "GET" && key.starts_with("client-");
+        if self.has(Fault::SlowsDownARead) && client_reads && self.strikes == 0 {
+            self.strike();
+            return refused(503, "SlowDown");
+        }
         let Some(stored) = self.objects.get(key).cloned() else { return refused(404, "NoSuchKey") };
         if key == VICTIM && self.undead {
             self.strike();

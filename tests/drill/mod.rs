@@ -1,5 +1,6 @@
 //! The checker is checked: whatever a gateway does wrong is reported as exactly that, and an honest one as nothing.
 
+mod command;
 mod double;
 
 use std::collections::BTreeSet;
