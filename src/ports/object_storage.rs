@@ -6,9 +6,10 @@
 use async_trait::async_trait;
 
 use crate::domain::bucket::BucketName;
-use crate::domain::object::{Count, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
+use crate::domain::object::{Count, FolderPage, ObjectHead, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::Site;
+use crate::domain::time::Timestamp;
 
 /// How many objects or uploads a page holds at most, and how many are deleted at a time.
 pub const PAGE: usize = 1000;
@@ -42,6 +43,37 @@ pub trait ObjectStorage: Send + Sync {
         from: Option<&str>,
         limit: usize,
     ) -> Result<ObjectPage, StorageError>;
+
+    /// At most `limit` (up to [`PAGE`]) objects and folders directly under `prefix`, from the
+    /// [`next`](FolderPage::next) of an earlier page on. Keys are what they are, whatever stands in them. Objects come
+    /// once each; not every server counts folders, or leaves those of earlier pages out.
+    async fn folder(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<FolderPage, StorageError>;
+
+    /// What is known of an object; `None` if the storage says in its own words that it is not there.
+    async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError>;
+
+    /// Makes an object without bytes, of a key that ends in `/`, with what else `head` says. It is sent to another
+    /// place only if nothing of it has reached the one before. Not every server can hold one.
+    async fn put_marker(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        key: &str,
+        head: &ObjectHead,
+    ) -> Result<(), StorageError>;
+
+    /// Ends an upload without an object. One that is not there is as good.
+    async fn abort_upload(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError>;
+
+    /// What time it is at the first place that answers, to the second.
+    async fn time(&self, site: &Site) -> Result<Timestamp, StorageError>;
 
     /// Uploads under way whose keys begin with `prefix`, behind the [`next`](UploadPage::next) of an earlier page.
     async fn uploads(

@@ -4,13 +4,13 @@ mod adapters;
 mod odd_nodes;
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use futures_util::future::join_all;
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::credential::{Endpoint, Region};
-use nanio_orchestrator::domain::object::{Count, Occupancy};
+use nanio_orchestrator::domain::object::{Count, ObjectHead, Occupancy};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::site::Site;
 use nanio_orchestrator::ports::object_storage::StorageError;
@@ -34,6 +34,9 @@ async fn refusals(rig: &Rig, site: &Site) -> Vec<StorageError> {
         storage.create_bucket(site, &bucket).await.unwrap_err(),
         storage.objects(site, &bucket, "", None, 10).await.unwrap_err(),
         storage.uploads(site, &bucket, "", None).await.unwrap_err(),
+        storage.folder(site, &bucket, "", None, 10).await.unwrap_err(),
+        storage.head(site, &bucket, "key").await.unwrap_err(),
+        storage.put_marker(site, &bucket, "folder/", &ObjectHead::default()).await.unwrap_err(),
         storage.delete(site, &bucket, &["key".to_owned()]).await.unwrap_err(),
         storage.count(site, &bucket, "", 10).await.unwrap_err(),
     ]
@@ -109,6 +112,79 @@ async fn what_is_in_a_bucket_that_is_not_there_is_no_answer(rig: &Rig) {
         Ok(left) => assert_eq!((left[0].key.as_str(), left[0].why.as_str()), ("key", "NoSuchBucket")),
         Err(refused) => assert!(refused.is("NoSuchBucket"), "{refused}"),
     }
+}
+
+async fn a_folder_is_read_page_by_page_with_what_is_directly_in_it(rig: &Rig) {
+    let all = async |prefix: &str, limit: usize| {
+        let (mut objects, mut folders, mut from) = (Vec::new(), BTreeSet::new(), None);
+        loop {
+            let bucket = named("many");
+            let page = rig.storage.folder(&rig.sound(), &bucket, prefix, from.as_deref(), limit).await.unwrap();
+            assert!(page.objects.len() <= limit);
+            assert!(page.objects.iter().flat_map(|object| &object.etag).all(|etag| !etag.contains('"')));
+            objects.extend(page.objects.into_iter().map(|object| (object.key, object.size)));
+            folders.extend(page.folders);
+            from = page.next;
+            if from.is_none() {
+                return (objects, Vec::from_iter(folders));
+            }
+        }
+    };
+    let top = [("a b+c", 3), ("d&<e>'\"", 3)].map(|(key, size)| (key.to_owned(), size)).to_vec();
+    let folders = ["m/", "n/", "ü/"].map(str::to_owned).to_vec();
+    for limit in [1000, 2] {
+        assert_eq!(all("", limit).await, (top.clone(), folders.clone()), "{limit}");
+    }
+    assert_eq!(all("ü/", 10).await, (vec![("ü/é".to_owned(), 3)], Vec::new()));
+    let expected: Vec<_> = many().into_iter().filter(|(key, _)| key.starts_with("n/")).collect();
+    assert_eq!(all("n/", 500).await, (expected, Vec::new()));
+    assert_eq!(all("none/", 10).await, (Vec::new(), Vec::new()));
+}
+
+async fn an_object_is_there_with_its_size_or_it_is_said_that_it_is_not(rig: &Rig) {
+    for (key, size) in [("a b+c", 3), ("d&<e>'\"", 3), ("ü/é", 3), ("n/0007", 2)] {
+        let head = rig.storage.head(&rig.sound(), &named("many"), key).await.unwrap();
+        assert_eq!(head.map(|head| head.size), Some(size), "{key}");
+    }
+    assert_eq!(rig.storage.head(&rig.sound(), &named("many"), "none").await, Ok(None));
+    let refused = rig.storage.head(&rig.sound(), &named("absent"), "key").await.unwrap_err();
+    assert!(refused.is("NoSuchBucket"), "{refused}");
+}
+
+async fn a_marker_of_a_folder_is_an_object_with_all_that_was_said_of_it_or_is_refused(rig: &Rig) {
+    let head = ObjectHead {
+        content_type: Some("application/x-directory".to_owned()),
+        cache_control: Some("no-store".to_owned()),
+        metadata: [("owner".to_owned(), "me".to_owned())].into(),
+        ..ObjectHead::default()
+    };
+    match rig.storage.put_marker(&rig.sound(), &named("bare"), "dir/", &head).await {
+        Ok(()) => {
+            let made = rig.storage.head(&rig.sound(), &named("bare"), "dir/").await.unwrap().unwrap();
+            assert_eq!((made.size, &made.content_type, &made.metadata), (0, &head.content_type, &head.metadata));
+        }
+        // nanio keeps objects as files, and no file has such a name.
+        Err(refused) => assert!(refused.is("InvalidObjectName"), "{refused}"),
+    }
+    rig.storage.put_marker(&rig.sound(), &named("bare"), "file", &head).await.unwrap_err();
+    assert_eq!(rig.storage.head(&rig.sound(), &named("bare"), "file").await, Ok(None));
+}
+
+async fn an_upload_that_is_aborted_is_gone_also_if_it_was(rig: &Rig) {
+    let all = async || rig.storage.uploads(&rig.sound(), &named("busy"), "", None).await.unwrap().uploads;
+    let before = all().await;
+    for _ in 0..2 {
+        rig.storage.abort_upload(&rig.sound(), &named("busy"), &before[0]).await.unwrap();
+        assert_eq!(all().await, before[1..]);
+    }
+}
+
+async fn a_site_tells_the_time_or_why_not(rig: &Rig) {
+    rig.storage.time(&rig.site(&[&rig.down, &rig.node])).await.unwrap();
+    // Also to whom it does not know.
+    rig.storage.time(&Site { keys: None, ..rig.sound() }).await.unwrap();
+    let told = rig.storage.time(&rig.site(&[&rig.down])).await.unwrap_err().to_string();
+    assert!(told.contains(rig.down.as_str()), "{told}");
 }
 
 async fn uploads_under_way_are_listed(rig: &Rig) {
@@ -228,6 +304,11 @@ kept_by!(memory, nanio: [
     a_prefix_leaves_the_others_out,
     objects_and_bytes_are_counted_up_to_a_bound,
     what_is_in_a_bucket_that_is_not_there_is_no_answer,
+    a_folder_is_read_page_by_page_with_what_is_directly_in_it,
+    an_object_is_there_with_its_size_or_it_is_said_that_it_is_not,
+    a_marker_of_a_folder_is_an_object_with_all_that_was_said_of_it_or_is_refused,
+    an_upload_that_is_aborted_is_gone_also_if_it_was,
+    a_site_tells_the_time_or_why_not,
     uploads_under_way_are_listed,
     deleted_objects_are_gone_and_the_others_stay,
     a_node_that_does_not_know_the_keys_says_so_and_nobody_else_is_asked,

@@ -5,6 +5,7 @@ mod backup;
 mod config;
 mod place;
 mod rebuild_db;
+mod release;
 mod restore;
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};

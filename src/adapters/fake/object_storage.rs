@@ -7,9 +7,10 @@ use async_trait::async_trait;
 
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Keys;
-use crate::domain::object::{Object, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
+use crate::domain::object::{FolderPage, Object, ObjectHead, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::{Place, Site};
+use crate::domain::time::Timestamp;
 use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
 
 /// Storage nodes that all see the same buckets. Every node answers, and there is no bucket, until it is said
@@ -24,11 +25,12 @@ struct State {
     buckets: BTreeMap<String, Contents>,
     failing: HashMap<String, String>,
     keys: Option<Keys>,
+    time: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
 struct Contents {
-    objects: BTreeMap<String, u64>,
+    objects: BTreeMap<String, ObjectHead>,
     uploads: BTreeSet<(String, String)>,
 }
 
@@ -40,7 +42,18 @@ impl FakeStorage {
 
     /// From now on this bucket holds an object of so many bytes.
     pub fn put(&self, bucket: &str, key: &str, size: u64) {
-        self.state().buckets.entry(bucket.to_owned()).or_default().objects.insert(key.to_owned(), size);
+        let etag = Some(format!("{size:032x}"));
+        self.put_object(bucket, key, ObjectHead { size, etag, ..ObjectHead::default() });
+    }
+
+    /// From now on this bucket holds this object.
+    pub fn put_object(&self, bucket: &str, key: &str, head: ObjectHead) {
+        self.state().buckets.entry(bucket.to_owned()).or_default().objects.insert(key.to_owned(), head);
+    }
+
+    /// From now on it is this time at every node.
+    pub fn set_time(&self, time: Timestamp) {
+        self.state().time = Some(time);
     }
 
     /// From now on an upload of this key is under way.
@@ -94,6 +107,10 @@ impl FakeStorage {
     }
 }
 
+fn object(key: &str, head: &ObjectHead) -> Object {
+    Object { key: key.to_owned(), size: head.size, etag: head.etag.clone() }
+}
+
 impl State {
     fn fault(&self, place: Place<'_>) -> Option<String> {
         if place.base().is_none() {
@@ -145,13 +162,81 @@ impl ObjectStorage for FakeStorage {
             let all = &state.bucket(bucket)?.objects;
             let behind =
                 all.iter().filter(|(key, _)| key.starts_with(prefix) && from.is_none_or(|from| key.as_str() > from));
-            let mut objects: Vec<Object> =
-                behind.take(limit + 1).map(|(key, size)| Object { key: key.clone(), size: *size }).collect();
+            let mut objects: Vec<Object> = behind.take(limit + 1).map(|(key, head)| object(key, head)).collect();
             let more = objects.len() > limit;
             objects.truncate(limit);
             let next = objects.last().filter(|_| more).map(|last| last.key.clone());
             Ok(ObjectPage { objects, next })
         })
+    }
+
+    async fn folder(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<FolderPage, StorageError> {
+        let limit = limit.clamp(1, PAGE);
+        self.ask(site, |state| {
+            let mut things: BTreeMap<String, Option<Object>> = BTreeMap::new();
+            for (key, head) in &state.bucket(bucket)?.objects {
+                let Some(rest) = key.strip_prefix(prefix) else { continue };
+                match rest.split_once('/') {
+                    Some((name, _)) => things.insert(format!("{prefix}{name}/"), None),
+                    None => things.insert(key.clone(), Some(object(key, head))),
+                };
+            }
+            things.retain(|name, _| from.is_none_or(|from| name.as_str() > from));
+            let next = things.keys().nth(limit - 1).filter(|_| things.len() > limit).cloned();
+            let mut page = FolderPage { next, ..FolderPage::default() };
+            for (name, object) in things.into_iter().take(limit) {
+                match object {
+                    Some(object) => page.objects.push(object),
+                    None => page.folders.push(name),
+                }
+            }
+            Ok(page)
+        })
+    }
+
+    async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError> {
+        self.ask(site, |state| Ok(state.bucket(bucket)?.objects.get(key).cloned()))
+    }
+
+    async fn put_marker(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        key: &str,
+        head: &ObjectHead,
+    ) -> Result<(), StorageError> {
+        if !key.ends_with('/') {
+            return Err(StorageError::Unanswered(format!("{key:?} does not end in / and is no marker of a folder")));
+        }
+        let head = ObjectHead { size: 0, etag: Some(format!("{:032x}", 0)), ..head.clone() };
+        self.ask(site, |state| {
+            state.bucket(bucket)?.objects.insert(key.to_owned(), head);
+            Ok(())
+        })
+    }
+
+    async fn abort_upload(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError> {
+        let named = (upload.key.clone(), upload.id.clone());
+        self.ask(site, |state| {
+            state.bucket(bucket)?.uploads.remove(&named);
+            Ok(())
+        })
+    }
+
+    async fn time(&self, site: &Site) -> Result<Timestamp, StorageError> {
+        // Told to everybody, as HTTP tells it.
+        let keys = self.state().keys.clone();
+        match self.ask(&Site { keys, ..site.clone() }, |state| Ok(state.time))? {
+            Some(time) => Ok(time),
+            None => Err(StorageError::Unanswered("nobody tells the time".to_owned())),
+        }
     }
 
     async fn uploads(

@@ -14,6 +14,7 @@ use nanio_orchestrator::adapters::sigv4::Signer;
 use nanio_orchestrator::domain::credential::{Keys, Region};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::site::Site;
+use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::object_storage::ObjectStorage;
 
 use super::odd_nodes::OddNode;
@@ -88,6 +89,7 @@ pub async fn memory() -> Rig {
     for key in ["up/a", "down/b"] {
         storage.begin_upload("busy", key, &format!("id of {key}"));
     }
+    storage.set_time(Timestamp::of_naive(chrono::DateTime::UNIX_EPOCH.naive_utc()));
     storage.admit_only(keys(SECRET_KEY));
     storage.fail(&down, "no connection");
     let rig = Rig {
@@ -102,7 +104,8 @@ pub async fn memory() -> Rig {
 }
 
 pub async fn nanio() -> Rig {
-    let node = tokio::task::spawn_blocking(Nanio::start).await.unwrap();
+    // In this thread: the node ends with the one that started it, and one of the pool's ends when it is idle.
+    let node = Nanio::start();
     for bucket in ["full", "bare", "many", "busy"] {
         send(&node.address(), "PUT", &format!("/{bucket}")).await;
     }
