@@ -79,6 +79,8 @@ class Rig:
             "NANIO_ORCHESTRATOR_NGINX_CONFIG_DIR": str(self.managed),
             "NANIO_ORCHESTRATOR_NGINX_CONF": str(self.conf),
             "NANIO_ORCHESTRATOR_NGINX_SUDO": "never",
+            "NANIO_ORCHESTRATOR_MIGRATION_GATE_DIR": str(self.dir / "gate"),
+            "NANIO_ORCHESTRATOR_MIGRATION_GATE_VOLATILE": "true",
         }
         if url := os.environ.get("DATABASE_URL"):
             env["NANIO_ORCHESTRATOR_DATABASE_URL"] = url

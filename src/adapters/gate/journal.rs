@@ -3,9 +3,9 @@
 //! Its first line is ours. Who empties or replaces the file (`copytruncate`) takes that line away, and is found out,
 //! also after a restart of ours.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -37,6 +37,8 @@ pub(super) fn make(path: &Path, token: &Token, room: u64) -> Result<Option<File>
         Err(error) => return Err(fault("make", path, &error)),
     };
     let written = reserve(&file, room).and_then(|()| {
+        // Whatever the umask is.
+        file.set_permissions(Permissions::from_mode(0o640))?;
         file.write_all(&first_line(token))?;
         file.sync_all()
     });
