@@ -312,3 +312,48 @@ async fn nothing_may_disturb_a_bucket_that_is_being_moved() {
     world.post(&format!("/api/vhosts/{}/routes", moves.vhost), part).await.detail(409);
     world.put(&path, json!({"extra_directives": "proxy_buffering on;"})).await.expect(200);
 }
+
+#[tokio::test]
+async fn f07_another_pool_for_a_route_is_a_migration_when_its_bucket_has_objects() {
+    let moves = Moves::waiting().await;
+    let world = &moves.world;
+    let routes = world.get(&format!("/api/vhosts/{}/routes", moves.vhost)).await.expect(200);
+    let route = routes.as_array().unwrap().iter().find(|route| route["path_prefix"] == "/photos/").unwrap();
+    let path = format!("/api/vhosts/{}/routes/{}", moves.vhost, route["id"]);
+    let change = json!({"pool_id": moves.pools[1], "extra_directives": "proxy_buffering on;"});
+    let told = world.put(&path, change).await.expect(200);
+    let id = told["migration_id"].as_i64().unwrap();
+    assert_eq!((&told["pool_id"], &told["extra_directives"]), (&json!(moves.pools[0]), &json!("proxy_buffering on;")));
+    assert_eq!(moves.get(id).await["phase"], "pending");
+    moves.run_engine();
+    assert_eq!(moves.until_over(id).await["phase"], "done");
+    assert_eq!(moves.route_pool("photos").await, moves.pools[1]);
+    let back = world.put(&path, json!({"pool_id": moves.pools[0], "allow_orphan": true})).await.detail(409);
+    assert!(back.contains(&format!("migration {id}")), "it would serve the old copy: {back}");
+}
+
+#[tokio::test]
+async fn f03_a_bucket_that_is_promoted_with_its_objects_is_served_from_where_they_are_until_they_have_moved() {
+    let moves = Moves::waiting().await;
+    let world = &moves.world;
+    world.buckets.at(&node(0)).make("films").put("films", "one");
+    let path = format!("/api/vhosts/{}/buckets/films/promote", moves.vhost);
+    world.buckets.fail(&node(1), "connection refused");
+    let refused = world.post(&path, json!({"pool_id": moves.pools[1], "migrate": true})).await.detail(503);
+    assert!(refused.contains("connection refused"), "{refused}");
+    let buckets = world.get(&format!("/api/vhosts/{}/routes", moves.vhost)).await.text;
+    assert!(!buckets.contains("/films/"), "nothing is half done: {buckets}");
+    world.buckets.recover(&node(1));
+    let told = world.post(&path, json!({"pool_id": moves.pools[1], "migrate": true})).await.expect(200);
+    assert_eq!((&told["migration_started"], &told["pool"]), (&json!(true), &json!("first")));
+    assert_eq!(moves.route_pool("films").await, moves.pools[0]);
+    let purge = format!("/api/pools/{}/buckets/films/purge", moves.pools[0]);
+    world.post(&purge, Value::Null).await.detail(409);
+    moves.run_engine();
+    assert_eq!(moves.until_over(told["migration_id"].as_i64().unwrap()).await["phase"], "done");
+    assert_eq!(moves.route_pool("films").await, moves.pools[1]);
+    world.buckets.at(&node(0)).make("empty");
+    let path = format!("/api/vhosts/{}/buckets/empty/promote", moves.vhost);
+    let told = world.post(&path, json!({"pool_id": moves.pools[1], "migrate": true})).await.expect(200);
+    assert_eq!((&told["migration_started"], &told["pool"]), (&json!(false), &json!("second")));
+}

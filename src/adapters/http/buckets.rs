@@ -307,15 +307,16 @@ impl BucketsApi {
         bucket: Path<BucketName>,
         wanted: JsonBody<Promotion>,
     ) -> Result<Shown<PromotedView>, Failure<Making>> {
-        let promoted = self.0.buckets.promote(caller.0, vhost_id.0, bucket.0.clone(), wanted.0).await?;
+        let asked = self.0.relocation.promote(caller.0, vhost_id.0, bucket.0.clone(), wanted.0);
+        let (promoted, migration) = asked.await?;
         Ok(Shown(PromotedView {
             ok: true,
             output: promoted.output,
             bucket: bucket.0.as_str().to_owned(),
             pool: promoted.pool.as_str().to_owned(),
             route: promoted.route.as_str().to_owned(),
-            migration_started: false,
-            migration_id: None,
+            migration_started: migration.is_some(),
+            migration_id: migration.map(|id| id.0),
         }))
     }
 

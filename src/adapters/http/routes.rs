@@ -281,9 +281,10 @@ impl RoutesApi {
         if_match: IfMatch,
         patch: JsonBody<RoutePatch>,
     ) -> Result<Saved<RouteView>, Failure<Changing>> {
-        let found = self.0.routes.update(caller.0, vhost_id.0, route_id.0, if_match.0, patch.0).await?;
+        let asked = self.0.relocation.update_route(caller.0, vhost_id.0, route_id.0, if_match.0, patch.0);
+        let (found, migration) = asked.await?;
         let tag = tag(&found);
-        Ok(Saved(found.into(), tag))
+        Ok(Saved(RouteView { migration_id: migration.map(|id| id.0), ..found.into() }, tag))
     }
 
     /// Delete a route

@@ -327,6 +327,31 @@ mod tests {
         assert!(table() == reviewed, "src/domain/migration/machine.txt must be:\n{}", table());
     }
 
+    /// The same as a picture (Mermaid), without the turns that stay where they are.
+    fn picture() -> String {
+        let mut text = "stateDiagram-v2\n    [*] --> check\n".to_owned();
+        for step in Step::ALL {
+            for outcome in OutcomeKind::ALL {
+                let Ok(turn) = next(step.phase().unwrap_or(Phase::Error), step, outcome) else { continue };
+                if turn.step == step {
+                    continue;
+                }
+                let label = match outcome {
+                    OutcomeKind::Done => String::new(),
+                    other => format!(" : {other:?}"),
+                };
+                text.push_str(&format!("    {} --> {}{label}\n", step.as_str(), turn.step.as_str()));
+            }
+        }
+        text + "    end --> [*]\n"
+    }
+
+    #[test]
+    fn the_picture_in_the_documentation_is_that_of_this_table() {
+        let documentation = include_str!("../../../docs/migration.md");
+        assert!(documentation.contains(&picture()), "docs/migration.md must hold:\n{}", picture());
+    }
+
     #[test]
     fn a_migration_that_succeeds_takes_every_step_in_order() {
         let mut turn = Turn { step: Step::Check, phase: Phase::Pending };

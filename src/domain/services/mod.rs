@@ -22,6 +22,7 @@ pub mod pools;
 pub mod publish;
 pub mod purges;
 pub mod reachability;
+pub mod relocation;
 pub mod restore;
 pub mod routes;
 mod serving;
@@ -67,6 +68,7 @@ use pools::Pools;
 use publish::{PublishLoop, Publisher};
 use purges::Purges;
 use reachability::Reachability;
+use relocation::Relocation;
 use restore::Restore;
 use routes::Routes;
 use settings::Settings;
@@ -199,6 +201,8 @@ pub struct Services {
     pub routes: Routes,
     /// Migrations of buckets.
     pub migrations: Migrations,
+    /// Changes of a bucket's pool that take its objects along.
+    pub relocation: Relocation,
     /// Buckets of vhosts.
     pub buckets: Buckets,
     /// The configuration as a whole.
@@ -254,6 +258,9 @@ impl Services {
         };
         let desk = JobDesk::new(&context, clock.clone());
         let purges = Purges::new(context.clone(), clock.clone(), desk.clone(), migrations.clone());
+        let moves = Migrations::new(context.clone(), config.clone(), backups.clone(), means);
+        let (routes, buckets) = (Routes::new(context.clone()), Buckets::new(context.clone(), clock.clone()));
+        let relocation = Relocation::new(context.clone(), routes.clone(), buckets.clone(), moves.clone());
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
@@ -264,12 +271,13 @@ impl Services {
             jobs: Jobs::new(desk, purges.clone()),
             purges,
             vhosts: Vhosts::new(context.clone()),
-            routes: Routes::new(context.clone()),
-            buckets: Buckets::new(context.clone(), clock.clone()),
+            routes,
+            buckets,
             drift: Drift::new(context.clone(), config.clone(), clock.clone()),
             absorb: Absorb::new(context.clone()),
             restore: Restore::new(context.clone(), clock.clone(), migrations),
-            migrations: Migrations::new(context.clone(), config.clone(), backups.clone(), means),
+            relocation,
+            migrations: moves,
             config,
             settings,
             audit: AuditLog::new(store, clock.clone()),

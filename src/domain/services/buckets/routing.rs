@@ -16,7 +16,7 @@ use crate::ports::store::Tx;
 pub struct Promotion {
     /// The pool that serves the bucket from then on.
     pub pool_id: PoolId,
-    /// Its objects shall move there first.
+    /// Its objects shall move there first: see [`Relocation`](crate::domain::services::relocation::Relocation).
     pub migrate: bool,
     /// Its objects may stay behind.
     pub allow_orphan: bool,
@@ -61,12 +61,6 @@ impl Buckets {
             enabled: true,
             allow_orphan: wanted.allow_orphan,
         };
-        if wanted.migrate {
-            return Err(ServiceError::Conflict(format!(
-                "bucket {bucket} cannot be promoted with migrate=true: migrations are not in this version. Nothing has \
-                 changed; without migrate, its objects would stay where they are"
-            )));
-        }
         let prefix = new.path_prefix.clone();
         let (name, asked) = (bucket.clone(), new.clone());
         let serving = self.context.store.read(move |tx| promotable(tx, id, &name, &asked)).await?;
