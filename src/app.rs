@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use poem::listener::{Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::adapters::background::{Background, First, Rhythm};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::fernet::FernetCipher;
-use crate::adapters::http::{self, HttpOptions};
+use crate::adapters::http::{self, Assets, HttpOptions};
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
@@ -140,7 +140,12 @@ pub async fn serve_until(
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
 
     let background = start_loops(&services, &settings, clock.clone());
-    let app = http::app(services, http_options(&settings, clock, store));
+    let (end, ended) = watch::channel(false);
+    let app = http::app(services, http_options(&settings, clock, store, ended));
+    let stop = async move {
+        stop.await;
+        end.send_replace(true);
+    };
     let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
     background.stop().await;
     // The application and the loops are gone, and with them every publisher.
@@ -373,7 +378,7 @@ fn keyring(settings: &Settings) -> Result<Keyring, StartError> {
     Ok(Keyring::new(Arc::new(FernetCipher::new(settings.secret.as_ref())), global))
 }
 
-fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store) -> HttpOptions {
+fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store, ended: watch::Receiver<bool>) -> HttpOptions {
     HttpOptions {
         api_key: settings.api_key.reveal().to_owned(),
         session_ttl: settings.session_ttl.as_secs(),
@@ -383,6 +388,8 @@ fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store) -> Htt
         host: std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned(),
         clock,
         store,
+        assets: Assets::built(),
+        ended,
     }
 }
 

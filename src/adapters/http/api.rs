@@ -8,12 +8,14 @@ use super::audit::AuditApi;
 use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
+use super::events::{EventsApi, Pulse};
 use super::health::HealthApi;
 use super::members::MembersApi;
 use super::node_config::NodeConfigApi;
 use super::pools::PoolsApi;
 use super::routes::RoutesApi;
 use super::settings::SettingsApi;
+use super::topology::TopologyApi;
 use super::vhosts::VhostsApi;
 use crate::domain::services::Services;
 
@@ -30,6 +32,8 @@ pub type Api = (
     SettingsApi,
     AuditApi,
     HealthApi,
+    TopologyApi,
+    EventsApi,
 );
 
 /// What `/api/health` tells of the process.
@@ -66,7 +70,7 @@ pub enum Group {
 
 /// The operations over these use cases.
 #[must_use]
-pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
+pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
     (
         PoolsApi(services.clone()),
         MembersApi(services.clone()),
@@ -79,5 +83,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         SettingsApi(services.clone()),
         AuditApi(services.clone()),
         HealthApi(services.clone(), facts),
+        TopologyApi(services.clone()),
+        EventsApi(pulse),
     )
 }

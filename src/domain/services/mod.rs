@@ -21,6 +21,7 @@ pub mod restore;
 pub mod routes;
 pub mod settings;
 mod sidecars;
+pub mod topology;
 mod touched;
 pub mod vhosts;
 
@@ -56,6 +57,7 @@ use reachability::Reachability;
 use restore::Restore;
 use routes::Routes;
 use settings::Settings;
+use topology::Overview;
 use vhosts::Vhosts;
 
 /// Why a use case did not do what it was asked. Nothing has changed.
@@ -178,6 +180,8 @@ pub struct Services {
     pub backups: Backups,
     /// What runs by itself.
     pub loops: Loops,
+    /// The gateway at a glance.
+    pub overview: Overview,
 }
 
 impl Services {
@@ -188,10 +192,12 @@ impl Services {
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, keyring, publisher };
         let config = Config::new(context.clone(), clock.clone());
+        let reachability = Reachability::new(context.clone(), clock.clone());
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
-            reachability: Reachability::new(context.clone(), clock.clone()),
+            overview: Overview::new(context.clone(), reachability.clone()),
+            reachability,
             credentials: Credentials::new(context.clone()),
             node_configs: NodeConfigs::new(store.clone(), node_files),
             vhosts: Vhosts::new(context.clone()),

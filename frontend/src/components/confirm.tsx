@@ -1,0 +1,56 @@
+import { Button, Group, Modal, Stack, Text } from "@mantine/core"
+import { useMutation } from "@tanstack/react-query"
+import type { ReactNode } from "react"
+
+import { Trouble } from "./trouble"
+
+interface Props {
+  opened: boolean
+  onClose: () => void
+  title: string
+  /** What will be so afterwards. */
+  children: ReactNode
+  /** The verb on the button. */
+  verb: string
+  harmless?: boolean
+  /** Why it cannot be done now. */
+  prevented?: boolean
+  act: () => Promise<unknown>
+}
+
+/** Asks before something is done that cannot be undone by a click. A refusal is shown here. */
+export function Confirm({ opened, onClose, title, children, verb, harmless = false, prevented = false, act }: Props) {
+  const { mutate, isPending, error, reset } = useMutation({
+    mutationFn: act,
+    onSuccess: () => {
+      close()
+    },
+  })
+  const close = () => {
+    reset()
+    onClose()
+  }
+  return (
+    <Modal opened={opened} onClose={close} title={title}>
+      <Stack>
+        <Text component="div" size="sm">
+          {children}
+        </Text>
+        <Trouble error={error} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close} data-autofocus>
+            Cancel
+          </Button>
+          <Button
+            {...(harmless ? {} : { color: "red" })}
+            loading={isPending}
+            disabled={prevented}
+            onClick={() => mutate()}
+          >
+            {verb}
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  )
+}
