@@ -7,11 +7,17 @@ import { Lost, NotFound } from "./components/lost"
 export const router = createBrowserRouter([
   {
     element: <Shell />,
+    hydrateFallbackElement: <></>,
     errorElement: <Lost />,
     children: [
       { path: "/", lazy: () => import("./pages/dashboard") },
       { path: "/web/pools", lazy: () => import("./pages/pools") },
       { path: "/web/pools/:id", lazy: () => import("./pages/pools/detail") },
+      { path: "/web/vhosts", lazy: () => import("./pages/vhosts") },
+      { path: "/web/vhosts/:id", lazy: () => import("./pages/vhosts/detail") },
+      { path: "/web/config", lazy: () => import("./pages/config") },
+      { path: "/web/audit", lazy: () => import("./pages/audit") },
+      { path: "/web/settings", lazy: () => import("./pages/settings") },
       { path: "*", element: <NotFound /> },
     ],
   },

@@ -890,7 +890,7 @@ export interface components {
              * @description Take it over although buckets would be served by a pool that does not hold their objects.
              * @default false
              */
-            allow_orphan: boolean | null;
+            allow_orphan?: boolean | null;
         };
         /** @description Why a request failed. */
         Error: {
@@ -1095,7 +1095,7 @@ export interface components {
              * @description The region that requests are signed for.
              * @default us-east-1
              */
-            region: string | null;
+            region?: string | null;
         };
         /** @description A member to be added to a pool. */
         NewMember: {
@@ -1106,30 +1106,30 @@ export interface components {
              * @default active
              * @enum {string|null}
              */
-            role: "active" | "primary" | "replica" | null;
+            role?: "active" | "primary" | "replica" | null;
             /**
              * Format: int64
              * @description Its share of the requests.
              * @default 1
              */
-            weight: number | null;
+            weight?: number | null;
             /**
              * Format: int64
              * @description Failures until it is left out; 0: never.
              * @default 3
              */
-            max_fails: number | null;
+            max_fails?: number | null;
             /**
              * Format: int64
              * @description Seconds in which failures count, and for which it is left out.
              * @default 30
              */
-            fail_timeout_s: number | null;
+            fail_timeout_s?: number | null;
             /**
              * @description False takes it out of nginx.
              * @default true
              */
-            enabled: boolean | null;
+            enabled?: boolean | null;
         };
         /** @description A pool to be made. */
         NewPool: {
@@ -1142,19 +1142,19 @@ export interface components {
              * @default nanio
              * @enum {string|null}
              */
-            type: "nanio" | "http" | null;
+            type?: "nanio" | "http" | null;
             /**
              * @description How nginx chooses a member.
              * @default least_conn
              * @enum {string|null}
              */
-            lb_method: "least_conn" | "round_robin" | "ip_hash" | null;
+            lb_method?: "least_conn" | "round_robin" | "ip_hash" | null;
             /**
              * Format: int64
              * @description Idle upstream connections that a worker keeps. nginx refuses 0.
              * @default 32
              */
-            keepalive: number | null;
+            keepalive?: number | null;
             /**
              * Format: int64
              * @description The nanio pool whose files this http pool serves.
@@ -1178,12 +1178,12 @@ export interface components {
              * @description False takes the route out of nginx.
              * @default true
              */
-            enabled: boolean | null;
+            enabled?: boolean | null;
             /**
              * @description Do it even if the bucket's objects stay behind on the pool that serves it now.
              * @default false
              */
-            allow_orphan: boolean | null;
+            allow_orphan?: boolean | null;
         };
         /** @description The new value of a setting. */
         NewSetting: {
@@ -1199,12 +1199,12 @@ export interface components {
              * @description The port for clients.
              * @default 443
              */
-            listen_port: number | null;
+            listen_port?: number | null;
             /**
              * @description TLS on that port; needs certificate and key.
              * @default true
              */
-            ssl: boolean | null;
+            ssl?: boolean | null;
             /** @description Absolute path of the certificate chain. */
             ssl_certificate?: string | null;
             /** @description The same as `ssl_certificate`, as 0.4.x named it. */
@@ -1225,7 +1225,7 @@ export interface components {
              * @description False takes the vhost out of nginx.
              * @default true
              */
-            enabled: boolean | null;
+            enabled?: boolean | null;
             /**
              * Format: int64
              * @description The pool that serves buckets without a route of their own.
@@ -1280,23 +1280,23 @@ export interface components {
              * @description The directory of the buckets: an absolute path, without control characters and `$`.
              * @default /data
              */
-            data_dir: string | null;
+            data_dir?: string | null;
             /**
              * Format: int64
              * @description Where nanio listens.
              * @default 9000
              */
-            nanio_port: number | null;
+            nanio_port?: number | null;
             /**
              * @description What nanio binds: an IP address (IPv6 without brackets) or a host name.
              * @default 0.0.0.0
              */
-            nanio_host: string | null;
+            nanio_host?: string | null;
             /**
              * @description The region that nanio reports.
              * @default us-east-1
              */
-            nanio_region: string | null;
+            nanio_region?: string | null;
         };
         /** @description A file for a storage node. */
         NodeFile: {
@@ -1611,7 +1611,7 @@ export interface components {
              * @description Do it even if the bucket's objects stay behind on the pool that serves it now.
              * @default false
              */
-            allow_orphan: boolean | null;
+            allow_orphan?: boolean | null;
         };
         /** @description One setting: what runs, and what the next start will make of it. */
         Setting: {
@@ -2121,7 +2121,7 @@ export interface components {
              * @description Change `default_pool_id` even if buckets stay behind on the old pool.
              * @default false
              */
-            allow_orphan: boolean | null;
+            allow_orphan?: boolean | null;
             /** @description Raw nginx directives after the proxy settings. */
             extra_directives?: string | null;
             /** @description Raw nginx directives by zone of the server block. */

@@ -40,7 +40,7 @@ export function Page({ title, marks, about, actions, back, children }: Props) {
           <Group gap="xs">{actions}</Group>
         </Group>
         {about !== undefined && (
-          <Text c="dimmed" size="sm" maw="70ch">
+          <Text component="div" c="dimmed" size="sm" maw="80ch" className="breakable">
             {about}
           </Text>
         )}

@@ -9,6 +9,8 @@ import { Trouble } from "../components/trouble"
 import { Conflict } from "./conflict"
 import type { FieldSpec } from "./field"
 import { Field } from "./field"
+import type { Insisted } from "./insist"
+import { askedFor, YES } from "./insist"
 import type { Difference, Values } from "./values"
 import { changes, differences } from "./values"
 
@@ -26,15 +28,13 @@ export interface EntityFormProps {
   base?: Read
   /** Reads it again, after somebody else was faster. */
   reread?: () => Promise<Read>
-  /** All values of something new, or those that were changed. */
-  save: (values: Values, revision: number) => Promise<unknown>
+  /** Saves all values of something new, or those that were changed; `all` are both, as they will be. */
+  save: (values: Values, revision: number, all: Values) => Promise<unknown>
   verb: string
   /** What to say when it is done. */
-  said: (values: Values) => string
+  said: (values: Values, answer: unknown) => string
   onDone: () => void
   onCancel?: () => void
-  /** What the operator may insist on after a refusal that names `allow_orphan`. */
-  insist?: string
   children?: ReactNode
 }
 
@@ -55,14 +55,14 @@ interface DialogProps {
 
 /** A form that says beside each field what is wrong with it, and that loses nothing to a conflict. */
 export function EntityForm(props: EntityFormProps) {
-  const { fields, start, save, verb, said, onDone, onCancel, reread, insist, children } = props
+  const { fields, start, save, verb, said, onDone, onCancel, reread, children } = props
   const client = useQueryClient()
   // What is read again in the background must not change what the change is compared with.
   const [base, setBase] = useState<Read>(() => props.base ?? { revision: 0, values: {} })
   const [values, setValues] = useState<Values>(() => props.base?.values ?? start ?? {})
   const [conflict, setConflict] = useState<Difference[] | null>(null)
   const [theirs, setTheirs] = useState<ReadonlySet<string>>(new Set())
-  const [insists, setInsists] = useState(false)
+  const [insisted, setInsisted] = useState<Insisted | null>(null)
   const isNew = props.base === undefined
   const asked = fields.filter(field => field.when?.(values) ?? true)
   const names = asked.map(field => field.name)
@@ -72,12 +72,12 @@ export function EntityForm(props: EntityFormProps) {
       const resolved = { ...values }
       for (const name of theirs) resolved[name] = base.values[name] ?? null
       const sent = asSent(isNew ? pick(resolved, names) : changes(base.values, resolved), fields)
-      await save(insists ? { ...sent, allow_orphan: true } : sent, base.revision)
-      return resolved
+      const answer = await save(insisted === null ? sent : { ...sent, [insisted]: true }, base.revision, resolved)
+      return { resolved, answer }
     },
-    onSuccess: async resolved => {
+    onSuccess: async ({ resolved, answer }) => {
       await client.invalidateQueries()
-      done(said(resolved))
+      done(said(resolved, answer))
       onDone()
     },
     onError: async thrown => {
@@ -92,6 +92,7 @@ export function EntityForm(props: EntityFormProps) {
       setValues({ ...now.values, ...own })
     },
   })
+  const wanted = insisted ?? askedFor(error)
   const problem = error === null ? null : Problem.from(error)
   const choose = (name: string, other: boolean) => {
     const next = new Set(theirs)
@@ -124,12 +125,12 @@ export function EntityForm(props: EntityFormProps) {
         {problem !== null && problem.status !== 412 && (
           <Trouble error={problem} beside={names} title="Nothing was changed" />
         )}
-        {insist !== undefined && (insists || problem?.message.includes("allow_orphan")) && (
+        {wanted !== null && (
           <Checkbox
             color="red"
-            label={insist}
-            checked={insists}
-            onChange={event => setInsists(event.currentTarget.checked)}
+            label={YES[wanted]}
+            checked={insisted === wanted}
+            onChange={event => setInsisted(event.currentTarget.checked ? wanted : null)}
           />
         )}
         <Group justify="flex-end">

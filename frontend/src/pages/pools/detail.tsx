@@ -1,4 +1,4 @@
-import { ActionIcon, Badge, Button, Group, Menu, Stack, Text } from "@mantine/core"
+import { ActionIcon, Anchor, Badge, Button, Group, Menu, Stack, Text } from "@mantine/core"
 import { IconDots, IconPencil, IconPlus, IconTrash } from "@tabler/icons-react"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
@@ -40,7 +40,27 @@ export function Component() {
     <Page
       title={pool.name}
       back={back}
-      about={pool.description ?? undefined}
+      about={
+        <>
+          {pool.description !== null && (
+            <>
+              {pool.description}
+              <br />
+            </>
+          )}
+          {pool.lb_method} · keepalive {pool.keepalive}
+          {source !== undefined && (
+            <>
+              {" · serves the files of "}
+              <Anchor component={Link} inherit to={`/web/pools/${source.id}`}>
+                {source.name}
+              </Anchor>
+            </>
+          )}
+          {" · changed "}
+          <Time at={pool.updated_at} />
+        </>
+      }
       marks={
         <Badge variant="light" color={pool.type === "nanio" ? "indigo" : "teal"} radius="sm" tt="none">
           {pool.type}
@@ -62,17 +82,6 @@ export function Component() {
         </>
       }
     >
-      <Text size="sm" c="dimmed">
-        {pool.lb_method} · keepalive {pool.keepalive}
-        {source !== undefined && (
-          <>
-            {" · serves the files of "}
-            <Link to={`/web/pools/${source.id}`}>{source.name}</Link>
-          </>
-        )}
-        {" · changed "}
-        <Time at={pool.updated_at} />
-      </Text>
       <Members pool={pool} />
       {pool.type === "nanio" && <Credentials pool={pool} />}
       <Preview pool={pool} />
