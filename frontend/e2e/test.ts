@@ -1,5 +1,5 @@
 import { AxeBuilder } from "@axe-core/playwright"
-import type { Page } from "@playwright/test"
+import type { Locator, Page } from "@playwright/test"
 import { expect, test as base } from "@playwright/test"
 
 import { Gateway } from "./gateway"
@@ -70,6 +70,12 @@ export async function isAccessible(page: Page) {
     .analyze()
   const found = violations.flatMap(one => one.nodes.map(node => `${one.id}: ${node.html} ${node.failureSummary ?? ""}`))
   expect(found).toEqual([])
+}
+
+/** Chooses from a list. */
+export async function choose(within: Locator, label: string, option: string | RegExp) {
+  await within.getByRole("combobox", { name: label }).click()
+  await within.page().getByRole("option", { name: option }).click()
 }
 
 export { expect }

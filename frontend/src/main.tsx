@@ -1,7 +1,6 @@
 import "./theme/styles"
 
 import { MantineProvider } from "@mantine/core"
-import { Notifications } from "@mantine/notifications"
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query"
 import { setNonce } from "get-nonce"
 import { StrictMode } from "react"
@@ -10,6 +9,7 @@ import { RouterProvider } from "react-router/dom"
 
 import { Problem } from "./api/problem"
 import { SessionGate } from "./components/session-gate"
+import { Toasts } from "./components/toasts"
 import { router } from "./router"
 import { readable, theme } from "./theme/theme"
 
@@ -42,7 +42,7 @@ if (root !== null) {
         getStyleNonce={() => nonce}
       >
         <QueryClientProvider client={client}>
-          <Notifications position="bottom-right" />
+          <Toasts />
           <SessionGate />
           <RouterProvider router={router} />
         </QueryClientProvider>

@@ -1,5 +1,3 @@
-import { Tooltip } from "@mantine/core"
-
 import type { Liveness } from "../api/events"
 import classes from "./live.module.css"
 
@@ -13,11 +11,9 @@ const WORDS: Record<Liveness, [string, string]> = {
 export function Live({ liveness }: { liveness: Liveness }) {
   const [word, sentence] = WORDS[liveness]
   return (
-    <Tooltip label={sentence}>
-      <span className={classes.live} data-liveness={liveness} role="status">
-        <span className={classes.dot} aria-hidden />
-        <span className={classes.word}>{word}</span>
-      </span>
-    </Tooltip>
+    <span title={sentence} className={classes.live} data-liveness={liveness} role="status">
+      <span className={classes.dot} aria-hidden />
+      <span className={classes.word}>{word}</span>
+    </span>
   )
 }

@@ -63,44 +63,49 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     event.preventDefault()
   }
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} padding={0} yOffset="12vh" aria-label="Search everything">
-      <TextInput
-        variant="unstyled"
-        size="md"
-        className={classes.input ?? ""}
-        leftSection={<IconSearch size={18} />}
-        placeholder="Page, pool, vhost or action"
-        aria-label="Search everything"
-        role="combobox"
-        aria-expanded
-        aria-controls="palette-list"
-        aria-activedescendant={found.length > 0 ? `palette-${chosen}` : undefined}
-        value={text}
-        onChange={event => {
-          setText(event.currentTarget.value)
-          setAt(0)
-        }}
-        onKeyDown={press}
-        data-autofocus
-      />
-      <ul ref={list} id="palette-list" role="listbox" aria-label="Found" className={classes.list}>
-        {found.map((entry, index) => (
-          <li
-            key={entry.to + entry.label}
-            id={`palette-${index}`}
-            role="option"
-            aria-selected={index === chosen}
-            className={classes.entry}
-            onMouseMove={() => setAt(index)}
-            onClick={() => go(entry)}
-          >
-            <span className={classes.kind}>{entry.kind}</span>
-            <span className="breakable">{entry.label}</span>
-          </li>
-        ))}
-      </ul>
-      {found.length === 0 && <p className={classes.none}>Nothing is called that.</p>}
-    </Modal>
+    <Modal.Root opened onClose={onClose} padding={0} yOffset="12vh">
+      <Modal.Overlay />
+      <Modal.Content aria-label="Search everything">
+        <Modal.Body>
+          <TextInput
+            variant="unstyled"
+            size="md"
+            className={classes.input ?? ""}
+            leftSection={<IconSearch size={18} />}
+            placeholder="Page, pool, vhost or action"
+            aria-label="Search everything"
+            role="combobox"
+            aria-expanded
+            aria-controls="palette-list"
+            aria-activedescendant={found.length > 0 ? `palette-${chosen}` : undefined}
+            value={text}
+            onChange={event => {
+              setText(event.currentTarget.value)
+              setAt(0)
+            }}
+            onKeyDown={press}
+            data-autofocus
+          />
+          <ul ref={list} id="palette-list" role="listbox" aria-label="Found" className={classes.list}>
+            {found.map((entry, index) => (
+              <li
+                key={entry.to + entry.label}
+                id={`palette-${index}`}
+                role="option"
+                aria-selected={index === chosen}
+                className={classes.entry}
+                onMouseMove={() => setAt(index)}
+                onClick={() => go(entry)}
+              >
+                <span className={classes.kind}>{entry.kind}</span>
+                <span className="breakable">{entry.label}</span>
+              </li>
+            ))}
+          </ul>
+          {found.length === 0 && <p className={classes.none}>Nothing is called that.</p>}
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   )
 }
 

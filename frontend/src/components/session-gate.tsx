@@ -1,56 +1,11 @@
-import { Button, Modal, PasswordInput, Stack, Text } from "@mantine/core"
-import type { FormEvent } from "react"
-import { useState, useSyncExternalStore } from "react"
+import { lazy, Suspense, useSyncExternalStore } from "react"
 
 import { session } from "../api/session"
+
+const Login = lazy(() => import("./login"))
 
 /** Asks for the key where the session has ended, and leaves the page under it as it is. */
 export function SessionGate() {
   const over = useSyncExternalStore(session.subscribe, session.isOver)
-  return (
-    <Modal
-      opened={over}
-      onClose={() => undefined}
-      withCloseButton={false}
-      closeOnEscape={false}
-      closeOnClickOutside={false}
-      title="Your session has ended"
-      centered
-      zIndex={1000}
-    >
-      {over && <Login />}
-    </Modal>
-  )
-}
-
-function Login() {
-  const [key, setKey] = useState("")
-  const [error, setError] = useState<string | null>(null)
-  const [busy, setBusy] = useState(false)
-  const submit = async (event: FormEvent) => {
-    event.preventDefault()
-    setBusy(true)
-    const refused = await session.logIn(key).catch(() => "The orchestrator does not answer.")
-    setBusy(false)
-    setError(refused)
-  }
-  return (
-    <form onSubmit={event => void submit(event)}>
-      <Stack>
-        <Text size="sm">Log in to go on where you were. Nothing that you typed is lost.</Text>
-        <PasswordInput
-          label="API key"
-          value={key}
-          onChange={event => setKey(event.currentTarget.value)}
-          error={error}
-          autoComplete="current-password"
-          data-autofocus
-          required
-        />
-        <Button type="submit" loading={busy}>
-          Log in
-        </Button>
-      </Stack>
-    </form>
-  )
+  return <Suspense>{over && <Login />}</Suspense>
 }

@@ -1,4 +1,4 @@
-import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, NavLink, Text, Tooltip, UnstyledButton } from "@mantine/core"
+import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, NavLink, Text, UnstyledButton } from "@mantine/core"
 import { useDisclosure, useHotkeys } from "@mantine/hooks"
 import {
   IconArrowsTransferUp,
@@ -47,10 +47,9 @@ export function Shell() {
   const { data: state } = useQuery(queries.state)
 
   useEffect(close, [pathname, close])
-  useHotkeys([
-    ["mod+K", () => setPalette(true)],
-    ["/", () => document.querySelector<HTMLInputElement>("[data-filter]")?.focus()],
-  ])
+  // Also from within a field.
+  useHotkeys([["mod+K", () => setPalette(true)]], [])
+  useHotkeys([["/", () => document.querySelector<HTMLInputElement>("[data-filter]")?.focus()]])
 
   const isHere = (to: string) => (to === "/" ? pathname === "/" : pathname.startsWith(to))
   const drift = health?.drift_alerts ?? 0
@@ -66,18 +65,16 @@ export function Shell() {
       <AppShell.Header className={classes.header}>
         <Group h="100%" px="md" gap="sm" wrap="nowrap">
           <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Menu" />
-          <Link to="/" className={classes.brand}>
+          <Link to="/" className={classes.brand} aria-label="nanio-orchestrator: dashboard">
             <img src={icon} width={24} height={24} alt="" />
             <Text component="span" fw={650} visibleFrom="xs">
               nanio-orchestrator
             </Text>
           </Link>
           {health?.dev_mode && (
-            <Tooltip label="Development mode: nginx is not touched">
-              <Badge color="yellow" variant="light" radius="sm">
-                dev
-              </Badge>
-            </Tooltip>
+            <Badge title="Development mode: nginx is not touched" color="yellow" variant="light" radius="sm">
+              dev
+            </Badge>
           )}
           <UnstyledButton className={classes.search} onClick={() => setPalette(true)} aria-label="Search everything">
             <IconSearch size={15} stroke={1.8} />
@@ -87,25 +84,22 @@ export function Shell() {
             </Kbd>
           </UnstyledButton>
           <Live liveness={liveness} />
-          <Tooltip label="API documentation">
-            <ActionIcon
-              component="a"
-              href="/api/docs"
-              target="_blank"
-              rel="noreferrer"
-              variant="subtle"
-              color="gray"
-              aria-label="API documentation, in a new tab"
-            >
-              <IconBook2 size={18} stroke={1.8} />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon
+            title="API documentation"
+            component="a"
+            href="/api/docs"
+            target="_blank"
+            rel="noreferrer"
+            variant="subtle"
+            color="gray"
+            aria-label="API documentation, in a new tab"
+          >
+            <IconBook2 size={18} stroke={1.8} />
+          </ActionIcon>
           <form method="post" action="/logout" className={classes.logout}>
-            <Tooltip label="Log out">
-              <ActionIcon type="submit" variant="subtle" color="gray" aria-label="Log out">
-                <IconLogout size={18} stroke={1.8} />
-              </ActionIcon>
-            </Tooltip>
+            <ActionIcon title="Log out" type="submit" variant="subtle" color="gray" aria-label="Log out">
+              <IconLogout size={18} stroke={1.8} />
+            </ActionIcon>
           </form>
         </Group>
       </AppShell.Header>

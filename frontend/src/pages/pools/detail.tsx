@@ -52,7 +52,7 @@ export function Component() {
           {source !== undefined && (
             <>
               {" · serves the files of "}
-              <Anchor component={Link} inherit to={`/web/pools/${source.id}`}>
+              <Anchor component={Link} inherit underline="always" to={`/web/pools/${source.id}`}>
                 {source.name}
               </Anchor>
             </>

@@ -44,7 +44,7 @@ export function Component() {
           ) : (
             <>
               everything without a route goes to{" "}
-              <Anchor component={Link} inherit to={`/web/pools/${pool.id}`}>
+              <Anchor component={Link} inherit underline="always" to={`/web/pools/${pool.id}`}>
                 {pool.name}
               </Anchor>
             </>
