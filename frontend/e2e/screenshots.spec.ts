@@ -9,7 +9,7 @@ const WANTED = process.env.SCREENSHOTS === "1"
 test("every page has its picture, by day and by night", async ({ page, gateway }) => {
   const pages = await everyPage(gateway)
   expect(pages.length).toBeGreaterThan(7)
-  await page.setViewportSize({ width: 1200, height: 800 })
+  await page.setViewportSize({ width: 1080, height: 700 })
   for (const scheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" })
     for (const { name, path, shows } of pages) {

@@ -18,8 +18,6 @@ const FIXED: Entry[] = [
   { kind: "Page", label: "Dashboard", to: "/" },
   { kind: "Page", label: "Pools", to: "/web/pools" },
   { kind: "Page", label: "Vhosts", to: "/web/vhosts" },
-  { kind: "Page", label: "Buckets", to: "/web/buckets" },
-  { kind: "Page", label: "Migrations", to: "/web/migrations" },
   { kind: "Page", label: "Config", to: "/web/config" },
   { kind: "Page", label: "Audit", to: "/web/audit" },
   { kind: "Page", label: "Settings", to: "/web/settings" },

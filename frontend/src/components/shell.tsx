@@ -1,9 +1,7 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, NavLink, Text, UnstyledButton } from "@mantine/core"
 import { useDisclosure, useHotkeys } from "@mantine/hooks"
 import {
-  IconArrowsTransferUp,
   IconBook2,
-  IconBucket,
   IconFileCode,
   IconGauge,
   IconHistory,
@@ -29,8 +27,6 @@ const PAGES = [
   { to: "/", label: "Dashboard", icon: IconGauge },
   { to: "/web/pools", label: "Pools", icon: IconServer2 },
   { to: "/web/vhosts", label: "Vhosts", icon: IconWorld },
-  { to: "/web/buckets", label: "Buckets", icon: IconBucket },
-  { to: "/web/migrations", label: "Migrations", icon: IconArrowsTransferUp },
   { to: "/web/config", label: "Config", icon: IconFileCode },
   { to: "/web/audit", label: "Audit", icon: IconHistory },
   { to: "/web/settings", label: "Settings", icon: IconSettings },

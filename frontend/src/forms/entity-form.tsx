@@ -108,9 +108,10 @@ export function EntityForm(props: EntityFormProps) {
   return (
     <form onSubmit={submit} noValidate>
       <Stack>
-        {asked.map(field => (
+        {asked.map((field, index) => (
           <Field
             key={field.name}
+            first={index === 0}
             spec={field}
             value={values[field.name] ?? null}
             error={problem?.fields[field.name]}

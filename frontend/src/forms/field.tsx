@@ -25,13 +25,15 @@ export interface FieldSpec {
 
 interface Props {
   spec: FieldSpec
+  /** The one to begin with. */
+  first?: boolean
   value: Value
   error: string | undefined
   onChange: (value: Value) => void
 }
 
 /** The control of a field. */
-export function Field({ spec, value, error, onChange }: Props) {
+export function Field({ spec, first = false, value, error, onChange }: Props) {
   const common = {
     label: spec.label,
     description: spec.about,
@@ -39,6 +41,7 @@ export function Field({ spec, value, error, onChange }: Props) {
     required: spec.required ?? false,
     disabled: spec.readOnly ?? false,
     name: spec.name,
+    "data-autofocus": first || undefined,
   }
   const text = value === null ? "" : String(value)
   switch (spec.kind) {

@@ -5,6 +5,20 @@ const COLOURS = ["gray", "red", "green", "yellow", "orange", "indigo", "teal", "
 
 export const theme = createTheme({
   primaryColor: "indigo",
+  colors: {
+    dark: [
+      "#c9cdd4",
+      "#b0b6c0",
+      "#828a96",
+      "#5c6470",
+      "#3a3f48",
+      "#2f343c",
+      "#23262c",
+      "#1c1f24",
+      "#15171b",
+      "#0f1114",
+    ],
+  },
   primaryShade: { light: 8, dark: 8 },
   autoContrast: true,
   defaultRadius: "md",
@@ -48,6 +62,10 @@ export const readable: CSSVariablesResolver = () => {
     },
     dark: {
       ...tint(2),
+      // A notice is not an alarm: Mantine's dark tints shout.
+      "--mantine-color-red-light": "rgba(255, 107, 107, 0.13)",
+      "--mantine-color-yellow-light": "rgba(252, 196, 25, 0.12)",
+      "--mantine-color-green-light": "rgba(81, 207, 102, 0.12)",
       "--mantine-color-dimmed": "#a3aab4",
       "--mantine-color-placeholder": "#8b929c",
       "--mantine-color-error": "#ff8787",

@@ -57,7 +57,7 @@ export function Files({ status }: { status: ConfigStatus }) {
       value: stateOf,
       cell: file => (
         <Status health={file.drifted ? "bad" : "good"} title={MEANING[stateOf(file)]}>
-          {stateOf(file)}
+          {stateOf(file).replace(" ", "\u00a0")}
         </Status>
       ),
     },

@@ -44,7 +44,7 @@ export function Component() {
           label="Drift"
           value={drift}
           to="/web/config"
-          note={drift ? "files changed" : undefined}
+          note={drift ? (drift === 1 ? "file changed" : "files changed") : undefined}
           bad={(drift ?? 0) > 0}
         />
         <Tile
@@ -109,8 +109,8 @@ function Notices({ state, drift }: { state: ConfigStatus; drift: number }) {
           icon={<IconAlertTriangle />}
           title={drift === 1 ? "1 file has drifted" : `${drift} files have drifted`}
         >
-          <Group justify="space-between">
-            <Text size="sm">
+          <Group justify="space-between" gap="xs" className={classes.notice}>
+            <Text size="sm" flex="1 1 20rem">
               Managed files were changed outside the orchestrator. Nothing is corrected by itself: look at the
               differences, then take them over or undo them.
             </Text>
@@ -122,8 +122,10 @@ function Notices({ state, drift }: { state: ConfigStatus; drift: number }) {
       )}
       {state.pending_reload === true && (
         <Alert color="yellow" icon={<IconRefresh />} title="Changes wait for a reload">
-          <Group justify="space-between">
-            <Text size="sm">nginx still runs the configuration from before the latest changes.</Text>
+          <Group justify="space-between" gap="xs" className={classes.notice}>
+            <Text size="sm" flex="1 1 20rem">
+              nginx still runs the configuration from before the latest changes.
+            </Text>
             <Button component={Link} to="/web/config?reload" size="xs" variant="default">
               Reload nginx
             </Button>
@@ -149,9 +151,11 @@ function Tile({ label, value, to, note, bad = false }: TileProps) {
       {value === undefined ? (
         <Skeleton height={28} width={48} />
       ) : (
-        <span className={classes.value}>{typeof value === "number" ? value.toLocaleString("en") : value}</span>
+        <span className={classes.value}>
+          {typeof value === "number" ? value.toLocaleString("en") : value}
+          {note !== undefined && <span className={classes.note}>{note}</span>}
+        </span>
       )}
-      <span className={classes.note}>{note ?? "\u00a0"}</span>
     </Link>
   )
 }

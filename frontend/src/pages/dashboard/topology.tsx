@@ -30,8 +30,8 @@ export function TopologyPicture({ topology, drifted }: { topology: Topology; dri
 }
 
 /** Left edges and widths of the columns, in percent. */
-const AT = { clients: 0, vhosts: 11, ways: 37, pools: 61, members: 83 }
-const WIDTH = { clients: 8, vhosts: 21, ways: 19, pools: 18, members: 17 }
+const AT = { clients: 0, vhosts: 8, ways: 32, pools: 54, members: 77 }
+const WIDTH = { clients: 5, vhosts: 20, ways: 18, pools: 19, members: 23 }
 
 function Drawing({ topology, drifted }: { topology: Topology; drifted: Drifted }) {
   const picture = useMemo(() => draw(topology), [topology])
@@ -106,8 +106,8 @@ function Drawing({ topology, drifted }: { topology: Topology; drifted: Drifted }
               />
             ))}
           </svg>
-          <Node column="clients" y={picture.height / 2 - 22} height={44}>
-            <IconUsers size={16} aria-hidden />
+          <Node column="clients" y={picture.height / 2 - 17} height={34}>
+            <IconUsers size={16} aria-hidden className={classes.icon} />
           </Node>
           {picture.vhosts.map(vhost => (
             <Node

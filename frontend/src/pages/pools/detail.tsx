@@ -105,7 +105,7 @@ function Members({ pool }: { pool: Pool }) {
       key: "address",
       title: "Address",
       value: member => member.address,
-      cell: member => <span className="mono">{member.address}</span>,
+      cell: member => <span className="mono breakable">{member.address}</span>,
     },
     {
       key: "reachable",

@@ -69,7 +69,7 @@ function columns(choose: (route: Route, to: "edit" | "delete") => void): Column<
       value: route => route.path_prefix,
       cell: route => (
         <>
-          <span className="mono">{route.path_prefix}</span>{" "}
+          <span className="mono breakable">{route.path_prefix}</span>{" "}
           {route.path_prefix === "/" && (
             <Badge size="sm" variant="light" color="gray" radius="sm" tt="none" title="Follows the default pool">
               automatic
