@@ -10,6 +10,7 @@ test("every page has its picture, by day and by night", async ({ page, gateway }
   const pages = await everyPage(gateway)
   expect(pages.length).toBeGreaterThan(7)
   await page.setViewportSize({ width: 1080, height: 700 })
+  await expect(page.getByText("all 2 reachable")).toBeVisible({ timeout: 90_000 })
   for (const scheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" })
     for (const { name, path, shows } of pages) {

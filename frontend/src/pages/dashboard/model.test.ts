@@ -61,6 +61,8 @@ test("a vhost fares as its worst pool that a request reaches", () => {
   expect(vhostHealth(all, vhost(1, 1))).toBe("bad")
   expect(vhostHealth(topology({ pools: [pool(1), down], routes: [bundle(1, 2, 0, 1)] }), vhost(1, 1))).toBe("good")
   expect(vhostHealth(all, vhost(1, 1, { enabled: false }))).toBe("idle")
+  const unseen = topology({ pools: [pool(1, { reachable: 0 })], routes: [] })
+  expect(vhostHealth(unseen, vhost(1, 1)), "nobody has looked yet").toBe("idle")
 })
 
 test("nothing is drawn over something else", () => {

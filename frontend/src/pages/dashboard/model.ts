@@ -60,7 +60,7 @@ export function vhostHealth(topology: Topology, vhost: Vhost): Health {
   if (!vhost.enabled) return "idle"
   const used = new Set(ways(topology).flatMap(way => (way.vhost.id === vhost.id && !way.off ? [way.pool.id] : [])))
   const healths = topology.pools.filter(pool => used.has(pool.id)).map(pool => poolHealth(pool).health)
-  return (["bad", "warn"] as const).find(health => healths.includes(health)) ?? (healths.length > 0 ? "good" : "idle")
+  return (["bad", "warn", "good"] as const).find(health => healths.includes(health)) ?? "idle"
 }
 
 /** Every way from a vhost to a pool. */
