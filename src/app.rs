@@ -12,14 +12,19 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::adapters::background::{Background, First, Rhythm};
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::{SystemClock, SystemTimer};
+use crate::adapters::fake::gate::FakeGate;
 use crate::adapters::fernet::FernetCipher;
+use crate::adapters::gate::{GateDirectory, GateOptions, GateServer};
 use crate::adapters::http::{self, Assets, HttpOptions};
+use crate::adapters::job_runner::JobRunner;
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
+use crate::adapters::nginx::running::RunningNginx;
 use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
+use crate::adapters::rclone::{Limits, RcloneCopier};
 use crate::adapters::s3::{NoClient, NodeStorage};
 use crate::adapters::settings::{EnvSettings, Systemd};
 use crate::adapters::store::{
@@ -30,11 +35,14 @@ use crate::domain::audit::NginxAnswer;
 use crate::domain::credential::Keys;
 use crate::domain::invalid::Invalid;
 use crate::domain::services::keyring::Keyring;
+use crate::domain::services::migrations::Settings as MigrationSettings;
 use crate::domain::services::settings::Settings as SettingsService;
 use crate::domain::services::{Ports, ServiceError, Services};
 use crate::fault::point;
 use crate::ports::backup::{Backup, Means};
 use crate::ports::clock::Clock;
+use crate::ports::copier::{Copier as _, CopierError};
+use crate::ports::gate::{Gate, GateError};
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::store::Store;
 
@@ -54,6 +62,9 @@ pub enum StartError {
     /// The managed directory cannot be used.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// Nobody could answer nginx about held writes.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// The global S3 keys cannot be used.
     #[error("{variable}: {invalid}")]
     Keys {
@@ -65,6 +76,9 @@ pub enum StartError {
     /// S3 cannot be spoken.
     #[error(transparent)]
     Storage(#[from] NoClient),
+    /// What a crash left running goes on copying.
+    #[error(transparent)]
+    Copier(#[from] CopierError),
     /// What a crash interrupted cannot be made good.
     #[error("an interrupted change could not be completed: {0}")]
     Recovery(#[source] ServiceError),
@@ -133,13 +147,17 @@ pub async fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let address = settings.listen_address();
-    let Running { services, changes, store, clock, lock: _lock } =
+    let Running { services, changes, store, clock, gate, lock: _lock } =
         start(&settings, &format!("serves {address}")).await?;
+    let _gate = gate.serve()?;
     let listener = TcpListener::bind(&address).into_acceptor().await;
     let listener = listener.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
 
     let background = start_loops(&services, &settings, clock.clone());
+    let (stop_engine, stopped) = watch::channel(false);
+    let engine = tokio::spawn(services.migrations.engine().run(stopped));
+    let runner = JobRunner::start(services.jobs.clone());
     let (end, ended) = watch::channel(false);
     let app = http::app(services, http_options(&settings, clock, store, ended));
     let stop = async move {
@@ -147,6 +165,11 @@ pub async fn serve_until(
         end.send_replace(true);
     };
     let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
+    stop_engine.send_replace(true);
+    if let Err(error) = engine.await {
+        tracing::error!(%error, "the migrations were cut short; the next start takes them up again");
+    }
+    runner.stop().await;
     background.stop().await;
     // The application and the loops are gone, and with them every publisher.
     last_changes(changes).await;
@@ -190,12 +213,15 @@ struct Running {
     changes: JoinHandle<()>,
     store: Store,
     clock: Arc<dyn Clock>,
+    gate: GateChoice,
     lock: ProcessLock,
 }
 
 /// Takes the lock, opens what the settings name, and makes good what a crash interrupted.
 async fn start(settings: &Settings, purpose: &str) -> Result<Running, StartError> {
     let lock = ProcessLock::take(&settings.db_path, purpose, SystemClock.now())?;
+    // Before anything else: nobody is there to decide about held writes, and every moment of it costs clients.
+    release_held(&settings.migration_gate_dir);
     start_locked(settings, lock).await
 }
 
@@ -207,7 +233,13 @@ async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running,
     point("start.database");
     let gateway = gateway(settings).await?;
     point("start.gateway");
-    let ports = ports(settings, store.clone(), gateway)?;
+    // Before any step of a migration: a copier of an earlier life would write what is no longer true.
+    match copier(settings).end_leftovers().await? {
+        0 => {}
+        count => tracing::warn!(count, "copiers that an earlier run left were ended"),
+    }
+    let gate = gate(settings).await?;
+    let ports = ports(settings, store.clone(), gateway, gate.port())?;
     let (services, changes) = Services::new(ports);
     match services.settings.recover().await.map_err(StartError::Recovery)? {
         Recovery::Clean => {}
@@ -230,19 +262,28 @@ async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running,
         // The gateway does not wait for the place of the copies.
         tracing::warn!(%error, "backups of the database cannot be made as things are");
     }
-    Ok(Running { services: Arc::new(services), changes: tokio::spawn(changes.run()), store, clock, lock })
+    Ok(Running { services: Arc::new(services), changes: tokio::spawn(changes.run()), store, clock, gate, lock })
 }
 
 /// The adapters that the settings ask for, around a database and a gateway.
-fn ports(settings: &Settings, store: Store, gateway: Arc<dyn Gateway>) -> Result<Ports, StartError> {
+fn ports(
+    settings: &Settings,
+    store: Store,
+    gateway: Arc<dyn Gateway>,
+    gate: Arc<dyn Gate>,
+) -> Result<Ports, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Ok(Ports {
         gateway,
+        gate,
         storage: Arc::new(NodeStorage::new(settings.s3_request_timeout)?),
         migrations: Arc::new(MigrationDirectory::beside(&settings.db_path)),
         node_files: Arc::new(NodeTemplates::new()),
         backup: backup(settings),
         keyring: keyring(settings)?,
+        copier: Arc::new(copier(settings)),
+        migration_settings: migration_settings(settings),
+        timer: Arc::new(SystemTimer::default()),
         settings: own_settings(settings, store.clone(), clock.clone()),
         store,
         clock,
@@ -272,6 +313,20 @@ fn backup(settings: &Settings) -> Arc<dyn Backup> {
             let path = settings.backup_path();
             Arc::new(SqliteBackup::new(&settings.db_path, &path, settings.db_backup_rotate))
         }
+    }
+}
+
+/// How migrations are made.
+fn migration_settings(settings: &Settings) -> MigrationSettings {
+    MigrationSettings {
+        max_parallel: settings.migration_max_parallel,
+        max_copy_passes: settings.migration_max_copy_passes,
+        hold_target: settings.migration_hold_target_ms,
+        max_hold: settings.migration_max_hold,
+        drain_timeout: settings.migration_drain_timeout,
+        cutover_attempts: settings.migration_cutover_attempts,
+        multipart_wait: settings.migration_multipart_wait,
+        worker_wait: settings.migration_worker_wait,
     }
 }
 
@@ -307,6 +362,18 @@ fn start_loops(services: &Services, settings: &Settings, clock: Arc<dyn Clock>) 
                 0 => Ok("every file is as it was written".to_owned()),
                 count => Ok(format!("{count} files are not as they were written")),
             }
+        }
+    });
+
+    let (buckets, trigger) = (services.buckets.clone(), Arc::new(Notify::new()));
+    let period = settings.bucket_sync_interval;
+    background.start(Rhythm { name: "bucket_sync", period, first: First::Now, trigger }, move || {
+        let buckets = buckets.clone();
+        async move {
+            let round = buckets.sync_all().await.map_err(|error| error.to_string())?;
+            let asked: Vec<String> =
+                round.faults.iter().map(|fault| format!("; pool {}: {}", fault.name, fault.why)).collect();
+            Ok(format!("{} vhosts, {} buckets changed{}", round.vhosts, round.changed, asked.concat()))
         }
     });
 
@@ -347,18 +414,85 @@ pub fn restore_db(settings: &Settings, copy: &Path) -> Result<Restored, RestoreF
     Ok(crate::adapters::store::restore(&settings.db_path, copy, now)?)
 }
 
+/// What copies buckets. Its records are beside the database, whose lock protects them.
+fn copier(settings: &Settings) -> RcloneCopier {
+    let limits = Limits {
+        checkers: settings.migration_checkers,
+        transfers: settings.migration_transfers,
+        bandwidth: settings.migration_bandwidth_limit.clone(),
+    };
+    RcloneCopier::new(settings.rclone_path.clone(), limits, &settings.db_path)
+}
+
 async fn gateway(settings: &Settings) -> Result<Arc<dyn Gateway>, GatewayError> {
     let (root, allow_raw) = (&settings.nginx_config_dir, settings.allow_raw_directives);
     if settings.dev {
-        return Ok(Arc::new(NginxGateway::dry_run(root, allow_raw)?));
+        return Ok(Arc::new(NginxGateway::dry_run(root, allow_raw)?.with_gate_dir(&settings.migration_gate_dir)?));
     }
+    let gateway = NginxGateway::real(root, nginx_command(settings), allow_raw).await?;
+    Ok(Arc::new(gateway.with_gate_dir(&settings.migration_gate_dir)?))
+}
+
+fn nginx_command(settings: &Settings) -> NginxCommand {
     let sudo = match settings.nginx_sudo {
         NginxSudo::Auto => Sudo::Auto,
         NginxSudo::Always => Sudo::Always,
         NginxSudo::Never => Sudo::Never,
     };
-    let command = NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo);
-    Ok(Arc::new(NginxGateway::real(root, command, allow_raw).await?))
+    NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo)
+}
+
+/// The gate of the nginx that there is, if there is one.
+enum GateChoice {
+    Directory(Arc<GateDirectory>),
+    DryRun(Arc<FakeGate>),
+}
+
+impl GateChoice {
+    fn port(&self) -> Arc<dyn Gate> {
+        match self {
+            Self::Directory(gate) => gate.clone(),
+            Self::DryRun(gate) => gate.clone(),
+        }
+    }
+
+    /// Answers nginx for as long as what is given back lives.
+    fn serve(&self) -> Result<Option<GateServer>, StartError> {
+        match self {
+            Self::Directory(gate) => Ok(Some(gate.serve()?)),
+            Self::DryRun(_) => Ok(None),
+        }
+    }
+}
+
+async fn gate(settings: &Settings) -> Result<GateChoice, GatewayError> {
+    if settings.dev {
+        return Ok(GateChoice::DryRun(Arc::default()));
+    }
+    let nginx = RunningNginx::new(&settings.nginx_config_dir, nginx_command(settings)).await?;
+    let options = GateOptions {
+        fleeting: settings.migration_gate_volatile,
+        ..GateOptions::at(settings.migration_gate_dir.clone())
+    };
+    Ok(GateChoice::Directory(Arc::new(GateDirectory::new(options, nginx))))
+}
+
+/// Gives held writes back to the source. A start does not fail for it: nginx holds what it cannot be told of.
+fn release_held(directory: &Path) {
+    match crate::adapters::gate::release(directory) {
+        Ok(tokens) if tokens.is_empty() => {}
+        Ok(tokens) => tracing::warn!(count = tokens.len(), "writes that were held were given back to the source"),
+        Err(error) => tracing::error!(%error, "writes that are held could not be given back to the source"),
+    }
+}
+
+/// As `serve` does at its start, for a command: the tokens whose writes were held.
+///
+/// # Errors
+/// Writes of a token are still held.
+pub fn release(settings: &Settings) -> Result<Vec<String>, GateError> {
+    let tokens = crate::adapters::gate::release(&settings.migration_gate_dir)?;
+    Ok(tokens.iter().map(|token| token.as_str().to_owned()).collect())
 }
 
 /// The settings of the program itself, as it was started.

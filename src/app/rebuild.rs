@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Running, StartError, gateway, last_changes, ports, start_locked};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::fake::gate::FakeGate;
 use crate::adapters::fake::store::FakeStore;
 use crate::adapters::nginx::snippet;
 use crate::adapters::process_lock::{LockError, ProcessLock};
@@ -71,8 +72,8 @@ pub async fn preview_rebuild(settings: &Settings) -> Result<Import, RebuildFault
     };
     // Nothing is written, so nothing is opened that could be.
     let store = Store::new(Arc::new(FakeStore::new()));
-    let (services, _changes) =
-        Services::new(ports(settings, store, gateway(settings).await.map_err(StartError::from)?)?);
+    let gateway = gateway(settings).await.map_err(StartError::from)?;
+    let (services, _changes) = Services::new(ports(settings, store, gateway, Arc::new(FakeGate::default()))?);
     Ok(services.restore.preview(former).await?)
 }
 

@@ -137,7 +137,7 @@ impl Setting {
 }
 
 /// See [`Setting::is_guarded`].
-const GUARDED: [&str; 13] = [
+const GUARDED: [&str; 14] = [
     "rclone_path",
     "nginx_bin",
     "nginx_conf",
@@ -151,6 +151,7 @@ const GUARDED: [&str; 13] = [
     "tls_cert",
     "tls_key",
     "migration_gate_dir",
+    "migration_gate_volatile",
 ];
 
 /// The environment variable of a short name.
@@ -294,6 +295,8 @@ settings! {
         migration_max_copy_passes: u32 = Same("10"), Plainly, |text| values::number(text, 1, 1000);
         /// Directory of gate tokens, journals and the gate socket
         migration_gate_dir: PathBuf = by_mode("/opt/nanio-orchestrator/gate", "dev-data/gate"), Plainly, values::path;
+        /// Allow a gate directory that a restart of the machine empties: for demos and tests only
+        migration_gate_volatile: bool = Same("false"), Plainly, values::boolean;
         /// Write hold that a cutover aims at (milliseconds)
         migration_hold_target_ms: Duration = Same("300"), Plainly, |text| values::milliseconds(text, 1, 60_000);
         /// Longest write hold before a cutover gives up (seconds)

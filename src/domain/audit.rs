@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
-use super::ids::{AuditId, EntityKind, PoolId};
+use super::bucket::{Bucket, BucketName};
+use super::bucket_sync::BucketTally;
+use super::ids::{AuditId, EntityKind, JobId, PoolId};
 use super::invalid::words;
+use super::migration::{Migration, Phase};
 use super::pool::{Member, Pool};
 use super::restore::Import;
 use super::route::Route;
@@ -58,6 +61,38 @@ words!(
         RemoveCredentials = "remove_credentials",
         /// All S3 keys were encrypted with the present key.
         RotateSecret = "rotate_secret",
+        /// A migration was asked for.
+        StartMigration = "start_migration",
+        /// It was made to wait.
+        PauseMigration = "pause_migration",
+        /// It was let go on.
+        ResumeMigration = "resume_migration",
+        /// Its end was asked for.
+        CancelMigration = "cancel_migration",
+        /// The destination serves the bucket.
+        MigrationDone = "migration_done",
+        /// It was ended; the source serves the bucket.
+        MigrationCancelled = "migration_cancelled",
+        /// It failed; the source serves the bucket.
+        MigrationError = "migration_error",
+        /// The objects of a bucket of a pool are deleted: first that it begins, then what came of it.
+        PoolBucketPurge = "pool_bucket_purge",
+        /// Likewise, those that a routed bucket left on the default pool.
+        PurgeOrphan = "purge_orphan",
+        /// A job was ended.
+        CancelJob = "cancel_job",
+        /// The buckets of a vhost were brought in line with what its pools list.
+        SyncBuckets = "sync_buckets",
+        /// A bucket got a route of its own.
+        PromoteBucket = "promote_bucket",
+        /// It lost it.
+        RemoveBucketRoute = "remove_bucket_route",
+        /// A bucket is not to be heard of.
+        IgnoreBucket = "ignore_bucket",
+        /// A bucket got a route in an `http` vhost.
+        AddHttpBucketRoute = "add_http_bucket_route",
+        /// It lost it.
+        RemoveHttpBucketRoute = "remove_http_bucket_route",
     }
 );
 
@@ -87,6 +122,57 @@ pub enum Snapshot {
     Credential(CredentialSnapshot),
     /// What became of all S3 keys.
     Rotation(RotationSnapshot),
+    /// A migration.
+    Migration(MigrationSnapshot),
+    /// A purge.
+    Purge(PurgeSnapshot),
+    /// A bucket.
+    Bucket(Bucket),
+    /// How many buckets a vhost has.
+    Buckets(BucketSnapshot),
+}
+
+/// How many buckets a vhost has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BucketSnapshot {
+    /// Of each kind.
+    #[serde(flatten)]
+    pub tally: BucketTally,
+    /// How many of them were not known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<u64>,
+}
+
+/// A migration, as the audit log shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MigrationSnapshot {
+    /// What moves.
+    pub bucket: BucketName,
+    /// From where.
+    pub src_pool: String,
+    /// To where.
+    pub dst_pool: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// Why it failed.
+    pub error_msg: Option<String>,
+    /// The longest time that a client's write was held, in milliseconds.
+    pub write_hold_ms: Option<u64>,
+}
+
+impl MigrationSnapshot {
+    /// What is told of a migration.
+    #[must_use]
+    pub fn of(migration: &Migration) -> Self {
+        Self {
+            bucket: migration.bucket.clone(),
+            src_pool: migration.source.name.clone(),
+            dst_pool: migration.destination.name.clone(),
+            phase: migration.phase,
+            error_msg: migration.error_msg.clone(),
+            write_hold_ms: migration.work.write_hold_ms,
+        }
+    }
 }
 
 /// A managed file, as the audit log names it.
@@ -202,6 +288,25 @@ pub struct RotationSnapshot {
     pub unreadable: Vec<PoolId>,
 }
 
+/// A purge as it begins, or what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PurgeSnapshot {
+    /// The job that deletes.
+    pub job_id: JobId,
+    /// The pool.
+    pub pool_id: PoolId,
+    /// The bucket.
+    pub bucket: BucketName,
+    /// How far it is, in the words of a job.
+    pub state: &'static str,
+    /// Objects deleted so far.
+    pub deleted: u64,
+    /// Objects that could not be deleted.
+    pub failed: u64,
+    /// Why it failed.
+    pub message: Option<String>,
+}
+
 /// What nginx answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NginxAnswer {
@@ -216,6 +321,8 @@ pub struct NginxAnswer {
 pub enum Subject {
     /// An entity of the gateway.
     Entity(EntityKind, i64),
+    /// A bucket of a vhost, named by the vhost's id.
+    Bucket(i64),
     /// The configuration as a whole.
     Config,
     /// The settings of the program.
@@ -228,6 +335,7 @@ impl Subject {
     pub fn columns(self) -> (&'static str, Option<i64>) {
         match self {
             Subject::Entity(kind, id) => (kind.noun(), Some(id)),
+            Subject::Bucket(vhost) => ("bucket", Some(vhost)),
             Subject::Config => ("config", None),
             Subject::Settings => ("settings", None),
         }

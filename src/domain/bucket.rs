@@ -65,6 +65,6 @@ pub struct Bucket {
     pub status: BucketStatus,
     /// The pool of its route, if it has one.
     pub routed_pool_id: Option<PoolId>,
-    /// When it was last seen on its pool.
+    /// When it was found: for the first time, or again after it had been gone.
     pub discovered_at: Timestamp,
 }

@@ -185,6 +185,16 @@ impl Endpoint {
     pub fn base(&self) -> &str {
         self.0.trim_end_matches('/')
     }
+
+    /// Host and port, as a member's address names them.
+    #[must_use]
+    pub fn host_port(&self) -> String {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("http", &self.0));
+        let authority = rest.split('/').next().unwrap_or_default();
+        let has_port = authority.rfind(':').is_some_and(|colon| !authority[colon..].contains(']'));
+        let port = if scheme == "https" { 443 } else { 80 };
+        if has_port { authority.to_owned() } else { format!("{authority}:{port}") }
+    }
 }
 
 fn is_plain_path(path: &str) -> bool {

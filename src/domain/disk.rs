@@ -6,8 +6,10 @@
 
 use super::bucket::BucketName;
 use super::credential::FernetToken;
+use super::gateway::moving::Move;
 use super::gateway::{FileName, Protocol, Tls};
 use super::ids::{MemberId, MigrationId, PoolId, RouteId, VhostId};
+use super::migration::work::Work;
 use super::migration::{MigrationMode, Named, Phase};
 use super::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, PoolKind, PoolName, Weight};
 use super::route::{KeyPrefix, PathPrefix};
@@ -163,6 +165,8 @@ pub struct DiskServer {
     pub default: Option<DiskDefaultRoute>,
     /// The other routes, longest prefix first, then by prefix.
     pub routes: Vec<DiskRoute>,
+    /// Buckets that were being moved when it was written.
+    pub moves: Vec<Move>,
     /// Buckets that 0.4.x was splitting between two pools when it wrote this.
     pub splits: Vec<Split>,
     /// What else it holds.
@@ -342,6 +346,8 @@ pub struct DiskMigration {
     pub orphan: Option<(PoolId, String, Timestamp)>,
     /// The name of that pool; 0.4.x did not say, and it is the source's.
     pub orphaned_pool_name: Option<String>,
+    /// Since when nothing of it is left.
+    pub purged_at: Option<Timestamp>,
     /// 0.4.x left it in the middle of a split, and no operator has decided yet.
     pub needs_adoption: bool,
     /// `http` vhosts that should have followed and could not be changed.
@@ -350,6 +356,8 @@ pub struct DiskMigration {
     pub updated_http_vhosts: Vec<String>,
     /// When it was asked for; 0.4.x did not say.
     pub created_at: Option<Timestamp>,
+    /// What the engine keeps of it; 0.4.x kept nothing of the kind.
+    pub work: Work,
     /// Who wrote it.
     pub writer: Writer,
     /// Fields that are not as they must be, each as a sentence; they were left out.

@@ -3,7 +3,12 @@
 //! Each value is one managed file. The nginx adapter renders it to text and parses the text
 //! back to the same value; nothing else decides what a file holds.
 
+pub mod moving;
+
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use moving::{Move, Moving};
 
 use super::ids::{MemberId, PoolId, RouteId, VhostId};
 use super::pool::{
@@ -212,6 +217,8 @@ pub struct Server {
     pub default: Option<DefaultRoute>,
     /// The enabled routes: longest prefix first, then by prefix.
     pub routes: ServerRoutes,
+    /// Buckets that are being moved and can be reached here.
+    pub moves: Vec<Move>,
 }
 
 /// The automatic route `/`.
@@ -260,18 +267,21 @@ pub struct PoolRef {
     pub name: PoolName,
     /// What its nodes speak.
     pub kind: PoolKind,
+    /// The nanio pool whose objects an `http` pool reads.
+    pub source: Option<PoolId>,
 }
 
 impl Server {
     /// The server block of a vhost; `None` while the vhost is disabled.
     ///
-    /// `pool` looks a pool up. A route whose pool it does not know is left out, which the
-    /// store's references make impossible.
+    /// A route whose pool is not among `pools` is left out, which the store's references make impossible. `gated` are
+    /// the migrations of which nginx has anything.
     #[must_use]
-    pub fn of<'a>(vhost: &Vhost, routes: &[Route], pool: impl Fn(PoolId) -> Option<&'a PoolRef>) -> Option<Self> {
+    pub fn of(vhost: &Vhost, routes: &[Route], pools: &HashMap<PoolId, PoolRef>, gated: &[Moving]) -> Option<Self> {
         if !vhost.enabled {
             return None;
         }
+        let pool = |id: PoolId| pools.get(&id);
         let mut enabled: Vec<ServerRoute> = routes
             .iter()
             .filter(|route| route.enabled && !route.path_prefix.is_root())
@@ -293,7 +303,7 @@ impl Server {
         let speaks_s3 = |id: PoolId| pool(id).is_some_and(|found| found.kind == PoolKind::Nanio);
         let any_route = routes.iter().any(|route| route.enabled);
         let s3 = !any_route || routes.iter().any(|route| route.enabled && speaks_s3(route.pool_id));
-        Some(Self {
+        let mut server = Self {
             id: vhost.id,
             server_name: vhost.server_name.clone(),
             listen_port: vhost.listen_port,
@@ -309,6 +319,9 @@ impl Server {
             extra_blocks: vhost.extra_blocks.clone(),
             default,
             routes: enabled.into_iter().collect(),
-        })
+            moves: Vec::new(),
+        };
+        server.set_moves(gated, pools);
+        Some(server)
     }
 }

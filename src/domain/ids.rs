@@ -38,6 +38,10 @@ id!(
     MigrationId
 );
 id!(
+    /// Work that goes on after the request that asked for it.
+    JobId
+);
+id!(
     /// An audit entry.
     AuditId
 );
@@ -85,6 +89,8 @@ pub enum EntityKind {
     Route,
     /// Migrations.
     Migration,
+    /// Jobs.
+    Job,
     /// Audit entries.
     Audit,
 }
@@ -99,6 +105,7 @@ impl EntityKind {
             EntityKind::Vhost => "vhost",
             EntityKind::Route => "route",
             EntityKind::Migration => "migration",
+            EntityKind::Job => "job",
             EntityKind::Audit => "audit",
         }
     }

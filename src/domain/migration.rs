@@ -3,12 +3,21 @@
 //! A record keeps the names of what it is about beside their ids: it stays true, and readable, after a pool or a
 //! vhost is gone, and a rebuild resolves the names, never the ids of another life.
 
+pub mod equal;
+pub mod journal;
+pub mod log;
+pub mod machine;
+pub mod request;
+pub mod token;
+pub mod work;
+
 use serde::Serialize;
 
 use super::bucket::BucketName;
 use super::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
 use super::invalid::{Invalid, words};
 use super::time::Timestamp;
+use work::{Comparison, Work};
 
 words!(
     /// What becomes of objects that only the destination has.
@@ -86,6 +95,8 @@ pub struct Orphan {
     pub prefix: String,
     /// Since when nobody reads them.
     pub since: Timestamp,
+    /// Since when there is nothing left of them.
+    pub purged_at: Option<Timestamp>,
 }
 
 /// The record of a migration.
@@ -134,4 +145,47 @@ pub struct Migration {
     pub updated_http_vhosts: Vec<String>,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// What the engine keeps of it.
+    pub work: Work,
+}
+
+impl Migration {
+    /// Whether what a pool holds of the bucket is still needed: `Some(true)` to be read, `Some(false)` to be written.
+    ///
+    /// It is until nginx has nothing of the migration any more: that goes with the last upload on the source, and the
+    /// phase may say `done` before. And as long as both sides are compared.
+    #[must_use]
+    pub fn needs(&self, pool: PoolId, bucket: &BucketName) -> Option<bool> {
+        let open = !self.phase.is_final()
+            || self.needs_adoption
+            || self.work.gate.is_some()
+            || self.work.audit == Some(Comparison::Pending);
+        match *bucket == self.bucket && open {
+            true if self.source.id == pool => Some(true),
+            true if self.destination.id == pool => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The migration that left objects of the bucket on a pool which are there still and are nobody's, among all
+    /// migrations, newest first. A bucket that came back to a pool is in use there again.
+    #[must_use]
+    pub fn left_on(newest_first: &[Self], pool: PoolId, bucket: &BucketName) -> Option<Self> {
+        for migration in newest_first.iter().filter(|migration| migration.bucket == *bucket) {
+            if migration.left_behind(pool, bucket) {
+                return Some(migration.clone());
+            }
+            if migration.destination.id == pool && migration.orphan.is_some() {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Whether it left objects of the bucket on a pool that are there still.
+    #[must_use]
+    pub fn left_behind(&self, pool: PoolId, bucket: &BucketName) -> bool {
+        let is_there = |orphan: &Orphan| orphan.pool.id == pool && orphan.purged_at.is_none();
+        *bucket == self.bucket && self.orphan.as_ref().is_some_and(is_there)
+    }
 }

@@ -5,11 +5,15 @@
 
 pub mod audit;
 pub mod bucket;
+pub mod bucket_sync;
+pub mod claim;
+pub mod copy;
 pub mod credential;
 pub mod disk;
 pub mod gateway;
 pub mod ids;
 pub mod invalid;
+pub mod job;
 pub mod loops;
 pub mod migration;
 pub mod node_config;

@@ -1,5 +1,7 @@
 //! What a bucket holds.
 
+use std::collections::BTreeMap;
+
 /// Whether a bucket holds anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occupancy {
@@ -18,6 +20,38 @@ pub struct Object {
     pub key: String,
     /// Its bytes.
     pub size: u64,
+    /// Its entity tag, without quotes; `None` if the storage does not tell.
+    pub etag: Option<String>,
+}
+
+/// What is known of an object beside its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// Its bytes.
+    pub size: u64,
+    /// Its entity tag, without quotes.
+    pub etag: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// What its owner wrote beside it (`x-amz-meta-…`), by the name in lower case without that prefix.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A part of what is directly in a folder: under a prefix, up to the next `/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FolderPage {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// The folders, by their whole prefix, which ends in `/`.
+    pub folders: Vec<String>,
+    /// Where the next page begins, in the storage's own words; `None` after the last one.
+    pub next: Option<String>,
 }
 
 /// A part of a bucket's objects, by key.

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use serde::Serialize;
 
+use super::gateway::moving::RELAY;
 use super::ids::{MemberId, PoolId, Revision};
 use super::invalid::{Invalid, checked_string, ranged, words};
 use super::time::Timestamp;
@@ -105,6 +106,11 @@ impl PoolName {
         if name.eq_ignore_ascii_case(RESERVED_POOL_NAME) {
             return Err(Invalid::rule(format!(
                 "the name {RESERVED_POOL_NAME} is taken by the orchestrator's own file"
+            )));
+        }
+        if name.eq_ignore_ascii_case(RELAY) {
+            return Err(Invalid::rule(format!(
+                "the name {RELAY} is taken: while a bucket moves, it stands for no pool"
             )));
         }
         Ok(Self(name.to_owned()))

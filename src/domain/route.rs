@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::bucket::BucketName;
 use super::ids::{PoolId, Revision, RouteId, VhostId};
 use super::invalid::{Invalid, checked_string};
 use super::time::Timestamp;
@@ -70,6 +71,20 @@ impl PathPrefix {
     #[must_use]
     pub fn bucket(&self) -> &str {
         self.0[1..].split('/').next().unwrap_or_default()
+    }
+
+    /// The prefix of a whole bucket.
+    ///
+    /// # Errors
+    /// No request for this bucket can be told from one for another, such as of a bucket `.`.
+    pub fn of_bucket(bucket: &BucketName) -> Result<Self, Invalid> {
+        Self::parse(&format!("/{bucket}/"))
+    }
+
+    /// The bucket, if the prefix covers it whole, whatever its name.
+    #[must_use]
+    pub fn whole_bucket(&self) -> Option<BucketName> {
+        BucketName::parse(&self.canonical()[1..]).ok()
     }
 
     /// The bucket, if the prefix covers it whole and its name is a plain one

@@ -3,6 +3,8 @@
 pub mod backup;
 pub mod cipher;
 pub mod clock;
+pub mod copier;
+pub mod gate;
 pub mod gateway;
 pub mod migration_files;
 pub mod node_files;
@@ -10,3 +12,4 @@ pub mod object_storage;
 pub mod service_manager;
 pub mod settings_file;
 pub mod store;
+pub mod timer;

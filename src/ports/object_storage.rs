@@ -3,12 +3,15 @@
 //! A site is asked at one place after the other, as long as they do not answer, answer with a fault of their own
 //! (5xx), or with something that is not S3. What S3 itself says, also if it is "no", is final.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::domain::bucket::BucketName;
-use crate::domain::object::{Count, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
+use crate::domain::object::{Count, FolderPage, ObjectHead, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::Site;
+use crate::domain::time::Timestamp;
 
 /// How many objects or uploads a page holds at most, and how many are deleted at a time.
 pub const PAGE: usize = 1000;
@@ -43,6 +46,33 @@ pub trait ObjectStorage: Send + Sync {
         limit: usize,
     ) -> Result<ObjectPage, StorageError>;
 
+    /// At most `limit` (up to [`PAGE`]) objects and folders directly under `prefix`, from the
+    /// [`next`](FolderPage::next) of an earlier page on. Keys are what they are, whatever stands in them.
+    async fn folder(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<FolderPage, StorageError>;
+
+    /// What is known of an object; `None` if the storage says in its own words that it is not there.
+    async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError>;
+
+    /// Makes an object without bytes, of a key that ends in `/`, with what else `head` says. It is sent to another
+    /// place only if nothing of it has reached the one before.
+    async fn put_marker(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        key: &str,
+        head: &ObjectHead,
+    ) -> Result<(), StorageError>;
+
+    /// What time it is at the first place that answers, to the second.
+    async fn time(&self, site: &Site) -> Result<Timestamp, StorageError>;
+
     /// Uploads under way whose keys begin with `prefix`, behind the [`next`](UploadPage::next) of an earlier page.
     async fn uploads(
         &self,
@@ -52,6 +82,9 @@ pub trait ObjectStorage: Send + Sync {
         behind: Option<&Upload>,
     ) -> Result<UploadPage, StorageError>;
 
+    /// Ends an upload, so that it never makes an object. One that is not there is ended.
+    async fn abort(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError>;
+
     /// Deletes objects, however many; those that are not there are deleted. Tells which are still there. It is sent to
     /// another place only if nothing of it has reached the one before: a deletion that comes late would delete what was
     /// written since.
@@ -60,6 +93,14 @@ pub trait ObjectStorage: Send + Sync {
     /// Whether members take connections and, if they are asked over TCP, answer in HTTP. Several are asked at the same
     /// time; `tell` is called for each as soon as it is known.
     async fn probe(&self, members: &[Address], tell: &Tell<'_>);
+
+    /// The buckets of several sites, asked at the same time: what [`buckets`](ObjectStorage::buckets) says of each, in
+    /// the order of `sites`. A site that does not answer costs the others nothing.
+    async fn listings(&self, sites: &[Site]) -> Vec<Result<Vec<BucketName>, StorageError>>;
+
+    /// Counts the objects of several buckets, a few at the same time, until `time` is over; in the order of `asked`.
+    /// A count that was cut is not [`complete`](Count::complete).
+    async fn counts(&self, asked: &[(Site, BucketName)], time: Duration) -> Vec<Result<Count, StorageError>>;
 
     /// Counts the objects whose keys begin with `prefix`, and stops after the page with number `most`.
     async fn count(&self, site: &Site, bucket: &BucketName, prefix: &str, most: u64) -> Result<Count, StorageError> {

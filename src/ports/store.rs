@@ -12,8 +12,10 @@ use crate::domain::audit;
 use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
 use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::job::Job;
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -138,7 +140,7 @@ pub trait Tx {
     fn pool(&mut self, id: PoolId) -> Result<Option<Pool>, StoreError>;
     /// The pool with this name, without regard to ASCII case.
     fn pool_named(&mut self, name: &str) -> Result<Option<Pool>, StoreError>;
-    /// Name and kind of every pool.
+    /// Name, kind and linked pool of every pool.
     fn pool_refs(&mut self) -> Result<HashMap<PoolId, PoolRef>, StoreError>;
     /// Pools with at least one enabled member.
     fn serving_pools(&mut self) -> Result<HashSet<PoolId>, StoreError>;
@@ -189,6 +191,9 @@ pub trait Tx {
     fn route(&mut self, id: RouteId) -> Result<Option<Route>, StoreError>;
     /// The route of a vhost whose prefix, without the slash at its end, is `canonical`.
     fn route_at(&mut self, vhost: VhostId, canonical: &str) -> Result<Option<Route>, StoreError>;
+    /// The routes of a vhost that serve this bucket or a part of it, disabled ones included. Costs as much as there
+    /// are of them.
+    fn bucket_routes(&mut self, vhost: VhostId, bucket: &BucketName) -> Result<Vec<Route>, StoreError>;
     /// The kinds of pool that the routes of a vhost other than `/` use, disabled routes included.
     fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError>;
     /// Inserts or replaces a route. A taken prefix is [`StoreError::Taken`].
@@ -216,8 +221,14 @@ pub trait Tx {
     fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError>;
     /// Inserts or replaces a bucket.
     fn save_bucket(&mut self, bucket: &Bucket) -> Result<(), StoreError>;
+    /// Inserts or replaces buckets, each of them once in the list. Thousands cost a few statements.
+    fn save_buckets(&mut self, buckets: &[Bucket]) -> Result<(), StoreError>;
     /// Forgets a bucket.
     fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError>;
+    /// When the buckets of a vhost were last listed.
+    fn buckets_listed_at(&mut self, vhost: VhostId) -> Result<Option<Timestamp>, StoreError>;
+    /// The buckets of these vhosts were listed at this time.
+    fn note_buckets_listed(&mut self, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError>;
 
     /// All migrations, newest first.
     fn migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
@@ -225,17 +236,39 @@ pub trait Tx {
     fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
     /// A migration because of which nothing may be rendered over the vhost's file.
     fn migration_to_adopt(&mut self, vhost: VhostId) -> Result<Option<Migration>, StoreError>;
+    /// The migrations of which nginx has anything, whatever their phase, oldest first.
+    fn gated_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
+    /// The migrations of a bucket of this name, newest first.
+    fn migrations_of(&mut self, bucket: &BucketName) -> Result<Vec<Migration>, StoreError>;
     /// One migration.
     fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError>;
     /// Inserts or replaces the record of a migration.
     fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError>;
+
+    /// Adds lines to the logs of migrations.
+    fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError>;
+    /// The newest lines of a migration's log, newest first.
+    fn migration_log(&mut self, id: MigrationId, take: u64) -> Result<Vec<LogEntry>, StoreError>;
+    /// Forgets all but the newest lines of a migration's log.
+    fn prune_migration_log(&mut self, id: MigrationId, keep: u64) -> Result<(), StoreError>;
+
+    /// The newest `limit` jobs, newest first.
+    fn jobs(&mut self, limit: u64) -> Result<Vec<Job>, StoreError>;
+    /// The jobs that have not ended, by id.
+    fn unfinished_jobs(&mut self) -> Result<Vec<Job>, StoreError>;
+    /// One job.
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, StoreError>;
+    /// Inserts or replaces a job.
+    fn save_job(&mut self, job: Job) -> Result<Job, StoreError>;
+    /// Forgets the oldest jobs that have ended, so that at most `keep` of all are left.
+    fn prune_jobs(&mut self, keep: u64) -> Result<(), StoreError>;
 
     /// The highest ids that were ever given.
     fn highest_ids(&mut self) -> Result<HighestIds, StoreError>;
     /// No id up to these will be given any more. Never lowers what it knows.
     fn raise_ids(&mut self, highest: HighestIds) -> Result<(), StoreError>;
     /// Removes pools, members, vhosts, routes, keys, buckets, migrations and the records of files. The audit log,
-    /// the ids that were given, facts and ended sessions stay.
+    /// jobs, the ids that were given, facts and ended sessions stay.
     fn clear_gateway(&mut self) -> Result<(), StoreError>;
 
     /// How many routes nginx has of each vhost that has any: enabled ones of enabled vhosts, without `/`. A full

@@ -5,6 +5,7 @@ use nanio_orchestrator::domain::bucket::{Bucket, BucketName, BucketStatus};
 use nanio_orchestrator::domain::credential::{Credential, FernetToken};
 use nanio_orchestrator::domain::gateway::{Server, Upstream};
 use nanio_orchestrator::domain::ids::{MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use nanio_orchestrator::domain::migration::work::Work;
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::pool::{Member, Pool, PoolKind, PoolName, Role};
 use nanio_orchestrator::domain::route::{PathPrefix, Route};
@@ -226,10 +227,12 @@ impl Gateway {
                         pool: pool(ends.0),
                         prefix: format!("{}/", route.path_prefix.canonical()),
                         since,
+                        purged_at: None,
                     }),
                     swept_http_vhosts: vec!["left.example".to_owned()],
                     updated_http_vhosts: Vec::new(),
                     created_at: moment(3),
+                    work: Work::default(),
                 });
             }
         }
@@ -432,6 +435,7 @@ async fn a_rebuild_waits_while_a_migration_holds_writes() {
         swept_http_vhosts: Vec::new(),
         updated_http_vhosts: Vec::new(),
         created_at: moment(0),
+        work: Work::default(),
     };
     let saved = world.store.write(move |tx| tx.save_migration(migration)).await.unwrap();
     let before = world.everything().await;

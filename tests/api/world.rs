@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::DateTime;
+use nanio_orchestrator::adapters::clock::SystemTimer;
 use nanio_orchestrator::adapters::fake::backup::FakeBackup;
+use nanio_orchestrator::adapters::fake::copier::FakeCopier;
+use nanio_orchestrator::adapters::fake::gate::FakeGate;
 use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::service_manager::FakeManager;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::fernet::FernetCipher;
 use nanio_orchestrator::adapters::http::{Assets, HttpOptions, app};
+use nanio_orchestrator::adapters::job_runner::JobRunner;
 use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::adapters::node_files::NodeTemplates;
 use nanio_orchestrator::adapters::settings::EnvSettings;
@@ -18,6 +23,7 @@ use nanio_orchestrator::config::{EnvFile, Sources};
 use nanio_orchestrator::domain::credential::Keys;
 use nanio_orchestrator::domain::secret::Secret;
 use nanio_orchestrator::domain::services::keyring::Keyring;
+use nanio_orchestrator::domain::services::migrations::Settings as MigrationSettings;
 use nanio_orchestrator::domain::services::settings::Settings;
 use nanio_orchestrator::domain::services::{Ports, Services};
 use nanio_orchestrator::domain::time::Timestamp;
@@ -62,12 +68,18 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// Its storage nodes.
     pub buckets: Arc<FakeStorage>,
+    /// Its token, journal and gate.
+    pub gate: Arc<FakeGate>,
+    /// Its copier.
+    pub copier: Arc<FakeCopier>,
     /// The copies of its database: each holds the version that was copied.
     pub backup: Arc<FakeBackup>,
     /// Its database, for rows that no request makes.
     pub store: Store,
     /// Its use cases, for what runs by itself.
     pub services: Arc<Services>,
+    /// Carries out its jobs.
+    _runner: JobRunner,
     /// Its service manager.
     pub manager: Arc<FakeManager>,
     /// Its env file and what lies beside it.
@@ -190,9 +202,23 @@ impl World {
         let backup = Arc::new(FakeBackup::of(move || copied.version().to_le_bytes().to_vec(), 3));
         let cipher = FernetCipher::new(secret.map(Secret::new).as_ref());
         let global = Keys::parse("global-key", "global-secret").unwrap();
+        let (gate, copier) = (Arc::new(FakeGate::default()), Arc::new(FakeCopier::default()));
         let ports = Ports {
             store: store.clone(),
             gateway: gateway.clone(),
+            gate: gate.clone(),
+            copier: copier.clone(),
+            migration_settings: MigrationSettings {
+                max_parallel: 2,
+                max_copy_passes: 10,
+                hold_target: Duration::from_millis(300),
+                max_hold: Duration::from_secs(20),
+                drain_timeout: Duration::from_secs(10),
+                cutover_attempts: 5,
+                multipart_wait: Duration::from_secs(900),
+                worker_wait: Duration::from_secs(3600),
+            },
+            timer: Arc::new(SystemTimer::default()),
             storage: buckets.clone(),
             migrations: Arc::new(MigrationDirectory::beside(&home.path().join("data/orchestrator.db"))),
             node_files: Arc::new(NodeTemplates::new()),
@@ -205,6 +231,7 @@ impl World {
         let services = Arc::new(services);
         tokio::spawn(publish_loop.run());
         let stop = watch::Sender::new(false);
+        let runner = JobRunner::start(services.jobs.clone());
         let options = HttpOptions {
             api_key: key.to_owned(),
             session_ttl: 3600,
@@ -218,7 +245,21 @@ impl World {
             ended: stop.subscribe(),
         };
         let app = app(services.clone(), options).boxed();
-        Self { app, gateway, clock, buckets, backup, services, manager, home, store, stop }
+        Self {
+            app,
+            gateway,
+            clock,
+            buckets,
+            gate,
+            copier,
+            backup,
+            services,
+            manager,
+            home,
+            store,
+            stop,
+            _runner: runner,
+        }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.
@@ -284,6 +325,28 @@ impl World {
     /// An http pool with one member; its id.
     pub async fn http_pool(&self, name: &str) -> i64 {
         self.pool_of(name, "http", "primary").await
+    }
+
+    /// A nanio pool with a member of its own; its id. Pools with one member in common hold the same objects.
+    pub async fn pool_at(&self, name: &str, address: &str) -> i64 {
+        let pool = self.post("/api/pools", json!({"name": name})).await.expect(201)["id"].as_i64().unwrap();
+        self.post(&format!("/api/pools/{pool}/members"), json!({"address": address})).await.expect(201);
+        pool
+    }
+
+    /// A route, whatever is left behind; its path.
+    pub async fn route(&self, vhost: i64, prefix: &str, pool: i64) -> String {
+        let routes = format!("/api/vhosts/{vhost}/routes");
+        let body = json!({"path_prefix": prefix, "pool_id": pool, "allow_orphan": true});
+        let id = self.post(&routes, body).await.expect(201)["id"].clone();
+        format!("{routes}/{id}")
+    }
+
+    /// A job, when it has ended.
+    pub async fn ended(&self, job: &Value) -> Value {
+        let id = nanio_orchestrator::domain::ids::JobId(job["job_id"].as_i64().unwrap());
+        self.services.jobs.wait(id, |_| false).await.unwrap();
+        self.get(&format!("/api/jobs/{id}")).await.expect(200)
     }
 
     async fn pool_of(&self, name: &str, kind: &str, role: &str) -> i64 {

@@ -8,6 +8,7 @@ use nanio_orchestrator::adapters::migration_files::{MigrationDirectory, record, 
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::disk::{DiskMigration, MigrationFile, Writer};
 use nanio_orchestrator::domain::ids::{MigrationId, PoolId, RouteId, VhostId};
+use nanio_orchestrator::domain::migration::work::Work;
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::domain::vhost::ServerName;
@@ -40,11 +41,13 @@ fn on_disk(migration: &Migration) -> DiskMigration {
         started_at: migration.started_at,
         finished_at: migration.finished_at,
         orphaned_pool_name: migration.orphan.as_ref().map(|orphan| orphan.pool.name.clone()),
+        purged_at: migration.orphan.as_ref().and_then(|orphan| orphan.purged_at),
         orphan: migration.orphan.map(|orphan| (orphan.pool.id, orphan.prefix, orphan.since)),
         needs_adoption: migration.needs_adoption,
         swept_http_vhosts: migration.swept_http_vhosts,
         updated_http_vhosts: migration.updated_http_vhosts,
         created_at: Some(migration.created_at),
+        work: migration.work,
         writer: Writer::Ours,
         remains: Vec::new(),
     }
@@ -159,7 +162,7 @@ async fn a_record_that_cannot_be_written_leaves_the_old_one() {
 #[test]
 fn f15_a_record_names_what_it_is_about() {
     let pool = Named { id: PoolId(3), name: "zeta".to_owned() };
-    let orphan = Orphan { pool, prefix: "/b/".to_owned(), since: Timestamp::UNKNOWN };
+    let orphan = Orphan { pool, prefix: "/b/".to_owned(), since: Timestamp::UNKNOWN, purged_at: None };
     let text = text(&Migration { orphan: Some(orphan), ..migration(7, Phase::Done) });
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     for name in ["vhost_name", "source_pool_name", "target_pool_name", "orphaned_source_pool_name"] {
@@ -191,10 +194,12 @@ async fn the_records_of_0_4_1_are_read_for_what_they_say() {
         finished_at: None,
         orphan: at("2026-11-24T06:38:45Z").map(|since| (PoolId(1), "/archive/".to_owned(), since)),
         orphaned_pool_name: None,
+        purged_at: None,
         needs_adoption: false,
         swept_http_vhosts: Vec::new(),
         updated_http_vhosts: Vec::new(),
         created_at: None,
+        work: Work::default(),
         writer: Writer::Version04,
         remains: Vec::new(),
     };

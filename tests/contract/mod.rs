@@ -1,6 +1,8 @@
 //! What each port promises, asked of every adapter.
 
 mod backup;
+mod copier;
+// mod gate;
 mod migration_files;
 mod object_storage;
 mod store;

@@ -1,20 +1,22 @@
 //! The promises of the S3 side of storage nodes, kept by the twin in memory and by the client of real nodes.
 
 mod adapters;
-mod odd_nodes;
 mod requests;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use nanio_orchestrator::adapters::s3::NodeStorage;
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::credential::{Endpoint, Region};
-use nanio_orchestrator::domain::object::{Count, Occupancy};
+use nanio_orchestrator::domain::object::{Count, ObjectHead, Occupancy, Upload};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::site::Site;
-use nanio_orchestrator::ports::object_storage::StorageError;
+use nanio_orchestrator::ports::object_storage::{ObjectStorage as _, StorageError};
 
+use crate::support::odd_nodes::{self, OddNode};
 use adapters::{Rig, many};
 
 fn named(bucket: &str) -> BucketName {
@@ -34,6 +36,10 @@ async fn refusals(rig: &Rig, site: &Site) -> Vec<StorageError> {
         storage.create_bucket(site, &bucket).await.unwrap_err(),
         storage.objects(site, &bucket, "", None, 10).await.unwrap_err(),
         storage.uploads(site, &bucket, "", None).await.unwrap_err(),
+        storage.folder(site, &bucket, "", None, 10).await.unwrap_err(),
+        storage.head(site, &bucket, "key").await.unwrap_err(),
+        storage.put_marker(site, &bucket, "folder/", &ObjectHead::default()).await.unwrap_err(),
+        storage.abort(site, &bucket, &Upload { key: "key".to_owned(), id: "1".to_owned() }).await.unwrap_err(),
         storage.delete(site, &bucket, &["key".to_owned()]).await.unwrap_err(),
         storage.count(site, &bucket, "", 10).await.unwrap_err(),
     ]
@@ -111,6 +117,65 @@ async fn what_is_in_a_bucket_that_is_not_there_is_no_answer(rig: &Rig) {
     }
 }
 
+async fn a_folder_is_read_page_by_page_with_what_is_directly_in_it(rig: &Rig) {
+    let all = async |prefix: &str, limit: usize| {
+        let (mut objects, mut folders, mut from) = (Vec::new(), Vec::new(), None);
+        loop {
+            let bucket = named("many");
+            let page = rig.storage.folder(&rig.sound(), &bucket, prefix, from.as_deref(), limit).await.unwrap();
+            assert!(page.objects.len() + page.folders.len() <= limit);
+            assert!(page.objects.iter().flat_map(|object| &object.etag).all(|etag| !etag.contains('"')));
+            objects.extend(page.objects.into_iter().map(|object| (object.key, object.size)));
+            folders.extend(page.folders);
+            from = page.next;
+            if from.is_none() {
+                return (objects, folders);
+            }
+        }
+    };
+    let top = [("a b+c", 3), ("d&<e>'\"", 3)].map(|(key, size)| (key.to_owned(), size)).to_vec();
+    let folders = ["m/", "n/", "ü/"].map(str::to_owned).to_vec();
+    for limit in [1000, 2] {
+        assert_eq!(all("", limit).await, (top.clone(), folders.clone()), "{limit}");
+    }
+    assert_eq!(all("ü/", 10).await, (vec![("ü/é".to_owned(), 3)], Vec::new()));
+    let expected: Vec<_> = many().into_iter().filter(|(key, _)| key.starts_with("n/")).collect();
+    assert_eq!(all("n/", 500).await, (expected, Vec::new()));
+    assert_eq!(all("none/", 10).await, (Vec::new(), Vec::new()));
+}
+
+async fn an_object_is_there_with_its_size_or_it_is_said_that_it_is_not(rig: &Rig) {
+    for (key, size) in [("a b+c", 3), ("d&<e>'\"", 3), ("ü/é", 3), ("n/0007", 2)] {
+        let head = rig.storage.head(&rig.sound(), &named("many"), key).await.unwrap();
+        assert_eq!(head.map(|head| head.size), Some(size), "{key}");
+    }
+    assert_eq!(rig.storage.head(&rig.sound(), &named("many"), "none").await, Ok(None));
+    let refused = rig.storage.head(&rig.sound(), &named("absent"), "key").await.unwrap_err();
+    assert!(refused.is("NoSuchBucket"), "{refused}");
+}
+
+async fn a_marker_of_a_folder_is_an_object_with_all_that_was_said_of_it(rig: &Rig) {
+    let head = ObjectHead {
+        content_type: Some("application/x-directory".to_owned()),
+        cache_control: Some("no-store".to_owned()),
+        metadata: [("owner".to_owned(), "me".to_owned())].into(),
+        ..ObjectHead::default()
+    };
+    rig.storage.put_marker(&rig.sound(), &named("bare"), "dir/", &head).await.unwrap();
+    let made = rig.storage.head(&rig.sound(), &named("bare"), "dir/").await.unwrap().unwrap();
+    assert_eq!((made.size, &made.content_type, &made.metadata), (0, &head.content_type, &head.metadata));
+    rig.storage.put_marker(&rig.sound(), &named("bare"), "file", &head).await.unwrap_err();
+    assert_eq!(rig.storage.head(&rig.sound(), &named("bare"), "file").await, Ok(None));
+}
+
+async fn a_site_tells_the_time_or_why_not(rig: &Rig) {
+    rig.storage.time(&rig.site(&[&rig.down, &rig.node])).await.unwrap();
+    // Also to whom it does not know.
+    rig.storage.time(&Site { keys: None, ..rig.sound() }).await.unwrap();
+    let told = rig.storage.time(&rig.site(&[&rig.down])).await.unwrap_err().to_string();
+    assert!(told.contains(rig.down.as_str()), "{told}");
+}
+
 async fn uploads_under_way_are_listed(rig: &Rig) {
     let page = rig.storage.uploads(&rig.sound(), &named("busy"), "", None).await.unwrap();
     let keys: Vec<&str> = page.uploads.iter().map(|upload| upload.key.as_str()).collect();
@@ -119,6 +184,15 @@ async fn uploads_under_way_are_listed(rig: &Rig) {
     let page = rig.storage.uploads(&rig.sound(), &named("busy"), "up/", None).await.unwrap();
     assert_eq!(page.uploads.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["up/a"]);
     assert_eq!(rig.storage.uploads(&rig.sound(), &named("full"), "", None).await.unwrap().uploads, []);
+}
+
+async fn an_upload_that_is_aborted_is_gone_and_may_have_been(rig: &Rig) {
+    let uploads = async || rig.storage.uploads(&rig.sound(), &named("busy"), "", None).await.unwrap().uploads;
+    let both = uploads().await;
+    for _ in 0..2 {
+        rig.storage.abort(&rig.sound(), &named("busy"), &both[0]).await.unwrap();
+        assert_eq!(uploads().await, both[1..]);
+    }
 }
 
 async fn deleted_objects_are_gone_and_the_others_stay(rig: &Rig) {
@@ -193,6 +267,51 @@ async fn f29_an_endpoint_is_asked_in_place_of_the_members(rig: &Rig) {
     }
 }
 
+async fn several_sites_are_listed_at_once_and_each_answers_for_itself(rig: &Rig) {
+    let mut sites = vec![rig.sound(), rig.stranger(), rig.site(&[])];
+    sites.extend(rig.failing.iter().map(|(_, member)| rig.site(&[member])));
+    sites.push(rig.sound());
+    let told = rig.storage.listings(&sites).await;
+    assert_eq!(told.len(), sites.len());
+    assert_eq!(told[0].as_ref().unwrap(), &["bare", "busy", "full", "many"].map(named));
+    assert!(matches!(&told[1], Err(StorageError::Refused { status: 403, .. })), "{:?}", told[1]);
+    assert_eq!(told[2], Err(StorageError::NoMember));
+    for ((what, member), told) in rig.failing.iter().zip(&told[3..]) {
+        assert!(told.as_ref().is_err_and(|why| why.to_string().contains(member.as_str())), "{what}: {told:?}");
+    }
+    assert_eq!(told.last(), told.first());
+    assert_eq!(rig.storage.listings(&[]).await, []);
+}
+
+async fn several_buckets_are_counted_at_once_and_what_fails_costs_only_itself(rig: &Rig) {
+    let mut asked: Vec<(Site, BucketName)> =
+        rig.failing.iter().map(|(_, member)| (rig.site(&[member]), named("full"))).collect();
+    asked.extend(["many", "bare", "absent"].map(|bucket| (rig.sound(), named(bucket))));
+    let told = rig.storage.counts(&asked, Duration::from_secs(60)).await;
+    let (failed, told) = told.split_at(rig.failing.len());
+    assert!(failed.iter().all(|count| matches!(count, Err(StorageError::Unanswered(_)))), "{failed:?}");
+    assert_eq!(told[0], Ok(Count { objects: 1207, bytes: 1203 * 2 + 4 * 3, complete: true }));
+    assert_eq!(told[1], Ok(Count { objects: 0, bytes: 0, complete: true }));
+    assert!(told[2].as_ref().is_err_and(|why| why.is("NoSuchBucket")), "{:?}", told[2]);
+}
+
+#[tokio::test]
+async fn when_the_time_is_over_what_was_counted_so_far_is_told_and_what_was_not_is_no_count() {
+    let (halting, mute) = (OddNode::halting().await, OddNode::mute().await);
+    let storage = NodeStorage::new(Duration::from_secs(60)).unwrap();
+    let site = |node: &OddNode| Site {
+        members: vec![Address::parse(&format!("127.0.0.1:{}", node.port)).unwrap()],
+        endpoint: None,
+        region: Region::default(),
+        keys: None,
+    };
+    let asked = [(site(&halting), named("large")), (site(&mute), named("full"))];
+    let told = storage.counts(&asked, Duration::from_millis(700)).await;
+    assert_eq!(told[0], Ok(Count { objects: 2, bytes: 7, complete: false }));
+    let why = told[1].as_ref().unwrap_err().to_string();
+    assert_eq!(why, "not counted within 700 ms");
+}
+
 async fn a_member_that_answers_is_reachable_and_another_is_not(rig: &Rig) {
     let told = Mutex::new(BTreeMap::new());
     let members = [rig.down.clone(), rig.node.clone()];
@@ -228,7 +347,12 @@ kept_by!(memory, nanio: [
     a_prefix_leaves_the_others_out,
     objects_and_bytes_are_counted_up_to_a_bound,
     what_is_in_a_bucket_that_is_not_there_is_no_answer,
+    a_folder_is_read_page_by_page_with_what_is_directly_in_it,
+    an_object_is_there_with_its_size_or_it_is_said_that_it_is_not,
+    a_marker_of_a_folder_is_an_object_with_all_that_was_said_of_it,
+    a_site_tells_the_time_or_why_not,
     uploads_under_way_are_listed,
+    an_upload_that_is_aborted_is_gone_and_may_have_been,
     deleted_objects_are_gone_and_the_others_stay,
     a_node_that_does_not_know_the_keys_says_so_and_nobody_else_is_asked,
     a_pool_without_members_tells_nothing,
@@ -238,4 +362,6 @@ kept_by!(memory, nanio: [
     if_all_members_fail_all_are_named,
     f29_an_endpoint_is_asked_in_place_of_the_members,
     a_member_that_answers_is_reachable_and_another_is_not,
+    several_sites_are_listed_at_once_and_each_answers_for_itself,
+    several_buckets_are_counted_at_once_and_what_fails_costs_only_itself,
 ]);

@@ -7,6 +7,7 @@
 mod adapters;
 mod concurrency;
 mod ids;
+mod jobs;
 mod journal;
 mod legacy;
 mod lists;
@@ -39,6 +40,7 @@ macro_rules! kept_by {
                 lists::pools_backed_by_a_pool_are_found,
                 lists::vhosts_that_use_a_pool_are_found_by_default_and_by_route,
                 lists::a_route_is_found_by_its_prefix_without_the_slash_at_its_end,
+                lists::the_routes_of_a_bucket_are_those_of_it_and_its_parts,
                 lists::route_pool_ids_leave_the_automatic_route_out,
                 lists::the_size_of_the_gateway_follows_its_rows,
                 lists::routes_of_a_vhost_to_a_pool_are_taken_together,
@@ -84,7 +86,13 @@ macro_rules! kept_by {
                 records::the_disabled_routes_of_a_vhost_are_found,
                 records::a_credential_is_replaced_and_goes_with_its_pool,
                 records::buckets_come_by_name_and_by_status_and_follow_their_vhost,
+                records::many_buckets_are_saved_at_once_and_replace_what_was_there,
+                records::when_buckets_were_listed_is_kept_for_each_vhost_and_goes_with_it,
                 records::every_field_of_a_migration_comes_back_and_outlives_what_it_was_about,
+                records::migrations_are_found_by_bucket_and_by_what_nginx_has_of_them,
+                records::the_log_of_a_migration_is_read_from_its_newest_line_and_cut_at_its_oldest,
+                jobs::every_field_of_a_job_comes_back_and_the_newest_come_first,
+                jobs::ended_jobs_are_forgotten_oldest_first_and_others_never,
                 records::raised_ids_are_never_given_and_never_lowered,
                 records::clearing_the_gateway_keeps_the_audit_log_ids_and_facts,
                 records::old_audit_entries_are_pruned_in_steps,

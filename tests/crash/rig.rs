@@ -61,6 +61,8 @@ impl Rig {
             ("HOST", "127.0.0.1".into()),
             ("PORT", self.port.to_string()),
             ("DB_PATH", self.dir().join("data/orchestrator.db").display().to_string()),
+            ("MIGRATION_GATE_DIR", self.nginx.dir.path().join("gate").display().to_string()),
+            ("MIGRATION_GATE_VOLATILE", "true".into()),
             ("NGINX_CONFIG_DIR", self.nginx.managed().display().to_string()),
             ("NGINX_CONF", self.nginx.conf().display().to_string()),
             ("NGINX_SUDO", "never".into()),

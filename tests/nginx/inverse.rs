@@ -55,6 +55,15 @@ proptest! {
         assert_inverse(&ManagedFile::Server(server.into()), dialect);
     }
 
+    #[test]
+    fn nothing_is_said_of_moves_where_no_bucket_is_moving(server in values::server(pools(), None), dialect in dialects()) {
+        let still = Server { moves: Vec::new(), ..server };
+        let text = Renderer::new().render(&ManagedFile::Server(still.into()), dialect);
+        for word in ["_act {", "_token {", "/gate", "recursive_error_pages", "open_file_cache", "auth_request", "log_format"] {
+            prop_assert!(!text.contains(word), "{word}\n{text}");
+        }
+    }
+
     /// A renderer remembers what it said of routes; that never shows in a text.
     #[test]
     fn a_text_made_of_remembered_pieces_is_the_text_made_anew(
@@ -120,13 +129,15 @@ proptest! {
         if let Ok(name) = ServerName::parse(&evil) && name.wildcard_base().is_some() == wildcard { server.server_name = name; }
         if let (Some(tls), Ok(path)) = (&mut server.tls, PemPath::parse(&format!("/{evil}"))) { tls.certificate = path; }
         if let (Some(rules), Ok(range)) = (&mut server.ip_rules, IpRange::parse(&evil)) { rules.ranges[0] = range; }
-        let mut routes: Vec<ServerRoute> = server.routes.into_iter().collect();
+        let mut routes: Vec<ServerRoute> = server.routes.iter().cloned().collect();
+        // Which lines a move needs depends on the routes of its bucket.
+        let moving = |route: &ServerRoute| server.moves.iter().any(|one| one.bucket.as_str() == route.path_prefix.bucket());
         for route in &mut routes {
             let special = route.is_plain();
             let old = route.clone();
             if let Ok(prefix) = PathPrefix::parse(&format!("/{evil}")) { route.path_prefix = prefix; }
             if let (Some(key_prefix), Ok(evil)) = (&mut route.key_prefix, KeyPrefix::parse(&evil)) { *key_prefix = evil; }
-            if route.is_plain() != special || old.path_prefix.plain_bucket().is_some() != route.path_prefix.plain_bucket().is_some() || old.path_prefix.as_str().ends_with('/') != route.path_prefix.as_str().ends_with('/') { *route = old; }
+            if moving(&old) || moving(route) || route.is_plain() != special || old.path_prefix.plain_bucket().is_some() != route.path_prefix.plain_bucket().is_some() || old.path_prefix.as_str().ends_with('/') != route.path_prefix.as_str().ends_with('/') { *route = old; }
         }
         server.routes = routes.into_iter().collect();
         let after = directive_count(&renderer.render(&ManagedFile::Server(server.into()), dialect));

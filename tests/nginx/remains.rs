@@ -76,6 +76,7 @@ fn server(protocol: Protocol) -> Server {
         extra_blocks: vec![ExtraBlock { zone: Zone::Top, content: snippet("add_header X 1; # mine") }],
         default: Some(DefaultRoute { id: RouteId(1), pool: pool("p") }),
         routes: routes.into_iter().collect(),
+        moves: Vec::new(),
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod backup;
 mod config;
+mod copiers;
 mod place;
 mod rebuild_db;
+mod release;
 mod restore;
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};

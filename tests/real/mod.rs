@@ -2,6 +2,7 @@
 //!
 //! Nothing is skipped here: a component that is missing fails the test with what to run.
 
+mod buckets;
 mod bytes;
 mod changes;
 mod clients;
@@ -11,7 +12,10 @@ mod demo;
 mod env_file;
 mod failover;
 mod hosts;
+mod migration;
+mod moves;
 mod node_files;
+mod purge;
 mod refusals;
 mod routing;
 mod start;

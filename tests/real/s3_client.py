@@ -4,6 +4,10 @@
         every operation that the gateway promises, on a bucket of its own; content is compared
     s3_client.py fill ENDPOINT BUCKET...
         makes buckets, each with an object `source`
+    s3_client.py stuff ENDPOINT BUCKET COUNT
+        makes a bucket with so many objects, and an upload that is not ended
+    s3_client.py left ENDPOINT BUCKET
+        prints how many objects and uploads there are
     s3_client.py copy ENDPOINT SOURCE_BUCKET:DESTINATION_BUCKET...
         copies the key `source` to `copied`; prints for each the status and the content or error code
     s3_client.py signed ENDPOINT METHOD SIGNED_PATH SENT_TARGET [HEADER:VALUE...]
@@ -14,6 +18,7 @@ Credentials come from the environment. The exit status is 0 only if all went as 
 
 import hashlib
 import http.client
+import concurrent.futures
 import sys
 from urllib.parse import urlsplit
 
@@ -100,6 +105,23 @@ def fill(endpoint, *buckets):
         s3.put_object(Bucket=bucket, Key="source", Body=f"source of {bucket}".encode())
 
 
+def stuff(endpoint, bucket, count):
+    """Many small objects, some with keys that must be escaped, and an upload that is not ended."""
+    s3 = client(endpoint)
+    s3.create_bucket(Bucket=bucket)
+    keys = [f"n/{number:05}" for number in range(int(count) - 3)] + ["a b+c", "d&<e>'\"", "ü/é"]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=b"x"), keys))
+    s3.create_multipart_upload(Bucket=bucket, Key="under/way +1")
+
+
+def left(endpoint, bucket):
+    """How many objects and uploads there are."""
+    s3 = client(endpoint)
+    objects = sum(page["KeyCount"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket))
+    print(objects, len(s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])))
+
+
 def copy(endpoint, *pairs):
     s3 = client(endpoint)
     for pair in pairs:
@@ -129,4 +151,4 @@ def signed(endpoint, method, path, target, *headers):
     print(answer.status, answer.read().decode())
 
 
-{"everything": everything, "fill": fill, "copy": copy, "signed": signed}[sys.argv[1]](*sys.argv[2:])
+{"everything": everything, "fill": fill, "stuff": stuff, "left": left, "copy": copy, "signed": signed}[sys.argv[1]](*sys.argv[2:])

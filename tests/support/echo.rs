@@ -1,7 +1,9 @@
 //! An upstream that tells what it was sent, byte for byte.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -32,14 +34,33 @@ impl Echo {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (name, seen) = (name.clone(), shared.clone());
-                std::thread::spawn(move || serve(stream, &name, answers, &seen));
+                std::thread::spawn(move || serve(stream.try_clone().ok()?, stream, &name, answers, &seen));
             }
         });
         Self { port, seen }
     }
 
+    /// Answers as `name` at a socket in the file system; its port is none.
+    pub fn at(socket: &Path, name: &str) -> Self {
+        let listener = UnixListener::bind(socket).unwrap();
+        let (name, seen) = (name.to_owned(), Arc::new(Mutex::new(Vec::new())));
+        let shared = seen.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (name, seen) = (name.clone(), shared.clone());
+                std::thread::spawn(move || serve(stream.try_clone().ok()?, stream, &name, true, &seen));
+            }
+        });
+        Self { port: 0, seen }
+    }
+
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How many requests it was sent since [`Echo::take`].
+    pub fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
     }
 
     /// Everything it was sent since it was last asked.
@@ -48,9 +69,8 @@ impl Echo {
     }
 }
 
-fn serve(stream: TcpStream, name: &str, answers: bool, seen: &Mutex<Vec<Value>>) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut stream = stream;
+fn serve(reader: impl Read, mut writer: impl Write, name: &str, answers: bool, seen: &Mutex<Vec<Value>>) -> Option<()> {
+    let mut reader = BufReader::new(reader);
     loop {
         let line = read_line(&mut reader)?;
         let (method, rest) = line.split_once(' ')?;
@@ -76,7 +96,7 @@ fn serve(stream: TcpStream, name: &str, answers: bool, seen: &Mutex<Vec<Value>>)
             let head =
                 format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", text.len());
             let text = if method == "HEAD" { "" } else { &text };
-            stream.write_all(format!("{head}{text}").as_bytes()).ok()?;
+            writer.write_all(format!("{head}{text}").as_bytes()).ok()?;
         }
     }
 }

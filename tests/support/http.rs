@@ -44,6 +44,11 @@ impl Request {
         self
     }
 
+    pub fn bytes(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self
+    }
+
     /// Sends it to a port of this machine. `Host` is `localhost:port` unless a header says otherwise.
     pub fn send(&self, port: u16) -> Response {
         self.try_send(port).unwrap_or_else(|error| panic!("{} on port {port}: {error}", self.shown()))

@@ -45,6 +45,16 @@ impl Nanio {
         std::fs::write(path, content).unwrap();
     }
 
+    /// Makes an empty bucket where the node keeps it.
+    pub fn make(&self, bucket: &str) {
+        std::fs::create_dir_all(self.data().join(bucket)).unwrap();
+    }
+
+    /// Removes a bucket with all that it holds.
+    pub fn remove(&self, bucket: &str) {
+        std::fs::remove_dir_all(self.data().join(bucket)).unwrap();
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }

@@ -59,8 +59,8 @@ impl PrivateNginx {
     /// The same, in a directory of the caller's choice.
     pub fn in_directory(dir: tempfile::TempDir) -> Self {
         let rig = Self { dir, child: None };
-        for kind in ["pools", "vhosts"] {
-            std::fs::create_dir_all(rig.managed().join(kind)).unwrap();
+        for dir in [rig.managed().join("pools"), rig.managed().join("vhosts"), rig.gate_dir()] {
+            std::fs::create_dir_all(dir).unwrap();
         }
         rig.write_conf(&format!("include {0}/pools/*.conf;\n    include {0}/vhosts/*.conf;", rig.managed().display()));
         rig
@@ -93,7 +93,13 @@ impl PrivateNginx {
     }
 
     pub async fn gateway(&self) -> NginxGateway {
-        NginxGateway::real(&self.managed(), self.command(), false).await.unwrap()
+        let gateway = NginxGateway::real(&self.managed(), self.command(), false).await.unwrap();
+        gateway.with_gate_dir(&self.gate_dir()).unwrap()
+    }
+
+    /// Where tokens and journals are; an ordinary directory, and not the plainest.
+    pub fn gate_dir(&self) -> PathBuf {
+        self.dir.path().join("the gate")
     }
 
     /// Starts nginx and waits until its workers serve.

@@ -57,6 +57,8 @@ impl Orchestrator {
                 command.env(set("DEV"), "false").env(set("HOST"), "127.0.0.1").env(set("PORT"), self.port.to_string());
                 command.env(set("API_KEY"), API_KEY).env(set("DB_PATH"), self.database());
                 command.env(set("NGINX_CONFIG_DIR"), &self.managed).env(set("NGINX_CONF"), &self.conf);
+                command.env(set("MIGRATION_GATE_DIR"), self.directory.path().join("gate"));
+                command.env(set("MIGRATION_GATE_VOLATILE"), "true");
                 command.env(set("NGINX_SUDO"), "never").envs(self.more.iter().map(|(key, value)| (set(key), value)));
                 command.env(set("S3_ACCESS_KEY"), ACCESS_KEY).env(set("S3_SECRET_KEY"), SECRET_KEY);
             },

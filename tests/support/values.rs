@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::credential::{Credential, FernetToken};
+use nanio_orchestrator::domain::gateway::moving::Move;
 use nanio_orchestrator::domain::gateway::{DefaultRoute, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer};
-use nanio_orchestrator::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
+use nanio_orchestrator::domain::ids::{MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use nanio_orchestrator::domain::migration::token::{GateStage, MigrationGate, Token};
 use nanio_orchestrator::domain::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, Pool, PoolKind, PoolName, Role, Weight,
 };
@@ -111,8 +113,43 @@ fn key_prefix() -> impl Strategy<Value = KeyPrefix> {
     "[A-Za-z0-9_@-]{1,8}/?".prop_filter_map("not a key prefix", |text| KeyPrefix::parse(&text).ok())
 }
 
-/// A server block that uses the pools `names`, which must not be empty.
+/// Moves of buckets, some of those that the routes serve and some others, between the pools `names`.
+fn moves(names: Vec<PoolName>) -> impl Strategy<Value = Vec<(Option<usize>, Move)>> {
+    let upload = prop_oneof![4 => "[A-Za-z0-9._~-]{1,30}", 1 => "[^\\x00-\\x1f]{1,8}", 1 => "[a-z]{301,400}"];
+    let gate = (any::<bool>(), prop::collection::vec(upload, 1..4), "[0-9a-f]{24}");
+    let one = (option::of(0..8_usize), bucket(), select(names.clone()), select(names), gate);
+    prop::collection::vec(one, 0..4).prop_map(|all| {
+        let moved = |(index, (route, bucket, source, destination, gate)): (usize, _)| {
+            let (settled, uploads, token): (bool, Vec<String>, String) = gate;
+            let gate = MigrationGate {
+                token: Token::parse(&format!("{token}{index:08x}")).unwrap(),
+                stage: if settled { GateStage::Settled } else { GateStage::Gated },
+                source_uploads: if settled { uploads } else { Vec::new() },
+            };
+            (route, Move { migration: MigrationId(index as i64 + 1), bucket, source, destination, gate })
+        };
+        all.into_iter().enumerate().map(moved).collect()
+    })
+}
+
+/// A server block that uses the pools `names`, which must not be empty. Sometimes buckets of it are being moved.
 pub fn server(names: Vec<PoolName>, tls: Option<Tls>) -> impl Strategy<Value = Server> {
+    let moves = prop_oneof![2 => Just(Vec::new()), 1 => moves(names.clone())];
+    (still_server(names, tls), moves).prop_map(|(mut server, moves)| {
+        let routed: Vec<BucketName> =
+            server.routes.iter().map(|route| BucketName::parse(route.path_prefix.bucket()).unwrap()).collect();
+        for (route, one) in moves {
+            let bucket = route.and_then(|route| routed.get(route)).cloned().unwrap_or(one.bucket.clone());
+            if !server.moves.iter().any(|known| known.bucket.as_str().eq_ignore_ascii_case(bucket.as_str())) {
+                server.moves.push(Move { bucket, ..one });
+            }
+        }
+        server
+    })
+}
+
+/// A server block of which no bucket is being moved.
+fn still_server(names: Vec<PoolName>, tls: Option<Tls>) -> impl Strategy<Value = Server> {
     let route =
         (prefix(), select(names.clone()), option::weighted(0.2, key_prefix()), option::weighted(0.2, snippet()));
     let routes = prop::collection::vec(route, 0..8);
@@ -140,6 +177,7 @@ pub fn server(names: Vec<PoolName>, tls: Option<Tls>) -> impl Strategy<Value = S
                 extra_blocks,
                 default: default.map(|pool| DefaultRoute { id: RouteId(1), pool }),
                 routes: routes.into_iter().collect(),
+                moves: Vec::new(),
             }
         },
     )

@@ -204,6 +204,148 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pools/{pool_id}/buckets/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the buckets of a pool
+         * @description As its storage nodes list them now, each with who serves it from there. nanio pools only.
+         */
+        get: operations["list_pool_buckets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pools/{pool_id}/buckets/{bucket}/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List objects of a bucket of a pool
+         * @description Without `limit` up to 10,000 keys at once. If there are more, `truncated` is true, and `continuation` leads on.
+         */
+        get: operations["list_pool_objects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pools/{pool_id}/buckets/{bucket}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete everything that a pool holds of a bucket
+         * @description Objects and uploads; the bucket itself stays, empty. 409 while anybody is served from it: by a route or as the
+         *     default pool (also where they are disabled), through an `http` pool, or by a migration. Until it has ended, no
+         *     change can make it otherwise. Up to 1,000 objects are deleted before the answer; more by a job: 202.
+         */
+        post: operations["purge_pool_bucket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/buckets/{bucket}/purge-orphan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete what a routed bucket has left on the default pool
+         * @description As a purge of the default pool's copy, under the same conditions; the bucket must have a route in this vhost.
+         */
+        post: operations["purge_orphan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs
+         * @description Newest first. The last thousand are remembered.
+         */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a job
+         * @description How far it is, or how it ended. It is remembered after that, until a thousand newer ones were asked for.
+         */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a job
+         * @description Before its next step; what it has done stays done. 400 if it has ended already.
+         */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/vhosts": {
         parameters: {
             query?: never;
@@ -318,15 +460,387 @@ export interface paths {
         /**
          * Change a route
          * @description Fields that are not given stay; `null` clears `key_prefix` and `extra_directives`. A change that would
-         *     lead a bucket away from its objects is 409, unless `allow_orphan` says yes to that.
+         *     lead a bucket away from its objects is 409, unless `allow_orphan` says yes to that; one that would lead it to
+         *     the old copy that a migration left is 409, unless `allow_stale` does.
          */
         put: operations["update_route"];
         post?: never;
         /**
          * Delete a route
-         * @description 409 if the bucket has objects on the route's pool, unless `allow_orphan` says yes to leaving them.
+         * @description 409 if the bucket has objects on the route's pool, unless `allow_orphan` says yes to leaving them, and if it
+         *     would be served from the old copy that a migration left, unless `allow_stale` says yes to that.
          */
         delete: operations["delete_route"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/buckets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the buckets of a vhost
+         * @description As the last sync found them. With `fetch_counts`, the objects of each are counted on the pool that serves it,
+         *     within two seconds for all of them: `count_complete` says of each whether that was enough.
+         */
+        get: operations["list_buckets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/buckets/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sync the buckets of a vhost now
+         * @description Asks the default pool and the pools of the buckets' routes. No route is changed. 200 also if the default pool
+         *     could not be asked (`error`) or is none that lists buckets (`skipped`).
+         */
+        post: operations["sync_buckets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/buckets/orphans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find objects that buckets left on the default pool
+         * @description Counts, within two seconds, what the default pool holds of buckets that another pool serves.
+         */
+        get: operations["list_bucket_orphans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/buckets/{bucket}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a bucket a route of its own
+         * @description The bucket is not made on the target pool. 400 that names `allow_orphan` if the bucket has objects on another
+         *     pool, or if they cannot be counted.
+         */
+        post: operations["promote_bucket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/buckets/{bucket}/ignore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ignore a bucket
+         * @description Sync leaves it alone from then on; a route ends that.
+         */
+        post: operations["ignore_bucket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/buckets/{bucket}/route": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove the route of a bucket
+         * @description Its record goes too if it is `deleted`; else the default pool serves it from then on. 409 if that pool still
+         *     holds the copy that a migration left (it is named), unless `allow_stale`; 409 if the bucket has objects on the
+         *     route's pool, unless `allow_orphan`.
+         */
+        delete: operations["remove_bucket_route"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/http-bucket-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the bucket routes of an http vhost
+         * @description And the buckets of the nanio pool behind it. 400 unless the vhost's default pool is an http pool with
+         *     `source_nanio_pool_id`.
+         */
+        get: operations["list_http_bucket_routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vhosts/{vhost_id}/http-bucket-routes/{bucket}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a bucket a route in an http vhost
+         * @description To the vhost's default pool. 409 if it has one.
+         */
+        post: operations["add_http_bucket_route"];
+        /**
+         * Remove the route of a bucket from an http vhost
+         * @description 404 if it has none.
+         */
+        delete: operations["remove_http_bucket_route"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List migrations
+         * @description Newest first.
+         */
+        get: operations["list_migrations"];
+        put?: never;
+        /**
+         * Move a bucket to another pool
+         * @description Clients go on meanwhile: no write is lost, none of their reads is stale. It waits as `pending` while others run
+         *     (`MIGRATION_MAX_PARALLEL`). The objects stay on the source, too, where nobody reads them.
+         */
+        post: operations["create_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/preflight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what would be found before a migration
+         * @description Looks at everything that a migration looks at before it begins, and begins nothing.
+         */
+        post: operations["preflight_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/stale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List migrations that cannot go on
+         * @description A pool has no enabled member any more, or the bucket is gone from the source.
+         */
+        get: operations["list_stale_migrations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/orphaned": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what finished migrations left on their sources
+         * @description The latest first. Nothing of it is ever deleted by itself.
+         */
+        get: operations["list_orphaned_sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/source-buckets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List buckets that can be moved away from a pool
+         * @description Those with an enabled route to it.
+         */
+        get: operations["list_source_buckets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/{migration_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a migration */
+        get: operations["get_migration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/{migration_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the log of a migration
+         * @description Newest first.
+         */
+        get: operations["get_migration_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/{migration_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a migration
+         * @description The source goes on serving the bucket, with every write that a client was told of. Not possible once the
+         *     destination serves it.
+         */
+        post: operations["cancel_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/{migration_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a migration wait
+         * @description Clients notice nothing. Not possible while writes are held.
+         */
+        post: operations["pause_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migrations/{migration_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused migration go on */
+        post: operations["resume_migration"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -738,6 +1252,20 @@ export interface components {
             /** @description What the operator should know, such as comments that were not kept. */
             warnings: string[];
         };
+        /** @description The bucket has a route in the http vhost. */
+        AddedHttpBucketRoute: {
+            /** @description True. */
+            ok: boolean;
+            /** @description The bucket. */
+            bucket: string;
+            /** @description The route's prefix. */
+            route: string;
+            /**
+             * Format: int64
+             * @description The pool that serves it: the vhost's default pool.
+             */
+            pool_id: number;
+        };
         /** @description Who changed what, when, and what nginx said to it. */
         AuditEntry: {
             /**
@@ -775,6 +1303,119 @@ export interface components {
             backup_path: string | null;
             /** @description Why there is none; null: there is. */
             detail: string | null;
+        };
+        /** @description A bucket of a vhost. */
+        Bucket: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * @description What is known of it.
+             * @enum {string}
+             */
+            status: "unrouted" | "routed" | "migrating" | "ignored" | "deleted";
+            /** @description The name of the pool of its own route; null: the vhost's default pool serves it. */
+            pool_name: string | null;
+            /**
+             * Format: int64
+             * @description That pool.
+             */
+            routed_pool_id: number | null;
+            /**
+             * Format: int64
+             * @description Its objects on the pool that serves it, if they were asked for and could be counted.
+             */
+            object_count: number | null;
+            /** @description Whether these are all; false: there are at least so many. Null: not counted. */
+            count_complete: boolean | null;
+            /** @description Why they were not counted, although they were asked for. */
+            count_error: string | null;
+            /** @description When it was found, for the first time or again, UTC, `YYYY-MM-DDTHH:MM:SSZ`. */
+            discovered_at: string | null;
+        };
+        /** @description The buckets of a vhost. */
+        BucketList: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            vhost_id: number;
+            /** @description By status, then by name. */
+            buckets: components["schemas"]["Bucket"][];
+            /** @description When the default pool last listed its buckets, UTC, `YYYY-MM-DDTHH:MM:SSZ`. */
+            last_synced_at: string | null;
+        };
+        /** @description Routed buckets of which the default pool holds objects. */
+        BucketOrphans: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            vhost_id: number;
+            /** @description Those that it does hold objects of, by name. */
+            orphans: components["schemas"]["OrphanedBucket"][];
+            /**
+             * Format: int64
+             * @description How many buckets were looked at.
+             */
+            checked: number;
+            /** @description Those that could not be looked at: they may have objects there. */
+            unchecked: components["schemas"]["UncheckedBucket"][];
+        };
+        /** @description The route that a bucket shall have. */
+        BucketPromotion: {
+            /**
+             * Format: int64
+             * @description The pool that serves the bucket from then on.
+             */
+            pool_id: number;
+            /**
+             * @description Move the bucket's objects first. Not in this version: 409.
+             * @default false
+             */
+            migrate?: boolean | null;
+            /**
+             * @description Do it even if the bucket's objects stay behind on the pool that serves it now.
+             * @default false
+             */
+            allow_orphan?: boolean | null;
+        };
+        /** @description What came of a sync. */
+        BucketSync: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            vhost_id: number;
+            /**
+             * Format: int64
+             * @description Buckets that are there.
+             */
+            buckets_found: number | null;
+            /**
+             * Format: int64
+             * @description Those that were not known.
+             */
+            buckets_new: number | null;
+            /**
+             * Format: int64
+             * @description Those that are gone from the pools that served them.
+             */
+            buckets_deleted: number | null;
+            /**
+             * Format: int64
+             * @description Those that were not as they were known, the new ones included.
+             */
+            buckets_changed: number | null;
+            /** @description When the pools were asked, UTC, `YYYY-MM-DDTHH:MM:SSZ`. */
+            synced_at: string | null;
+            /** @description Whether there was nothing to sync: the default pool is none that lists buckets. */
+            skipped: boolean;
+            /** @description Why. */
+            reason: string | null;
+            /** @description Why the default pool could not be asked; what it serves is as it was known. */
+            error: string | null;
+            /** @description Other pools of the vhost that could not be asked; what they serve is as it was known. */
+            warnings: string[];
         };
         /** @description A setting that was changed in the env file. */
         ChangedSetting: {
@@ -957,6 +1598,72 @@ export interface components {
              */
             drift_alerts: number;
         };
+        /** @description A bucket on a pool, and who serves it from there. */
+        HeldBucket: {
+            /** @description Its name. */
+            bucket: string;
+            /**
+             * @description `routed`: it has a route to this pool. `orphaned`: a finished migration has left it. `via_default`: this is the default pool of vhosts that have no other route for it. `unrouted`: nobody is served from it.
+             * @enum {string}
+             */
+            status: "unrouted" | "orphaned" | "via_default" | "routed";
+            /** @description The vhosts that have an enabled route for it to this pool. */
+            routed_in: components["schemas"]["RoutedVhost"][];
+            /** @description The vhosts that it serves as their default pool. */
+            default_vhosts: components["schemas"]["VhostRef"][];
+        };
+        /** @description A route of an http vhost. */
+        HttpBucketRoute: {
+            /**
+             * Format: int64
+             * @description Its identity.
+             */
+            id: number;
+            /** @description The requests it serves. */
+            path_prefix: string;
+            /**
+             * Format: int64
+             * @description The pool that serves them.
+             */
+            pool_id: number;
+            /** @description That pool's name. */
+            pool_name: string;
+            /** @description The first segment of the prefix. */
+            bucket: string;
+        };
+        /** @description The routes of an http vhost, and the buckets that could have one. */
+        HttpBucketRoutes: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            vhost_id: number;
+            /** @description Its name. */
+            server_name: string;
+            /**
+             * Format: int64
+             * @description The nanio pool whose files it serves.
+             */
+            source_nanio_pool_id: number;
+            /** @description That pool's name. */
+            source_nanio_pool_name: string;
+            /** @description Its routes without `/`, the longest prefix first. */
+            routes: components["schemas"]["HttpBucketRoute"][];
+            /** @description Buckets that the nanio pool serves, by name; neither deleted nor ignored ones. */
+            linked_nanio_buckets: components["schemas"]["LinkedBucket"][];
+        };
+        /** @description The bucket is ignored. */
+        IgnoredBucket: {
+            /** @description True. */
+            ok: boolean;
+            /** @description The bucket. */
+            bucket: string;
+            /**
+             * @description `ignored`.
+             * @enum {string}
+             */
+            status: "unrouted" | "routed" | "migrating" | "ignored" | "deleted";
+        };
         /** @description Why a value was not acceptable. */
         InvalidRequest: {
             detail: string | {
@@ -971,6 +1678,87 @@ export interface components {
                 /** @description The bounds that `msg` names. */
                 ctx?: Record<string, never>;
             }[];
+        };
+        /** @description Work that goes on after the request that asked for it. */
+        Job: {
+            /**
+             * Format: int64
+             * @description Its identity.
+             */
+            id: number;
+            /**
+             * @description The kind of work.
+             * @enum {string}
+             */
+            kind: "purge";
+            /**
+             * @description How far it is: `pending`, `running`, `cancelling`; or how it ended: `done`, `failed`, `cancelled`.
+             * @enum {string}
+             */
+            state: "pending" | "running" | "cancelling" | "done" | "failed" | "cancelled";
+            /**
+             * Format: int64
+             * @description The pool that it works on.
+             */
+            pool_id: number;
+            /** @description The pool's name when it was asked for. */
+            pool_name: string;
+            /** @description The bucket that it works on. */
+            bucket: string;
+            /**
+             * Format: int64
+             * @description The vhost one of whose routed buckets had left an orphan there, if that was asked for.
+             */
+            vhost_id: number | null;
+            /** @description Who asked for it: `api`, `web` or `cli`. */
+            actor: string;
+            /**
+             * Format: int64
+             * @description Objects deleted.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Objects to delete in all; null: not counted yet.
+             */
+            total: number | null;
+            /**
+             * Format: int64
+             * @description Objects that could not be deleted.
+             */
+            failed: number;
+            /** @description The first of them. */
+            errors: components["schemas"]["JobError"][];
+            /** @description Why it failed. */
+            message: string | null;
+            /** @description When it was asked for, UTC, `YYYY-MM-DD HH:MM:SS`. */
+            created_at: string;
+            /** @description When it began, UTC. */
+            started_at: string | null;
+            /** @description When it ended, UTC. */
+            finished_at: string | null;
+        };
+        /** @description One thing that a job could not do. */
+        JobError: {
+            /** @description Which: the key of an object. */
+            what: string;
+            /** @description Why: the error code of the storage node. */
+            why: string;
+        };
+        /** @description The job that does what was asked for. */
+        JobRef: {
+            /**
+             * Format: int64
+             * @description Its identity: `GET /api/jobs/{job_id}` tells how far it is.
+             */
+            job_id: number;
+        };
+        /** @description A bucket of the nanio pool behind an http vhost. */
+        LinkedBucket: {
+            /** @description The bucket. */
+            bucket: string;
+            /** @description Whether the http vhost has a route for it. */
+            has_route: boolean;
         };
         /** @description Something that runs again and again by itself. */
         Loop: {
@@ -1078,6 +1866,165 @@ export interface components {
             /** @description False takes it out of nginx. */
             enabled?: boolean | null;
         };
+        /** @description A move of a bucket from one pool to another. */
+        Migration: {
+            /**
+             * Format: int64
+             * @description Its identity.
+             */
+            id: number;
+            /**
+             * Format: int64
+             * @description The vhost whose route is switched.
+             */
+            vhost_id: number;
+            /** @description That vhost's server name when it was asked for. */
+            server_name: string;
+            /** @description What moves. */
+            bucket: string;
+            /**
+             * Format: int64
+             * @description From where.
+             */
+            src_pool_id: number;
+            /** @description That pool's name when it was asked for. */
+            src_pool_name: string;
+            /**
+             * Format: int64
+             * @description To where.
+             */
+            dst_pool_id: number;
+            /** @description That pool's name when it was asked for. */
+            dst_pool_name: string;
+            /** @description `copy`: what only the destination has stays; `sync`: it goes. */
+            mode: string;
+            /** @description `pending`, `copying`, `write_routing`, `verifying`, `switching`, `done`, `error` or `cancelled`. */
+            phase: string;
+            /** @description What is done at the moment, or next. */
+            step: string;
+            /** @description Whether it waits until it is resumed. */
+            paused: boolean;
+            /** @description Whether its end was asked for. */
+            cancelling: boolean;
+            /**
+             * Format: int64
+             * @description Objects to copy, as far as they are known.
+             */
+            objects_total: number;
+            /**
+             * Format: int64
+             * @description Objects copied.
+             */
+            objects_done: number;
+            /**
+             * Format: int64
+             * @description Bytes to copy, as far as they are known.
+             */
+            bytes_total: number;
+            /**
+             * Format: int64
+             * @description Bytes copied.
+             */
+            bytes_done: number;
+            /**
+             * Format: int64
+             * @description Bytes a second at the moment; null: nothing is being copied.
+             */
+            bytes_per_second: number | null;
+            /**
+             * Format: int64
+             * @description Seconds until everything is copied, if that can be told.
+             */
+            eta_seconds: number | null;
+            /** @description Why it failed, or what it waits for. */
+            error_msg: string | null;
+            /** @description When copying began, UTC, `YYYY-MM-DD HH:MM:SS`. */
+            started_at: string | null;
+            /** @description When it ended. */
+            finished_at: string | null;
+            /** @description When it was asked for. */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description The pool that still holds the objects after it.
+             */
+            orphaned_source_pool_id: number | null;
+            /** @description Where in that pool. */
+            orphaned_source_prefix: string | null;
+            /** @description Since when nobody reads them there. */
+            orphaned_at: string | null;
+            /** @description Http vhosts that should have followed and could not be changed. */
+            swept_http_vhosts: string[];
+            /** @description Http vhosts that followed. */
+            updated_http_vhosts: string[];
+            /**
+             * Format: int64
+             * @description The longest time that a client's write was held, in milliseconds.
+             */
+            write_hold_ms: number | null;
+            /**
+             * Format: int64
+             * @description How many cutovers were begun.
+             */
+            cutover_attempts: number;
+            /** @description Workers of nginx with the configuration of before, while it waits for them. */
+            waiting_for_workers: number[];
+            /** @description What was found before it began. */
+            checks: components["schemas"]["MigrationCheck"][];
+            /** @description The comparison after the switch: `pending`, `ok`, `differences` or `failed`; null: not yet. */
+            audit: string | null;
+            /** @description Keys that differed then: clients may have changed them since. Or why it could not be made. */
+            audit_details: string[];
+            /** @description 0.4.x left it in the middle of a split, and nobody has decided yet. */
+            needs_adoption: boolean;
+            /** @description What will not follow. Only in the answer to the request. */
+            cascade_warnings: string[] | null;
+        };
+        /** @description It was done. */
+        MigrationAnswer: {
+            /** @description True. */
+            ok: boolean;
+            /**
+             * Format: int64
+             * @description The migration.
+             */
+            migration_id: number;
+        };
+        /** @description Something that was looked at before a migration. */
+        MigrationCheck: {
+            /** @description What was looked at. */
+            name: string;
+            /** @description `ok`, `warning` or `failed`. */
+            outcome: string;
+            /** @description What was found, and what to do if it is not as it should be. */
+            message: string;
+        };
+        /** @description A line of a migration's log. */
+        MigrationLogEntry: {
+            /**
+             * Format: int64
+             * @description Its identity; higher is later.
+             */
+            id: number;
+            /**
+             * Format: int64
+             * @description The migration.
+             */
+            migration_id: number;
+            /** @description The phase, or a word such as `recovery`. */
+            phase: string;
+            /** @description What happened. */
+            message: string;
+            /** @description When, UTC, `YYYY-MM-DD HH:MM:SS`. */
+            created_at: string;
+        };
+        /** @description What would be found before a migration. Nothing was begun. */
+        MigrationPreflight: {
+            /** @description Whether it could begin. */
+            ok: boolean;
+            /** @description Each thing that was looked at. */
+            checks: components["schemas"]["MigrationCheck"][];
+        };
         /** @description A managed file. */
         NamedFile: {
             /** @description Its path, as `/api/config/status` lists it. */
@@ -1130,6 +2077,32 @@ export interface components {
              * @default true
              */
             enabled?: boolean | null;
+        };
+        /** @description A bucket that is to move to another pool while clients use it. */
+        NewMigration: {
+            /** @description The bucket. It needs an enabled route `/<bucket>/` to the source pool. */
+            bucket: string;
+            /**
+             * Format: int64
+             * @description The pool that serves it.
+             */
+            src_pool_id: number;
+            /**
+             * Format: int64
+             * @description The pool that is to serve it.
+             */
+            dst_pool_id: number;
+            /**
+             * @description `copy`: what only the destination has stays; `sync`: it goes, and there may be nothing when it begins.
+             * @default copy
+             * @enum {string|null}
+             */
+            mode?: "copy" | "sync" | null;
+            /**
+             * Format: int64
+             * @description The vhost whose route is meant, if several have one.
+             */
+            vhost_id?: number | null;
         };
         /** @description A pool to be made. */
         NewPool: {
@@ -1326,6 +2299,70 @@ export interface components {
             /** @description What is to be given or done so that they work. */
             missing: string[];
         };
+        /** @description What a purge of an orphan has deleted. */
+        OrphanPurge: {
+            /** @description Whether everything is deleted. */
+            ok: boolean;
+            /** @description The bucket. */
+            bucket: string;
+            /**
+             * Format: int64
+             * @description Objects deleted.
+             */
+            deleted: number;
+            /**
+             * Format: int64
+             * @description Objects that were there.
+             */
+            total: number;
+            /** @description The keys of those that could not be deleted, at most 20. */
+            errors: string[];
+        };
+        /** @description A bucket with objects on the default pool, where no client of this vhost sees them. */
+        OrphanedBucket: {
+            /** @description The bucket. */
+            bucket: string;
+            /**
+             * Format: int64
+             * @description Its objects there.
+             */
+            objects: number;
+            /** @description Whether these are all; false: there are at least so many. */
+            count_complete: boolean;
+        };
+        /** @description What a finished migration left on its source. */
+        OrphanedSource: {
+            /**
+             * Format: int64
+             * @description The migration.
+             */
+            migration_id: number;
+            /** @description What moved. */
+            bucket: string;
+            /**
+             * Format: int64
+             * @description From where.
+             */
+            src_pool_id: number;
+            /**
+             * Format: int64
+             * @description To where.
+             */
+            dst_pool_id: number;
+            /**
+             * Format: int64
+             * @description The pool that still holds the objects.
+             */
+            orphaned_source_pool_id: number;
+            /** @description Its name when the bucket moved. */
+            orphaned_source_pool_name: string;
+            /** @description Where in that pool. */
+            orphaned_source_prefix: string;
+            /** @description Since when nobody reads them there, UTC, `YYYY-MM-DD HH:MM:SS`. */
+            orphaned_at: string;
+            /** @description When the migration ended. */
+            finished_at: string | null;
+        };
         /** @description A named group of storage nodes. */
         Pool: {
             /**
@@ -1366,6 +2403,43 @@ export interface components {
              * @description Changed how often; the `ETag` holds it too.
              */
             revision: number;
+        };
+        /** @description The buckets of a pool. */
+        PoolBuckets: {
+            /**
+             * Format: int64
+             * @description The pool.
+             */
+            pool_id: number;
+            /** @description Its name. */
+            pool_name: string;
+            /** @description Its first enabled member. */
+            member_address: string;
+            /** @description The buckets: unrouted, orphaned, via_default, routed; each kind by name. */
+            buckets: components["schemas"]["HeldBucket"][];
+            /** @description The vhosts whose default pool is of type nanio. */
+            all_vhosts: components["schemas"]["VhostRef"][];
+        };
+        /** @description Keys of a bucket. */
+        PoolObjects: {
+            /**
+             * Format: int64
+             * @description The pool.
+             */
+            pool_id: number;
+            /** @description The bucket. */
+            bucket: string;
+            /** @description The keys, in order. */
+            objects: string[];
+            /**
+             * Format: int64
+             * @description How many these are.
+             */
+            count: number;
+            /** @description Whether there are more than these. */
+            truncated: boolean;
+            /** @description What to give as `continuation`, for those behind these. */
+            continuation: string | null;
         };
         /** @description A pool that would be taken over. */
         PoolOnDisk: {
@@ -1418,6 +2492,30 @@ export interface components {
              */
             source_nanio_pool_id?: number | null;
         };
+        /** @description What a purge of a pool's bucket has deleted. */
+        PoolPurge: {
+            /** @description Whether everything is deleted. */
+            ok: boolean;
+            /**
+             * Format: int64
+             * @description The pool.
+             */
+            pool_id: number;
+            /** @description The bucket. */
+            bucket: string;
+            /**
+             * Format: int64
+             * @description Objects deleted.
+             */
+            deleted: number;
+            /**
+             * Format: int64
+             * @description Objects that were there.
+             */
+            total: number;
+            /** @description The keys of those that could not be deleted, at most 20. */
+            errors: string[];
+        };
         /** @description A pool. */
         PoolRef: {
             /**
@@ -1434,6 +2532,26 @@ export interface components {
             filepath: string;
             /** @description Its text; null for a pool without enabled members, which has no file. */
             content: string | null;
+        };
+        /** @description The bucket has a route of its own. */
+        PromotedBucket: {
+            /** @description True. */
+            ok: boolean;
+            /** @description What nginx said to it. */
+            output: string;
+            /** @description The bucket. */
+            bucket: string;
+            /** @description The name of the pool that serves it. */
+            pool: string;
+            /** @description The route's prefix. */
+            route: string;
+            /** @description Whether a migration of its objects was started. */
+            migration_started: boolean;
+            /**
+             * Format: int64
+             * @description Which.
+             */
+            migration_id: number | null;
         };
         /** @description What a rebuild from disk would take over. Nothing was changed. */
         RebuildFromDiskPreview: {
@@ -1508,6 +2626,15 @@ export interface components {
             credentials_recovered: number;
             /** @description What the operator should know. */
             warnings: string[];
+        };
+        /** @description The route is removed. */
+        RemovedBucketRoute: {
+            /** @description True. */
+            ok: boolean;
+            /** @description The bucket. */
+            bucket: string;
+            /** @description The prefix of the route. */
+            route_removed: string;
         };
         /** @description The keys are removed. */
         RemovedCredentials: {
@@ -1612,6 +2739,21 @@ export interface components {
              * @default false
              */
             allow_orphan?: boolean | null;
+            /**
+             * @description Do it even if the bucket would then be served from the copy that a migration left; includes `allow_orphan`.
+             * @default false
+             */
+            allow_stale?: boolean | null;
+        };
+        /** @description A vhost that has a route. */
+        RoutedVhost: {
+            /**
+             * Format: int64
+             * @description Its identity.
+             */
+            vhost_id: number;
+            /** @description Its name. */
+            server_name: string;
         };
         /** @description One setting: what runs, and what the next start will make of it. */
         Setting: {
@@ -1748,6 +2890,8 @@ export interface components {
             migration_max_copy_passes: number | null;
             /** @description Directory of gate tokens, journals and the gate socket */
             migration_gate_dir: string | null;
+            /** @description Allow a gate directory that a restart of the machine empties: for demos and tests only */
+            migration_gate_volatile: boolean | null;
             /**
              * Format: int64
              * @description Write hold that a cutover aims at (milliseconds)
@@ -1792,6 +2936,42 @@ export interface components {
             problems: string[];
             /** @description Each setting with all that is to be said of it. */
             categories: components["schemas"]["SettingCategory"][];
+        };
+        /** @description Buckets that can be moved away from a pool. */
+        SourceBuckets: {
+            /**
+             * Format: int64
+             * @description The pool.
+             */
+            pool_id: number;
+            /** @description Their names. */
+            buckets: string[];
+        };
+        /** @description A migration that cannot go on. */
+        StaleMigration: {
+            /**
+             * Format: int64
+             * @description The migration.
+             */
+            migration_id: number;
+            /** @description What moves. */
+            bucket: string;
+            /**
+             * Format: int64
+             * @description From where.
+             */
+            src_pool_id: number;
+            /**
+             * Format: int64
+             * @description To where.
+             */
+            dst_pool_id: number;
+            /** @description How far it is. */
+            phase: string;
+            /** @description `src_no_members`, `dst_no_members` or `src_bucket_missing`. */
+            reason: string;
+            /** @description When it was asked for, UTC, `YYYY-MM-DD HH:MM:SS`. */
+            created_at: string;
         };
         /** @description A member as 0.4.x shows it in the summary. */
         SummaryMember: {
@@ -2028,6 +3208,13 @@ export interface components {
              */
             default_pool_id: number | null;
         };
+        /** @description A bucket that could not be looked at. */
+        UncheckedBucket: {
+            /** @description The bucket. */
+            bucket: string;
+            /** @description Why. */
+            reason: string;
+        };
         /** @description One nginx server block. */
         Vhost: {
             /**
@@ -2144,6 +3331,16 @@ export interface components {
             ip_rule_mode?: "allow" | "deny" | null;
             /** @description IPv4 and IPv6 addresses and CIDR networks; at least one while `ip_rule_mode` is set. */
             ip_rule_ips?: string[] | null;
+        };
+        /** @description A vhost by name. */
+        VhostRef: {
+            /**
+             * Format: int64
+             * @description Its identity.
+             */
+            id: number;
+            /** @description Its name. */
+            server_name: string;
         };
     };
     responses: never;
@@ -3778,6 +4975,634 @@ export interface operations {
             };
         };
     };
+    list_pool_buckets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pool. */
+                pool_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolBuckets"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The pool's storage nodes gave no usable answer, or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_pool_objects: {
+        parameters: {
+            query?: {
+                /** @description Only keys that begin so. */
+                prefix?: string;
+                /** @description Keys a page. */
+                limit?: number;
+                /** @description Where an earlier answer ended. */
+                continuation?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The pool. */
+                pool_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolObjects"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The pool's storage nodes gave no usable answer, or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    purge_pool_bucket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pool. */
+                pool_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done, as far as it can be. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolPurge"];
+                };
+            };
+            /** @description It takes a while; a job does it. */
+            202: {
+                headers: {
+                    /** @description Where the job tells how far it is. */
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobRef"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The pool's storage nodes gave no usable answer, or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    purge_orphan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done, as far as it can be. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrphanPurge"];
+                };
+            };
+            /** @description It takes a while; a job does it. */
+            202: {
+                headers: {
+                    /** @description Where the job tells how far it is. */
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobRef"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The pool's storage nodes gave no usable answer, or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description How many, 50 unless given. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"][];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job. */
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job. */
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_vhosts: {
         parameters: {
             query?: {
@@ -4731,6 +6556,8 @@ export interface operations {
             query?: {
                 /** @description Do it even if the bucket's objects stay behind on the pool that serves it now. */
                 allow_orphan?: boolean;
+                /** @description Do it even if the bucket would then be served from the copy that a migration left; includes `allow_orphan`. */
+                allow_stale?: boolean;
             };
             header?: {
                 /** @description Delete it only if this is still its `ETag`. */
@@ -4752,6 +6579,1745 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `If-Match` names another revision than the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_buckets: {
+        parameters: {
+            query?: {
+                /** @description Count the objects too. */
+                fetch_counts?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BucketList"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sync_buckets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BucketSync"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_bucket_orphans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BucketOrphans"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    promote_bucket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        /** @description The route that a bucket shall have. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BucketPromotion"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotedBucket"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is larger than 1 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ignore_bucket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IgnoredBucket"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_bucket_route: {
+        parameters: {
+            query?: {
+                /** @description Do it even if the bucket's objects stay behind on the pool that serves it now. */
+                allow_orphan?: boolean;
+                /** @description Do it even if the bucket would then be served from the copy that a migration left; includes `allow_orphan`. */
+                allow_stale?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedBucketRoute"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_http_bucket_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HttpBucketRoutes"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    add_http_bucket_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedHttpBucketRoute"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_http_bucket_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedBucketRoute"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_migrations: {
+        parameters: {
+            query?: {
+                /** @description Only those in this phase. An unknown one has none. */
+                phase?: string;
+                /** @description At most so many, 50 unless given. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Migration"][];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A bucket that is to move to another pool while clients use it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMigration"];
+            };
+        };
+        responses: {
+            /** @description The new resource. */
+            201: {
+                headers: {
+                    /** @description The revision, for `If-Match` and `If-None-Match`. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Migration"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is larger than 1 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    preflight_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A bucket that is to move to another pool while clients use it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMigration"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MigrationPreflight"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is larger than 1 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_stale_migrations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaleMigration"][];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_orphaned_sources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrphanedSource"][];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_source_buckets: {
+        parameters: {
+            query?: {
+                /** @description The pool. Required. */
+                pool_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceBuckets"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The migration. */
+                migration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Migration"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_migration_log: {
+        parameters: {
+            query?: {
+                /** @description At most so many lines, 100 unless given. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The migration. */
+                migration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MigrationLogEntry"][];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The migration. */
+                migration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MigrationAnswer"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `If-Match` names another revision than the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    pause_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The migration. */
+                migration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MigrationAnswer"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `If-Match` names another revision than the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    resume_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The migration. */
+                migration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MigrationAnswer"];
+                };
             };
             /** @description The request contradicts what is there. */
             400: {

@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod rebuild_db;
+mod release;
 mod restore_db;
 mod serve;
 mod server;
@@ -39,6 +40,8 @@ enum Command {
     RebuildDb(RebuildArguments),
     /// Put a backup in the place of the database (the server must be stopped)
     RestoreDb(RestoreArguments),
+    /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
+    Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -56,6 +59,7 @@ impl Arguments {
             Command::Demo(arguments) => demo::run(arguments).await.map(succeeded),
             Command::RebuildDb(arguments) => rebuild_db::run(arguments).await,
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
+            Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Openapi => {
                 print!("{}", crate::adapters::http::openapi_document());

@@ -16,25 +16,7 @@ const REFUSED: [(&str, &str); 2] = [
 ];
 
 /// Settings of parts that are not in this version yet: checked, and without effect.
-const UNUSED: [&str; 17] = [
-    "bucket_sync_interval",
-    "s3_request_timeout",
-    "rclone_path",
-    "migration_max_parallel",
-    "migration_bandwidth_limit",
-    "migration_checkers",
-    "migration_transfers",
-    "migration_max_copy_passes",
-    "migration_gate_dir",
-    "migration_hold_target_ms",
-    "migration_max_hold",
-    "migration_drain_timeout",
-    "migration_cutover_attempts",
-    "migration_multipart_wait",
-    "migration_worker_wait",
-    "metrics_token",
-    "otlp_endpoint",
-];
+const UNUSED: [&str; 2] = ["metrics_token", "otlp_endpoint"];
 
 /// Flags of `serve`; each wins over the setting of the same name.
 #[derive(Debug, Default, PartialEq, Eq, Args)]

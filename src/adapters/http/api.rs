@@ -5,14 +5,20 @@ use std::sync::Arc;
 use poem_openapi::Tags;
 
 use super::audit::AuditApi;
+use super::buckets::BucketsApi;
 use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
 use super::events::{EventsApi, Pulse};
 use super::health::HealthApi;
+use super::jobs::JobsApi;
+use super::linked_buckets::LinkedBucketsApi;
 use super::members::MembersApi;
+use super::migrations::MigrationsApi;
 use super::node_config::NodeConfigApi;
+use super::pool_buckets::PoolBucketsApi;
 use super::pools::PoolsApi;
+use super::purges::PurgesApi;
 use super::routes::RoutesApi;
 use super::settings::SettingsApi;
 use super::topology::TopologyApi;
@@ -25,15 +31,19 @@ pub type Api = (
     MembersApi,
     NodeConfigApi,
     CredentialsApi,
+    PoolBucketsApi,
+    PurgesApi,
+    JobsApi,
     VhostsApi,
     RoutesApi,
+    (BucketsApi, LinkedBucketsApi),
+    MigrationsApi,
     ConfigApi,
     DiskApi,
     SettingsApi,
     AuditApi,
-    HealthApi,
-    TopologyApi,
-    EventsApi,
+    // A tuple holds sixteen at most.
+    (HealthApi, TopologyApi, EventsApi),
 );
 
 /// What `/api/health` tells of the process.
@@ -56,10 +66,16 @@ pub enum Group {
     Members,
     /// The S3 keys that requests to a pool are signed with.
     Credentials,
+    /// What the storage nodes of a pool hold and who serves it, and the buckets that a vhost serves.
+    Buckets,
+    /// Work that goes on after the request that asked for it.
+    Jobs,
     /// One nginx `server` block each.
     Vhosts,
     /// Which pool serves a bucket of a vhost.
     Routes,
+    /// Moves of buckets from pool to pool while clients use them.
+    Migrations,
     /// nginx's files, nginx itself, and the settings of the program.
     Config,
     /// Who changed what, when, and what nginx said to it.
@@ -76,14 +92,17 @@ pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
         MembersApi(services.clone()),
         NodeConfigApi(services.clone()),
         CredentialsApi(services.clone()),
+        PoolBucketsApi(services.clone()),
+        PurgesApi(services.clone()),
+        JobsApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
+        (BucketsApi(services.clone()), LinkedBucketsApi(services.clone())),
+        MigrationsApi(services.clone()),
         ConfigApi(services.clone()),
         DiskApi(services.clone()),
         SettingsApi(services.clone()),
         AuditApi(services.clone()),
-        HealthApi(services.clone(), facts),
-        TopologyApi(services.clone()),
-        EventsApi(pulse),
+        (HealthApi(services.clone(), facts), TopologyApi(services.clone()), EventsApi(pulse)),
     )
 }

@@ -174,12 +174,13 @@ impl From<ServiceError> for ApiError {
                 Self::text(StatusCode::INTERNAL_SERVER_ERROR, told)
             }
             ServiceError::Store(store) => store.into(),
-            ServiceError::Cipher(_) => {
+            ServiceError::Storage(_) => Self::text(StatusCode::BAD_GATEWAY, told),
+            ServiceError::Cipher(_) | ServiceError::Keys(_) => {
                 tracing::error!(error = told, "S3 keys could not be encrypted or decrypted");
                 Self::text(StatusCode::INTERNAL_SERVER_ERROR, told)
             }
             ServiceError::Gateway(gateway) => gateway.into(),
-            ServiceError::MigrationFiles(_) => GatewayError::Fault(told).into(),
+            ServiceError::MigrationFiles(_) | ServiceError::Gate(_) => GatewayError::Fault(told).into(),
             ServiceError::Field { field, invalid, input } => {
                 Self::body(vec![Fault::of(&invalid, &input.into()).under(field)])
             }
@@ -242,6 +243,12 @@ failures! {
     Finding = [401, 404, 422, 500, 503];
     /// Reading something of a pool that not every pool has.
     Having = [400, 401, 404, 422, 500, 503];
+    /// Reading what storage nodes hold.
+    Visiting = [400, 401, 404, 422, 500, 502, 503];
+    /// Deleting what storage nodes hold.
+    Purging = [400, 401, 403, 404, 409, 422, 500, 502, 503];
+    /// Changing something by its path alone.
+    Ending = [400, 401, 403, 404, 422, 500, 503];
     /// Searching by query.
     Searching = [401, 422, 500, 503];
     /// Reading what a query describes.
@@ -254,6 +261,8 @@ failures! {
     Changing = [400, 401, 403, 404, 409, 412, 413, 422, 500, 503];
     /// Removing something.
     Removing = [400, 401, 403, 404, 409, 412, 422, 500, 503];
+    /// Having something done to what a path names.
+    Doing = [400, 401, 403, 404, 409, 422, 500, 503];
     /// Telling nginx to do something.
     Acting = [401, 403, 409, 422, 500, 503];
     /// Changing a setting.
@@ -307,6 +316,7 @@ fn described(status: u16) -> MetaResponse {
         422 => {
             "A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed."
         }
+        502 => "The pool's storage nodes gave no usable answer, or refused.",
         503 => "The database does not answer now, or what is asked for is not possible in this place.",
         _ => "The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed.",
     };

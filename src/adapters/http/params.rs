@@ -12,7 +12,8 @@ use super::fields::Field;
 use super::lax;
 use super::reply::{Tag, Tagged};
 use super::schema::{Described, between, inline, like};
-use crate::domain::ids::{MemberId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::bucket::BucketName;
+use crate::domain::ids::{JobId, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
 
 const PARAMETER: &[ApiExtractorType] = &[ApiExtractorType::Parameter];
 
@@ -42,7 +43,25 @@ macro_rules! path_ids {
         })+
     };
 }
-path_ids!(PoolId = "pool_id", MemberId = "member_id", VhostId = "vhost_id", RouteId = "route_id");
+path_ids!(
+    PoolId = "pool_id",
+    MemberId = "member_id",
+    VhostId = "vhost_id",
+    RouteId = "route_id",
+    MigrationId = "migration_id",
+    JobId = "job_id"
+);
+
+impl PathPart for BucketName {
+    fn schema() -> MetaSchemaRef {
+        <Self as Described>::schema()
+    }
+
+    fn read(written: &str) -> Result<Self, Vec<Fault>> {
+        let invalid = |invalid| vec![Fault::of(&invalid, &Value::from(written)).under("bucket")];
+        Self::parse(written).map_err(invalid)
+    }
+}
 
 /// A value in the path. (poem-openapi's macro knows a path parameter by this type's name.)
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +130,16 @@ impl<T: Field> Query<T> {
         let value = self.read(&mut faults);
         if faults.is_empty() { Ok(value) } else { Err(faults) }
     }
+
+    /// The value of the only parameter of an operation, which must be given.
+    ///
+    /// # Errors
+    /// Its faults, or that it is missing.
+    pub fn required(self) -> Result<T, Vec<Fault>> {
+        let name = self.name;
+        let missing = || Fault::new("missing", "Field required", &Value::Null).under(name).under("query");
+        self.alone()?.ok_or_else(|| vec![missing()])
+    }
 }
 
 impl<'a, T: Field + Send> ApiExtractor<'a> for Query<T> {
@@ -178,6 +207,10 @@ query_numbers! {
     PerPage = 1..=200;
     /// How many entries of a list are asked for at most.
     Limit = 1..=1000;
+    /// How many migrations are asked for at most.
+    MigrationLimit = 1..=500;
+    /// How many lines of a log are asked for at most.
+    LogLimit = 1..=1000;
 }
 
 fn header_text(request: &Request, name: HeaderName) -> Option<String> {

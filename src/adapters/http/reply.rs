@@ -79,6 +79,18 @@ pub struct Saved<T>(pub T, pub Tag);
 #[derive(Debug)]
 pub struct Made<T>(pub T, pub Tag);
 
+/// 200 with what came of it, or 202 with the job that does it, and where that is.
+#[derive(Debug)]
+pub enum Settled<T, J> {
+    /// It is done, as far as it can be.
+    Done(T),
+    /// It goes on.
+    Begun(J, String),
+}
+/// 201 with what was made, in an answer that is no resource.
+#[derive(Debug)]
+pub struct Added<T>(pub T);
+
 /// 204.
 #[derive(Debug)]
 pub struct Gone;
@@ -226,6 +238,61 @@ impl<T: Described> ApiResponse for Made<T> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+    }
+}
+
+impl<T: Described + Serialize + Send> IntoResponse for Added<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::CREATED, &self.0, None)
+    }
+}
+
+impl<T: Described> ApiResponse for Added<T> {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![described::<T>(201, "It is made.", false)] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T, J> IntoResponse for Settled<T, J>
+where
+    T: Described + Serialize + Send,
+    J: Described + Serialize + Send,
+{
+    fn into_response(self) -> Response {
+        match self {
+            Self::Done(body) => json(StatusCode::OK, &body, None),
+            Self::Begun(job, place) => {
+                json(StatusCode::ACCEPTED, &job, None).with_header(header::LOCATION, place).into_response()
+            }
+        }
+    }
+}
+
+impl<T: Described, J: Described> ApiResponse for Settled<T, J> {
+    fn meta() -> MetaResponses {
+        let location = MetaHeader {
+            name: "Location".to_owned(),
+            description: Some("Where the job tells how far it is.".to_owned()),
+            required: true,
+            deprecated: false,
+            schema: String::schema(),
+        };
+        let begun = described::<J>(202, "It takes a while; a job does it.", false);
+        MetaResponses {
+            responses: vec![
+                described::<T>(200, "It is done, as far as it can be.", false),
+                MetaResponse { headers: vec![location], ..begun },
+            ],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+        J::register(registry);
     }
 }
 

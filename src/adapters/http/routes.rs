@@ -17,7 +17,7 @@ use super::values::Blankable;
 use crate::domain::ids::{RouteId, VhostId};
 use crate::domain::route::PathPrefix;
 use crate::domain::services::Services;
-use crate::domain::services::routes::{CreatedRoute, NewRoute, RoutePatch, RouteView as Found};
+use crate::domain::services::routes::{Consent, CreatedRoute, NewRoute, RoutePatch, RouteView as Found};
 
 view! {
     /// Which pool serves the requests under a path prefix of a vhost.
@@ -132,6 +132,8 @@ const KEY_PREFIX: &str =
 const DIRECTIVES: &str = "Raw nginx directives for this route alone.";
 const ENABLED: &str = "False takes the route out of nginx.";
 const ALLOW_ORPHAN: &str = "Do it even if the bucket's objects stay behind on the pool that serves it now.";
+const ALLOW_STALE: &str =
+    "Do it even if the bucket would then be served from the copy that a migration left; includes `allow_orphan`.";
 
 fn directives(fields: &mut Fields) -> Option<Option<String>> {
     Blankable::settle(fields.clearable("extra_directives", DIRECTIVES))
@@ -170,14 +172,29 @@ impl Request for RoutePatch {
         let key_prefix = Blankable::settle(fields.clearable("key_prefix", KEY_PREFIX));
         let extra_directives = directives(fields);
         let enabled = fields.given("enabled", ENABLED);
-        let allow_orphan = fields.defaulted("allow_orphan", ALLOW_ORPHAN, false, false)?;
-        Some(Self { path_prefix, pool_id, key_prefix, extra_directives, enabled, allow_orphan })
+        let allow_orphan = fields.defaulted("allow_orphan", ALLOW_ORPHAN, false, false);
+        let allow_stale = fields.defaulted("allow_stale", ALLOW_STALE, false, false);
+        let consent = Consent { allow_orphan: allow_orphan?, allow_stale: allow_stale? };
+        Some(Self { path_prefix, pool_id, key_prefix, extra_directives, enabled, consent })
     }
 }
 
 fn tag(found: &Found) -> Tag {
     // The pool can be renamed without a change of the route.
     Tag::with(found.route.revision, found.pool_name.as_str())
+}
+
+/// What the query of a removal says yes to.
+///
+/// # Errors
+/// Every fault of it.
+pub(super) fn consent(allow_orphan: Query<bool>, allow_stale: Query<bool>) -> Result<Consent, ApiError> {
+    let mut faults = Vec::new();
+    let (orphan, stale) = (allow_orphan.read(&mut faults), allow_stale.read(&mut faults));
+    if !faults.is_empty() {
+        return Err(ApiError::faults(faults));
+    }
+    Ok(Consent { allow_orphan: orphan.unwrap_or(false), allow_stale: stale.unwrap_or(false) })
 }
 
 /// The operations on routes.
@@ -249,7 +266,8 @@ impl RoutesApi {
     /// Change a route
     ///
     /// Fields that are not given stay; `null` clears `key_prefix` and `extra_directives`. A change that would
-    /// lead a bucket away from its objects is 409, unless `allow_orphan` says yes to that.
+    /// lead a bucket away from its objects is 409, unless `allow_orphan` says yes to that; one that would lead it to
+    /// the old copy that a migration left is 409, unless `allow_stale` does.
     #[oai(path = "/vhosts/:vhost_id/routes/:route_id", method = "put", operation_id = "update_route")]
     async fn update(
         &self,
@@ -270,7 +288,8 @@ impl RoutesApi {
 
     /// Delete a route
     ///
-    /// 409 if the bucket has objects on the route's pool, unless `allow_orphan` says yes to leaving them.
+    /// 409 if the bucket has objects on the route's pool, unless `allow_orphan` says yes to leaving them, and if it
+    /// would be served from the old copy that a migration left, unless `allow_stale` says yes to that.
     #[oai(path = "/vhosts/:vhost_id/routes/:route_id", method = "delete", operation_id = "delete_route")]
     async fn delete(
         &self,
@@ -281,12 +300,14 @@ impl RoutesApi {
         route_id: Path<RouteId>,
         /// Do it even if the bucket's objects stay behind on the pool that serves it now.
         allow_orphan: Query<bool>,
+        /// Do it even if the bucket would then be served from the copy that a migration left; includes `allow_orphan`.
+        allow_stale: Query<bool>,
         /// Delete it only if this is still its `ETag`.
         #[oai(name = "If-Match")]
         if_match: IfMatch,
     ) -> Result<Gone, Failure<Removing>> {
-        let allow_orphan = allow_orphan.alone().map_err(ApiError::faults)?.unwrap_or(false);
-        self.0.routes.delete(caller.0, vhost_id.0, route_id.0, if_match.0, allow_orphan).await?;
+        let consent = consent(allow_orphan, allow_stale)?;
+        self.0.routes.delete(caller.0, vhost_id.0, route_id.0, if_match.0, consent).await?;
         Ok(Gone)
     }
 }

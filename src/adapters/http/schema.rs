@@ -3,10 +3,14 @@
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 
+use crate::domain::bucket::BucketStatus;
 use crate::domain::credential::KeySource;
-use crate::domain::ids::{AuditId, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, JobId, MemberId, PoolId, RouteId, VhostId};
+use crate::domain::job::{JobKind, JobState};
+use crate::domain::migration::MigrationMode;
 use crate::domain::node_config::NodeKind;
 use crate::domain::pool::{LbMethod, PoolKind, Role};
+use crate::domain::services::pool_buckets::Standing;
 use crate::domain::setting::SettingOrigin;
 use crate::domain::vhost::{IpRuleMode, Zone};
 
@@ -97,7 +101,7 @@ macro_rules! integers {
         })+
     };
 }
-integers!(i64, u64, PoolId, MemberId, VhostId, RouteId, AuditId);
+integers!(i64, u64, PoolId, MemberId, VhostId, RouteId, AuditId, JobId);
 
 macro_rules! closed_lists {
     ($($name:ty),+) => {
@@ -108,7 +112,21 @@ macro_rules! closed_lists {
         })+
     };
 }
-closed_lists!(PoolKind, LbMethod, Role, Zone, IpRuleMode, NodeKind, SettingOrigin, KeySource);
+closed_lists!(
+    PoolKind,
+    LbMethod,
+    Role,
+    Zone,
+    IpRuleMode,
+    NodeKind,
+    SettingOrigin,
+    KeySource,
+    Standing,
+    JobKind,
+    JobState,
+    BucketStatus,
+    MigrationMode
+);
 
 impl<T: Described> Described for Option<T> {
     fn schema() -> MetaSchemaRef {

@@ -7,9 +7,11 @@ use super::fault::{Fault, Step};
 use super::fields::{Field, Fields};
 use super::lax;
 use super::schema::{Described, between, inline, object};
+use crate::domain::bucket::BucketName;
 use crate::domain::credential::{AccessKey, Endpoint, Region, SecretKey};
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
+use crate::domain::migration::MigrationMode;
 use crate::domain::node_config::{
     AccessKey as NodeAccessKey, BindHost, DataDir, NanioPort, NodeKind, Region as NodeRegion,
 };
@@ -44,6 +46,7 @@ texts! {
     ServerName: 1..=253, r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$";
     PemPath: 1..=4095, r"^/[^$\x00-\x1f\x7f]*$";
     IpRange: 2..=49, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
+    BucketName: 1..=255, "^[A-Za-z0-9._@-]+$";
     PathPrefix: 2..=1100, "^/[A-Za-z0-9._/@-]+$";
     KeyPrefix: 1..=1100, "^[A-Za-z0-9._/@-]+$";
     DataDir: 2..=4095, r"^/[^$\x00-\x1f\x7f]+$";
@@ -113,7 +116,7 @@ macro_rules! literals {
         })+
     };
 }
-literals!(Zone, IpRuleMode, NodeKind);
+literals!(Zone, IpRuleMode, NodeKind, MigrationMode);
 
 impl Field for i64 {
     fn read(value: &Value) -> Result<Self, Vec<Fault>> {

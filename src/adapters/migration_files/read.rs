@@ -55,10 +55,12 @@ pub fn record(source: &str, file: &str) -> Result<DiskMigration, String> {
         finished_at: fields.optional("finished_at", time),
         orphan: None,
         orphaned_pool_name: fields.optional("orphaned_source_pool_name", line),
+        purged_at: fields.optional("purged_at", time),
         needs_adoption: fields.optional("needs_adoption", flag).unwrap_or_default(),
         swept_http_vhosts,
         updated_http_vhosts,
         created_at: fields.optional("created_at", time),
+        work: fields.optional("work", |value| serde_json::from_value(value.clone())).unwrap_or_default(),
         writer,
         remains: Vec::new(),
     };

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::FORMAT;
 use crate::adapters::fields::ascii;
 use crate::domain::ids::{MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::migration::work::Work;
 use crate::domain::migration::{Migration, MigrationMode, Phase};
 use crate::domain::time::Timestamp;
 
@@ -65,6 +66,8 @@ struct OrphanText<'a> {
     orphaned_source_prefix: &'a str,
     orphaned_at: String,
     orphaned_source_pool_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purged_at: Option<String>,
 }
 
 /// What 0.4.x did not keep.
@@ -75,6 +78,7 @@ struct Tail<'a> {
     error_msg: Option<&'a str>,
     needs_adoption: bool,
     created_at: String,
+    work: &'a Work,
     format: u32,
 }
 
@@ -98,6 +102,7 @@ pub fn text(migration: &Migration) -> String {
         orphaned_source_prefix: &orphan.prefix,
         orphaned_at: orphan.since.iso(),
         orphaned_source_pool_name: &orphan.pool.name,
+        purged_at: orphan.purged_at.map(Timestamp::iso),
     });
     let tail = Tail {
         updated_http_vhosts: &migration.updated_http_vhosts,
@@ -105,6 +110,7 @@ pub fn text(migration: &Migration) -> String {
         error_msg: migration.error_msg.as_deref(),
         needs_adoption: migration.needs_adoption,
         created_at: migration.created_at.iso(),
+        work: &migration.work,
         format: FORMAT,
     };
     let (started_at, finished_at) =

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::command::{Build, NginxCommand, words_of};
 use super::intent::Moves;
@@ -15,7 +14,7 @@ use super::main_conf::MainConf;
 use super::render::{Dialect, Renderer};
 use super::stage::{Candidate, Unsynced, prove_pools, tail};
 use super::tree::Tree;
-use super::workers::{self, Process};
+use super::workers::{self, Process, Proof};
 use super::write::{temporary, write_new};
 use super::{disk, snippet, tree};
 use crate::domain::audit::NginxAnswer;
@@ -59,13 +58,6 @@ enum Question {
     Swap,
 }
 
-/// What a reload of ours proved, kept beside the files so that a restart of ours does not lose it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Proof {
-    master: Process,
-    files: HashMap<String, String>,
-}
-
 impl NginxGateway {
     /// The gateway of a real nginx.
     ///
@@ -89,6 +81,17 @@ impl NginxGateway {
     pub fn dry_run(root: &Path, allow_raw: bool) -> Result<Self, GatewayError> {
         let dialect = Dialect { http2_directive: false, ipv6: true, own_map_hash: true, own_server_names_hash: true };
         Self::new(root, allow_raw, None, dialect, "dry-run")
+    }
+
+    /// The same, with tokens, journals and gate of migrations in `dir`.
+    ///
+    /// # Errors
+    /// nginx could not be told of this directory.
+    pub fn with_gate_dir(mut self, dir: &Path) -> Result<Self, GatewayError> {
+        let renderer = Renderer::new().with_gate_dir(dir).map_err(GatewayError::Fault)?;
+        let in_use = || GatewayError::Fault("the gateway is in use already".to_owned());
+        Arc::get_mut(&mut self.shared).ok_or_else(in_use)?.renderer = renderer;
+        Ok(self)
     }
 
     fn new(

@@ -27,6 +27,8 @@ pub struct MainConf {
     pub pid: Option<PathBuf>,
     /// The `error_log` it names.
     pub error_log: Option<PathBuf>,
+    /// The arguments of each `error_log` in `http{}`, which then hold for requests in its place.
+    pub request_error_logs: Vec<Vec<String>>,
 }
 
 impl MainConf {
@@ -114,6 +116,7 @@ impl Walker {
             let Node::Directive(directive) = node else { continue };
             match directive.name() {
                 "include" => self.include(directive, edits, depth),
+                "error_log" => self.found.request_error_logs.push(directive.arguments().to_vec()),
                 name if name.starts_with("map_hash_") || name.starts_with("server_names_hash_") => {
                     self.found.hashes.insert(name.to_owned());
                 }

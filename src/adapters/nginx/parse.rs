@@ -7,11 +7,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::hash::Hash;
 
+use super::moves;
 use super::own_text::OwnText;
 use super::render::{Dialect, Renderer};
 use super::text::{self, Directive, Node, TextError};
 use super::unkept::{Place, shown, unkept};
 use crate::domain::disk::{DiskDefaultRoute, DiskMember, DiskRoute, DiskServer, DiskUpstream, Remains, Writer};
+use crate::domain::gateway::moving::Move;
 use crate::domain::gateway::{
     Common, DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer,
 };
@@ -145,6 +147,7 @@ pub fn strict_server(read: DiskServer) -> Result<Server, ParseError> {
         extra_blocks: read.extra_blocks,
         default: default.transpose()?,
         routes,
+        moves: read.moves,
     })
 }
 
@@ -334,6 +337,7 @@ fn read_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<D
         default: None,
         routes: Vec::new(),
         splits: Vec::new(),
+        moves: moves::read(nodes)?,
         remains: Remains::default(),
     };
     let listen = directives(body).find(|directive| directive.name() == "listen").ok_or_else(|| missing("listen"))?;
@@ -432,11 +436,11 @@ fn parse_locations(body: &[Node], server: &mut DiskServer, own: &mut HashMap<i64
                 let between = |prefix: &str| path.is_some_and(|path| path != prefix) && paths.contains(prefix);
                 let route = match announced.take_if(|(_, prefix)| !between(prefix)) {
                     Some((id, prefix)) => {
-                        parse_location(directive, Some(id), path.unwrap_or(prefix), own.remove(&id.0))?
+                        parse_location(directive, Some(id), path.unwrap_or(prefix), own.remove(&id.0), &server.moves)?
                     }
                     None if server.protocol == Some(Protocol::Http) => {
                         let prefix = directive.argument().unwrap_or_default();
-                        let Ok(route) = parse_location(directive, None, prefix, None) else { continue };
+                        let Ok(route) = parse_location(directive, None, prefix, None, &[]) else { continue };
                         route
                     }
                     None => continue,
@@ -466,21 +470,20 @@ fn parse_location(
     id: Option<RouteId>,
     prefix: &str,
     own: Option<Snippet>,
+    moves: &[Move],
 ) -> Result<DiskRoute, ParseError> {
     let body = inside(location);
     let target = find_argument(body, "proxy_pass")?;
     let pool = target.strip_prefix("http://").ok_or_else(|| missing("http:// of proxy_pass"))?;
+    let pool = match moves.iter().find(|one| moves::is_pool_of(pool, one)) {
+        Some(one) => one.source.clone(),
+        None => PoolName::parse(pool)?,
+    };
     let rewrite = directives(body).find(|directive| directive.name() == "rewrite");
     let key_prefix = rewrite
         .and_then(|rewrite| rewrite.words.get(2))
         .and_then(|to| to.strip_prefix('/')?.strip_suffix("$1"))
         .map(KeyPrefix::parse)
         .transpose()?;
-    Ok(DiskRoute {
-        id,
-        path_prefix: PathPrefix::stored(prefix)?,
-        pool: PoolName::parse(pool)?,
-        key_prefix,
-        extra_directives: own,
-    })
+    Ok(DiskRoute { id, path_prefix: PathPrefix::stored(prefix)?, pool, key_prefix, extra_directives: own })
 }

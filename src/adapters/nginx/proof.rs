@@ -32,7 +32,9 @@ impl Facts {
                         Node::Directive(entry) => entry.argument(),
                         Node::Comment { .. } => None,
                     });
-                    facts.names.extend(pools.filter(|pool| !pool.is_empty()).map(str::to_owned));
+                    facts
+                        .names
+                        .extend(pools.filter(|pool| !pool.is_empty() && !pool.starts_with("unix:")).map(str::to_owned));
                 }
                 _ => {}
             }
@@ -41,11 +43,14 @@ impl Facts {
     }
 }
 
-/// `$nanio_v<id>_pool`.
+/// `$nanio_v<id>_pool`, or `$nanio_v<id>_m<migration>_pool` of a bucket that is being moved.
 fn is_pool_variable(name: &str) -> bool {
-    name.strip_prefix("$nanio_v")
-        .and_then(|rest| rest.strip_suffix("_pool"))
-        .is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
+    let of = name.strip_prefix("$nanio_v").and_then(|rest| rest.strip_suffix("_pool"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    of.is_some_and(|of| match of.split_once("_m") {
+        Some((vhost, migration)) => is_number(vhost) && is_number(migration),
+        None => is_number(of),
+    })
 }
 
 /// The first pool that a file names and none defines, with the file.

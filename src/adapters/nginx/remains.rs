@@ -57,6 +57,7 @@ pub fn of_server(source: &str, read: &DiskServer, renderer: &Renderer, dialect: 
         extra_blocks: read.extra_blocks.clone(),
         default: default.map(|route| DefaultRoute { id: route.id.unwrap_or(RouteId(0)), pool: route.pool.clone() }),
         routes: routes.collect(),
+        moves: read.moves.clone(),
     };
     let dialect = dialect_of(source, dialect);
     compare(source, &renderer.render(&ManagedFile::Server(whole.into()), dialect), read.remains.clone())
@@ -200,8 +201,11 @@ fn place_in(block: &Directive, around: Place) -> Place {
     match block.name() {
         "upstream" => Place::Upstream,
         "server" => Place::Server,
-        "location" => match block.argument() {
+        "location" => match block.arguments().last().map(String::as_str) {
             Some("/" | "@nanio_write") => around,
+            // Of a bucket that is being moved. Those of routes are named @nanio_r….
+            Some(name) if name.starts_with("/_nanio_") => Place::Machinery,
+            Some(name) if name.starts_with("@nanio_") && !name.starts_with("@nanio_r") => Place::Machinery,
             _ => Place::Route,
         },
         _ => Place::Machinery,

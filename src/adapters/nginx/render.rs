@@ -4,11 +4,13 @@
 //! text that was made here, piece by quoted piece, or accepted by our lexer is passed as it is.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value, context};
 
+use super::moves;
 use super::pieces::Pieces;
 use super::proof::Facts;
 use super::routing::{Said, Sayings, copy_pattern, escape_pattern, route_values};
@@ -35,6 +37,7 @@ pub struct Dialect {
 pub struct Renderer {
     environment: Environment<'static>,
     sayings: Sayings,
+    gate_dir: String,
 }
 
 /// A file as it is to be written.
@@ -73,12 +76,22 @@ impl Renderer {
             ("s3_maps", include_str!("templates/server_s3_maps.conf")),
             ("s3", include_str!("templates/server_s3.conf")),
             ("http", include_str!("templates/server_http.conf")),
+            ("moves_maps", include_str!("templates/moves_maps.conf")),
+            ("moves_s3", include_str!("templates/moves_s3.conf")),
             ("head", include_str!("templates/server_head.conf")),
             ("proxy", include_str!("templates/proxy.conf")),
         ] {
             environment.add_template(name, source).expect("the built-in templates are well-formed: tests render them");
         }
-        Self { environment, sayings: Sayings::default() }
+        Self { environment, sayings: Sayings::default(), gate_dir: moves::USUAL_DIR.to_owned() }
+    }
+
+    /// The same, with token, journals and gate in another directory than the usual one.
+    ///
+    /// # Errors
+    /// nginx could not be told of this directory.
+    pub fn with_gate_dir(self, dir: &Path) -> Result<Self, String> {
+        Ok(Self { gate_dir: moves::directory(dir)?, ..self })
     }
 
     /// The whole text of a file.
@@ -97,20 +110,24 @@ impl Renderer {
                 facts.defines.insert(upstream.name.as_str().to_ascii_lowercase());
                 self.fill("upstream", &upstream_values(upstream)).into()
             }
-            ManagedFile::Server(server) => match server.protocol {
-                Protocol::S3 => {
-                    let said = self.sayings.of(&server.routes);
-                    let default = server.default.iter().map(|route| &route.pool);
-                    let pools = said.iter().flat_map(|said| &said.pools).chain(default);
-                    facts.names.extend(pools.map(|pool| pool.as_str().to_owned()));
-                    let values = server_values(server, &said, dialect);
-                    let before = Arc::from(self.fill("s3_maps", &values));
-                    let entries = said.iter().map(|said| said.map_entries.clone());
-                    let after = Arc::from(self.fill("s3", &values));
-                    [before].into_iter().chain(entries).chain([after]).collect()
+            ManagedFile::Server(server) => {
+                let values = |said: &[Arc<Said>]| server_values(server, said, &self.gate_dir, dialect);
+                facts.names.extend(moves::pools(server));
+                match server.protocol {
+                    Protocol::S3 => {
+                        let said = self.sayings.of(&server.routes);
+                        let default = server.default.iter().map(|route| &route.pool);
+                        let pools = said.iter().flat_map(|said| &said.pools).chain(default);
+                        facts.names.extend(pools.map(|pool| pool.as_str().to_owned()));
+                        let values = values(&said);
+                        let before = Arc::from(self.fill("s3_maps", &values));
+                        let entries = said.iter().map(|said| said.map_entries.clone());
+                        let after = Arc::from(self.fill("s3", &values));
+                        [before].into_iter().chain(entries).chain([after]).collect()
+                    }
+                    Protocol::Http => self.fill("http", &values(&[])).into(),
                 }
-                Protocol::Http => self.fill("http", &server_values(server, &[], dialect)).into(),
-            },
+            }
             ManagedFile::PoolSidecar(sidecar) => sidecar::pool(sidecar).into(),
             ManagedFile::VhostSidecar(sidecar) => sidecar::vhost(sidecar).into(),
             ManagedFile::Ids(highest) => sidecar::ids(*highest).into(),
@@ -174,7 +191,7 @@ fn upstream_values(upstream: &Upstream) -> Value {
     }
 }
 
-fn server_values(server: &Server, said: &[Arc<Said>], dialect: Dialect) -> Value {
+fn server_values(server: &Server, said: &[Arc<Said>], gate_dir: &str, dialect: Dialect) -> Value {
     let id = server.id.0;
     let base = server.server_name.wildcard_base();
     let split_buckets: BTreeSet<&String> = said.iter().flat_map(|said| &said.split_buckets).collect();
@@ -213,9 +230,18 @@ fn server_values(server: &Server, said: &[Arc<Said>], dialect: Dialect) -> Value
         split_buckets => split_buckets.into_iter().map(|bucket| copy_pattern(bucket)).collect::<Vec<_>>(),
         special => said.iter().flat_map(|said| said.special.iter().cloned()).collect::<Vec<_>>(),
         routes => match server.protocol {
-            Protocol::Http => server.routes.iter().map(route_values).collect(),
+            Protocol::Http => server.routes.iter().map(|route| {
+                let pool = server.move_read_by(route).map(|one| verbatim(format!("${}_pool", moves::prefix(server, one))));
+                route_values(route, pool)
+            }).collect(),
             Protocol::S3 => Vec::new(),
         },
+        dir => gate_dir,
+        style => if base.is_some() { "host" } else { "path" },
+        most_held => moves::MOST_HELD,
+        moves => server.moves.iter().map(|one| moves::values(server, one, gate_dir)).collect::<Vec<_>>(),
+        upload_pattern => moves::upload_pattern(server),
+        copied_switched => moves::copied_switched(server, gate_dir),
     }
 }
 

@@ -48,7 +48,7 @@ impl Said {
                 }
             }
             if !route.is_plain() {
-                special.push(route_values(route));
+                special.push(route_values(route, None));
             }
         }
         Self { map_entries: map_entries.into(), pools, special, split_buckets }
@@ -87,12 +87,15 @@ impl Sayings {
     }
 }
 
+/// A name as the key of a map: words that mean something there (ngx_http_map_module) are plain behind a backslash.
+pub fn map_key(name: &str) -> Cow<'_, str> {
+    let special = matches!(name, "default" | "include" | "hostnames" | "volatile");
+    if special { Cow::Owned(format!("\\{name}")) } else { Cow::Borrowed(name) }
+}
+
 fn map_entry(text: &mut String, bucket: &str, route: &ServerRoute) {
-    // These words mean something to `map` (ngx_http_map_module): a backslash makes them plain.
-    let special = matches!(bucket, "default" | "include" | "hostnames" | "volatile");
     text.push_str("    ");
-    let key = if special { Cow::Owned(format!("\\{bucket}")) } else { Cow::Borrowed(bucket) };
-    text.push_str(&quote(&key));
+    text.push_str(&quote(&map_key(bucket)));
     text.push(' ');
     text.push_str(&quote(route.pool.as_str()));
     text.push_str("; # route_id:");
@@ -103,15 +106,15 @@ fn map_entry(text: &mut String, bucket: &str, route: &ServerRoute) {
     text.push('\n');
 }
 
-/// What the templates ask of a route.
-pub fn route_values(route: &ServerRoute) -> Value {
+/// What the templates ask of a route; `pool` is written in the place of its own.
+pub fn route_values(route: &ServerRoute, pool: Option<Value>) -> Value {
     let prefix = &route.path_prefix;
     let whole = prefix.plain_bucket();
     context! {
         id => route.id.0,
         prefix => prefix.as_str(),
         without_slash => prefix.as_str().strip_suffix('/'),
-        pool => route.pool.as_str(),
+        pool => pool.unwrap_or_else(|| route.pool.as_str().into()),
         pattern => raw_pattern(prefix),
         copies => whole.is_some(),
         rewrite => route.key_prefix.as_ref().map(|key_prefix| context! {
@@ -138,7 +141,7 @@ pub fn escape_pattern(text: &str) -> String {
 ///
 /// A plain bucket is always written plainly (anything else is refused before); in the key, every
 /// character may also be percent-encoded, and means the same key to the node.
-fn raw_pattern(prefix: &PathPrefix) -> String {
+pub fn raw_pattern(prefix: &PathPrefix) -> String {
     let canonical = prefix.canonical().trim_start_matches('/');
     let (bucket, key) = canonical.split_once('/').unwrap_or((canonical, ""));
     let mut pattern = format!("~^/{}", escape_pattern(bucket));
@@ -154,7 +157,7 @@ fn raw_pattern(prefix: &PathPrefix) -> String {
 }
 
 /// The two hexadecimal digits of a character, in either case.
-fn hex_pattern(code: u32) -> String {
+pub fn hex_pattern(code: u32) -> String {
     format!("{code:02x}")
         .chars()
         .map(|digit| match digit {

@@ -1,7 +1,7 @@
 //! What S3 answers in XML, as far as it is asked for.
 
 use crate::domain::bucket::BucketName;
-use crate::domain::object::{Object, ObjectPage, Undeleted, Upload, UploadPage};
+use crate::domain::object::{FolderPage, Object, ObjectPage, Undeleted, Upload, UploadPage};
 
 use super::xml;
 
@@ -39,8 +39,14 @@ pub(super) fn buckets(body: &[u8]) -> Result<(Vec<BucketName>, Option<String>), 
 
 /// A page of [ListObjectsV2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
 pub(super) fn objects(body: &[u8]) -> Result<ObjectPage, Odd> {
-    let (mut page, mut encoded, mut truncated) = (ObjectPage::default(), false, false);
-    let (mut key, mut size) = (None, None);
+    let FolderPage { objects, next, .. } = folder(body)?;
+    Ok(ObjectPage { objects, next })
+}
+
+/// The same, with a delimiter.
+pub(super) fn folder(body: &[u8]) -> Result<FolderPage, Odd> {
+    let (mut page, mut encoded, mut truncated) = (FolderPage::default(), false, false);
+    let (mut key, mut size, mut etag) = (None, None, None);
     let mut odd = None;
     xml::read(body, "ListBucketResult", |path, text| match path {
         ["EncodingType"] => encoded = text == "url",
@@ -48,8 +54,10 @@ pub(super) fn objects(body: &[u8]) -> Result<ObjectPage, Odd> {
         ["NextContinuationToken"] => page.next = Some(text.to_owned()),
         ["Contents", "Key"] => key = Some(text.to_owned()),
         ["Contents", "Size"] => size = text.parse().ok(),
-        ["Contents"] => match (key.take(), size.take()) {
-            (Some(key), Some(size)) => page.objects.push(Object { key, size }),
+        ["Contents", "ETag"] => etag = entity_tag(text),
+        ["CommonPrefixes", "Prefix"] => page.folders.push(text.to_owned()),
+        ["Contents"] => match (key.take(), size.take(), etag.take()) {
+            (Some(key), Some(size), etag) => page.objects.push(Object { key, size, etag }),
             _ => odd = Some("the answer lists an object without key or size"),
         },
         _ => {}
@@ -58,15 +66,21 @@ pub(super) fn objects(body: &[u8]) -> Result<ObjectPage, Odd> {
         return Err(odd);
     }
     if encoded {
-        for object in &mut page.objects {
-            object.key = decoded(&object.key).ok_or("the answer holds a key that is not UTF-8")?;
+        for key in page.objects.iter_mut().map(|object| &mut object.key).chain(&mut page.folders) {
+            *key = decoded(key).ok_or("the answer holds a key that is not UTF-8")?;
         }
     }
     match (truncated, page.next.is_some()) {
         (true, false) => Err("the answer does not say where the next page begins"),
         (true, true) => Ok(page),
-        (false, _) => Ok(ObjectPage { next: None, ..page }),
+        (false, _) => Ok(FolderPage { next: None, ..page }),
     }
+}
+
+/// An entity tag as it stands in a header or an answer, without its quotes.
+pub(super) fn entity_tag(text: &str) -> Option<String> {
+    let bare = text.trim().trim_start_matches("W/").trim_matches('"');
+    (!bare.is_empty()).then(|| bare.to_owned())
 }
 
 /// A page of [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
@@ -147,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_listing_holds_keys_sizes_and_the_way_on() {
-        let object = |key: &str, size| Object { key: key.to_owned(), size };
+        let object = |key: &str, size| Object { key: key.to_owned(), size, etag: None };
         let page = listing(
             "<IsTruncated>true</IsTruncated><NextContinuationToken>t&amp;1</NextContinuationToken>\
              <Contents><Key>a%20b</Key><Size>3</Size><Owner><ID>x</ID></Owner></Contents>",
@@ -159,6 +173,20 @@ mod tests {
         );
         assert_eq!(page, Ok(ObjectPage { objects: vec![object("a b c+é", u64::MAX)], next: None }));
         assert_eq!(listing("<KeyCount>0</KeyCount>"), Ok(ObjectPage::default()));
+    }
+
+    #[test]
+    fn a_folder_holds_objects_and_folders_by_their_whole_names() {
+        let body = "<ListBucketResult><EncodingType>url</EncodingType><Prefix>a%2F</Prefix>\
+            <Contents><Key>a%2F</Key><Size>0</Size></Contents>\
+            <Contents><ETag>&quot;5d41&quot;</ETag><Key>a%2Fb+c</Key><Size>5</Size></Contents>\
+            <CommonPrefixes><Prefix>a%2F%2F</Prefix></CommonPrefixes>\
+            <CommonPrefixes><Prefix>a%2F%C3%A9%2F</Prefix></CommonPrefixes></ListBucketResult>";
+        let object =
+            |key: &str, size, etag: Option<&str>| Object { key: key.to_owned(), size, etag: etag.map(str::to_owned) };
+        let page = folder(body.as_bytes()).unwrap();
+        assert_eq!(page.objects, [object("a/", 0, None), object("a/b c", 5, Some("5d41"))]);
+        assert_eq!((page.folders, page.next), (vec!["a//".to_owned(), "a/é/".to_owned()], None));
     }
 
     #[test]

@@ -18,6 +18,9 @@ use super::answers::{Odd, error_code};
 /// A node that does not accept a connection within this is passed over.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The code of a refusal that came without one.
+pub(super) const HEADLESS: &str = "NoCode";
+
 /// What is asked.
 pub(super) struct Question {
     pub method: Method,
@@ -50,11 +53,21 @@ impl Question {
         }
     }
 
+    /// A question about an object.
+    pub fn of(bucket: &BucketName, key: &str, query: Vec<(&'static str, String)>) -> Self {
+        let mut question = Self::about(Some(bucket), query);
+        question.path.push('/');
+        question.path.push_str(&encode(key, "/"));
+        question
+    }
+
+    /// `None` also for a key that a URL means otherwise: `..` in it would lead to another object.
     fn url(&self, base: &str) -> Option<Url> {
         let pairs: Vec<String> =
             self.query.iter().map(|(name, value)| format!("{name}={}", encode(value, ""))).collect();
         let question = if pairs.is_empty() { "" } else { "?" };
-        Url::parse(&format!("{base}{}{question}{}", self.path, pairs.join("&"))).ok()
+        let url = Url::parse(&format!("{base}{}{question}{}", self.path, pairs.join("&"))).ok()?;
+        url.path().ends_with(&self.path).then_some(url)
     }
 }
 
@@ -85,6 +98,16 @@ pub(super) async fn ask<T>(
     site: &Site,
     question: &Question,
     read: impl Fn(&[u8]) -> Result<T, Odd>,
+) -> Result<T, StorageError> {
+    ask_whole(client, site, question, |_, body| read(body)).await
+}
+
+/// The same, for an answer that is (also) in the headers.
+pub(super) async fn ask_whole<T>(
+    client: &Client,
+    site: &Site,
+    question: &Question,
+    read: impl Fn(&HeaderMap, &[u8]) -> Result<T, Odd>,
 ) -> Result<T, StorageError> {
     let places = site.places();
     if places.is_empty() {
@@ -119,22 +142,26 @@ async fn ask_one<T>(
     site: &Site,
     place: Place<'_>,
     question: &Question,
-    read: impl Fn(&[u8]) -> Result<T, Odd>,
+    read: impl Fn(&HeaderMap, &[u8]) -> Result<T, Odd>,
 ) -> Outcome<T> {
     let Some(base) = place.base() else { return Outcome::Unsent("unix sockets cannot be asked") };
     let request = match request(client, site, &base, question) {
         Ok(request) => request,
         Err(fault) => return Outcome::Unsent(fault),
     };
-    let (status, body) = match send(request, question.longest).await {
+    let (status, headers, body) = match send(request, question.longest).await {
         Ok(answer) => answer,
         Err(outcome) => return outcome,
     };
-    if status == StatusCode::OK {
-        return match read(&body) {
+    if matches!(status, StatusCode::OK | StatusCode::NO_CONTENT) {
+        return match read(&headers, &body) {
             Ok(answer) => Outcome::Answer(answer),
             Err(odd) => Outcome::Fault(odd.to_owned()),
         };
+    }
+    if question.method == Method::HEAD && status.is_client_error() {
+        // Without a body there is no code: who wants to know it must ask again.
+        return Outcome::No { status: status.as_u16(), code: HEADLESS.to_owned() };
     }
     match error_code(&body) {
         Some(code) if status.is_client_error() => Outcome::No { status: status.as_u16(), code },
@@ -145,7 +172,7 @@ async fn ask_one<T>(
 }
 
 fn request(client: &Client, site: &Site, base: &str, question: &Question) -> Result<RequestBuilder, &'static str> {
-    let url = question.url(base).ok_or("no URL can be made of the address")?;
+    let url = question.url(base).ok_or("no URL can be made of the address, or of the key")?;
     let headers = match &site.keys {
         Some(keys) => Signer::new(keys, &site.region)
             .sign(&question.method, &url, question.headers.clone(), &question.body)
@@ -155,7 +182,7 @@ fn request(client: &Client, site: &Site, base: &str, question: &Question) -> Res
     Ok(client.request(question.method.clone(), url).headers(headers).body(question.body.clone()))
 }
 
-async fn send<T>(request: RequestBuilder, longest: usize) -> Result<(StatusCode, Vec<u8>), Outcome<T>> {
+async fn send<T>(request: RequestBuilder, longest: usize) -> Result<(StatusCode, HeaderMap, Vec<u8>), Outcome<T>> {
     let mut answer = request.send().await.map_err(|error| match fault(&error) {
         told if error.is_connect() => Outcome::Unsent(told),
         told => Outcome::Fault(told.to_owned()),
@@ -168,7 +195,7 @@ async fn send<T>(request: RequestBuilder, longest: usize) -> Result<(StatusCode,
         }
         body.extend_from_slice(&chunk);
     }
-    Ok((answer.status(), body))
+    Ok((answer.status(), answer.headers().clone(), body))
 }
 
 /// Why there is no answer; reqwest's own text could hold what a node sent.

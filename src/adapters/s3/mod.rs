@@ -2,6 +2,8 @@
 
 mod answers;
 mod ask;
+mod heads;
+mod many;
 mod xml;
 
 use std::collections::BTreeSet;
@@ -19,9 +21,10 @@ use tokio::time::Instant;
 
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Region;
-use crate::domain::object::{ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
+use crate::domain::object::{Count, FolderPage, ObjectHead, ObjectPage, Occupancy, Undeleted, Upload, UploadPage};
 use crate::domain::pool::Address;
 use crate::domain::site::Site;
+use crate::domain::time::Timestamp;
 use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
 
 use ask::{Question, ask};
@@ -163,6 +166,72 @@ impl ObjectStorage for NodeStorage {
         Ok(page)
     }
 
+    async fn folder(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        prefix: &str,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<FolderPage, StorageError> {
+        let mut query = vec![("delimiter", "/".to_owned()), ("encoding-type", "url".to_owned())];
+        query.extend([("list-type", "2".to_owned()), ("max-keys", limit.clamp(1, PAGE).to_string())]);
+        query.push(("prefix", prefix.to_owned()));
+        query.extend(from.map(|token| ("continuation-token", token.to_owned())));
+        query.retain(|(_, value)| !value.is_empty());
+        let read = |body: &[u8]| match answers::folder(body)? {
+            page if page.next.as_deref() == from && from.is_some() => Err("the listing goes in a circle"),
+            page => Ok(page),
+        };
+        let mut page = ask(&self.client, site, &Question::about(Some(bucket), query), read).await?;
+        // A server that knows no prefixes or delimiters must not have other things taken for what is asked for.
+        let direct = |rest: &str| !rest.contains('/');
+        page.objects.retain(|object| object.key.strip_prefix(prefix).is_some_and(direct));
+        page.folders
+            .retain(|folder| folder.strip_suffix('/').and_then(|bare| bare.strip_prefix(prefix)).is_some_and(direct));
+        Ok(page)
+    }
+
+    async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError> {
+        let question = Question { method: Method::HEAD, ..Question::of(bucket, key, Vec::new()) };
+        match ask::ask_whole(&self.client, site, &question, |headers, _| heads::read(headers)).await {
+            Ok(head) => Ok(Some(head)),
+            Err(error) if error.is(ask::HEADLESS) => self.why_not(site, bucket, key).await.map(|()| None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn put_marker(
+        &self,
+        site: &Site,
+        bucket: &BucketName,
+        key: &str,
+        head: &ObjectHead,
+    ) -> Result<(), StorageError> {
+        if !key.ends_with('/') {
+            return Err(StorageError::Unanswered(format!("{key:?} does not end in / and is no marker of a folder")));
+        }
+        let headers = heads::written(head).map_err(|odd| StorageError::Unanswered(format!("{key:?}: {odd}")))?;
+        let question =
+            Question { method: Method::PUT, headers, repeatable: false, ..Question::of(bucket, key, Vec::new()) };
+        ask(&self.client, site, &question, |_| Ok(())).await
+    }
+
+    async fn time(&self, site: &Site) -> Result<Timestamp, StorageError> {
+        let mut faults = Vec::new();
+        for place in site.places() {
+            // Not signed: who has another time than we would refuse a signature, and not tell his.
+            match place.base() {
+                Some(base) => match self.dated(&base).await {
+                    Ok(time) => return Ok(time),
+                    Err(fault) => faults.push(format!("{place}: {fault}")),
+                },
+                None => faults.push(format!("{place}: unix sockets cannot be asked")),
+            }
+        }
+        if faults.is_empty() { Err(StorageError::NoMember) } else { Err(StorageError::Unanswered(faults.join("; "))) }
+    }
+
     async fn uploads(
         &self,
         site: &Site,
@@ -188,12 +257,30 @@ impl ObjectStorage for NodeStorage {
         Ok(page)
     }
 
+    async fn abort(&self, site: &Site, bucket: &BucketName, upload: &Upload) -> Result<(), StorageError> {
+        // A late one ends an upload that was to be ended, and no other: each has its own identity.
+        let query = vec![("uploadId", upload.id.clone())];
+        let question = Question { method: Method::DELETE, ..Question::of(bucket, &upload.key, query) };
+        match ask(&self.client, site, &question, |_| Ok(())).await {
+            Err(error) if error.is("NoSuchUpload") => Ok(()),
+            outcome => outcome,
+        }
+    }
+
     async fn delete(&self, site: &Site, bucket: &BucketName, keys: &[String]) -> Result<Vec<Undeleted>, StorageError> {
         let mut left = Vec::new();
         for some in keys.chunks(PAGE) {
             left.extend(self.delete_some(site, bucket, some).await?);
         }
         Ok(left)
+    }
+
+    async fn listings(&self, sites: &[Site]) -> Vec<Result<Vec<BucketName>, StorageError>> {
+        many::listings(self, sites).await
+    }
+
+    async fn counts(&self, asked: &[(Site, BucketName)], time: Duration) -> Vec<Result<Count, StorageError>> {
+        many::counts(self, asked, time).await
     }
 
     async fn probe(&self, members: &[Address], tell: &Tell<'_>) {
@@ -209,6 +296,23 @@ impl ObjectStorage for NodeStorage {
 }
 
 impl NodeStorage {
+    /// Asks why a HEAD was refused, since that alone has no words of S3's: a 404 could come from anything that speaks
+    /// HTTP. `Ok`: there is no such object.
+    async fn why_not(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<(), StorageError> {
+        let headers = HeaderMap::from_iter([(http::header::RANGE, http::HeaderValue::from_static("bytes=0-0"))]);
+        let question = Question { headers, ..Question::of(bucket, key, Vec::new()) };
+        match ask(&self.client, site, &question, |_| Err("the object was not there a moment ago")).await {
+            Err(error) if error.is("NoSuchKey") => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn dated(&self, base: &str) -> Result<Timestamp, &'static str> {
+        let answer = self.client.head(format!("{base}/")).timeout(PATIENCE).send().await;
+        let answer = answer.map_err(|error| ask::fault(&error))?;
+        heads::date(answer.headers()).ok_or("it does not tell the time")
+    }
+
     async fn probe_one<'a>(&self, member: &'a Address) -> (&'a Address, Result<(), StorageError>) {
         let fault = match tokio::time::timeout(PATIENCE, self.greet(member)).await {
             Ok(Ok(())) => return (member, Ok(())),

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 
 use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
 use crate::domain::ids::{PoolId, VhostId};
@@ -10,13 +11,17 @@ use crate::ports::store::StoreError;
 
 use super::decode::Row;
 use super::error::Table;
-use super::schema::bucket_sync;
+use super::schema::{bucket_listings, bucket_sync};
 use super::{Db, on};
 
 const TABLE: Table = Table { name: "bucket_sync", kind: None };
+const LISTINGS: Table = Table { name: "bucket_listings", kind: None };
+/// Rows a statement: five values each, and SQLite binds 32,766 at most.
+const ROWS_A_STATEMENT: usize = 1000;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = bucket_sync, primary_key(vhost_id, bucket), treat_none_as_null = true)]
+#[diesel(table_name = bucket_sync, primary_key(vhost_id, bucket), treat_none_as_null = true,
+    treat_none_as_default_value = false)]
 struct BucketRow {
     vhost_id: i64,
     bucket: String,
@@ -97,6 +102,45 @@ pub(super) fn save(db: &mut Db<'_>, bucket: &Bucket) -> Result<(), StoreError> {
         .execute(c))
     .map(drop)
     .map_err(TABLE.fault())
+}
+
+pub(super) fn save_all(db: &mut Db<'_>, buckets: &[Bucket]) -> Result<(), StoreError> {
+    for some in buckets.chunks(ROWS_A_STATEMENT) {
+        let rows: Vec<BucketRow> = some.iter().map(BucketRow::of).collect();
+        on!(db, c => diesel::insert_into(bucket_sync::table)
+            .values(&rows)
+            .on_conflict((bucket_sync::vhost_id, bucket_sync::bucket))
+            .do_update()
+            .set((
+                bucket_sync::status.eq(excluded(bucket_sync::status)),
+                bucket_sync::routed_pool_id.eq(excluded(bucket_sync::routed_pool_id)),
+                bucket_sync::discovered_at.eq(excluded(bucket_sync::discovered_at)),
+            ))
+            .execute(c))
+        .map_err(TABLE.fault())?;
+    }
+    Ok(())
+}
+
+pub(super) fn listed_at(db: &mut Db<'_>, vhost: VhostId) -> Result<Option<Timestamp>, StoreError> {
+    on!(db, c => bucket_listings::table.find(vhost.0).select(bucket_listings::listed_at).first(c).optional())
+        .map(|time: Option<NaiveDateTime>| time.map(Timestamp::of_naive))
+        .map_err(LISTINGS.fault())
+}
+
+pub(super) fn note_listed(db: &mut Db<'_>, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError> {
+    for some in vhosts.chunks(ROWS_A_STATEMENT) {
+        let row = |vhost: &VhostId| (bucket_listings::vhost_id.eq(vhost.0), bucket_listings::listed_at.eq(at.naive()));
+        let rows: Vec<_> = some.iter().map(row).collect();
+        on!(db, c => diesel::insert_into(bucket_listings::table)
+            .values(&rows)
+            .on_conflict(bucket_listings::vhost_id)
+            .do_update()
+            .set(bucket_listings::listed_at.eq(excluded(bucket_listings::listed_at)))
+            .execute(c))
+        .map_err(LISTINGS.fault())?;
+    }
+    Ok(())
 }
 
 pub(super) fn delete(db: &mut Db<'_>, vhost: VhostId, name: &BucketName) -> Result<(), StoreError> {

@@ -5,15 +5,18 @@ use diesel::prelude::*;
 use crate::ports::store::StoreError;
 
 use super::error::fault;
-use super::schema::{bucket_sync, config_files, migrations, pool_credentials, pool_members, pools, routes, vhosts};
+use super::schema::{
+    bucket_listings, bucket_sync, config_files, migrations, pool_credentials, pool_members, pools, routes, vhosts,
+};
 use super::{Db, on};
 
-/// Removes the gateway and the records about it. The audit log, the ids that were given, facts and ended
-/// sessions stay.
+/// Removes the gateway and the records about it. The audit log, jobs, the ids that were given, facts and
+/// ended sessions stay.
 pub(super) fn gateway(db: &mut Db<'_>) -> Result<(), StoreError> {
     on!(db, c => c.transaction(|c| {
         // Rows that refer to others go before them.
         diesel::delete(bucket_sync::table).execute(c)?;
+        diesel::delete(bucket_listings::table).execute(c)?;
         diesel::delete(pool_credentials::table).execute(c)?;
         diesel::delete(routes::table).execute(c)?;
         diesel::delete(vhosts::table).execute(c)?;

@@ -47,6 +47,9 @@ struct MigrationRow {
     swept_http_vhosts_json: String,
     updated_http_vhosts_json: String,
     created_at: NaiveDateTime,
+    work_json: String,
+    gated: bool,
+    purged_at: Option<NaiveDateTime>,
 }
 
 impl MigrationRow {
@@ -81,6 +84,9 @@ impl MigrationRow {
             swept_http_vhosts_json: to_json(TABLE, id, &migration.swept_http_vhosts)?,
             updated_http_vhosts_json: to_json(TABLE, id, &migration.updated_http_vhosts)?,
             created_at: migration.created_at.naive(),
+            work_json: to_json(TABLE, id, &migration.work)?,
+            gated: migration.work.gate.is_some(),
+            purged_at: orphan.and_then(|orphan| orphan.purged_at).map(Timestamp::naive),
         })
     }
 
@@ -91,6 +97,7 @@ impl MigrationRow {
                 pool: Named { id: PoolId(id), name: self.orphaned_source_pool_name.unwrap_or_default() },
                 prefix: self.orphaned_source_prefix.unwrap_or_default(),
                 since: Timestamp::of_naive(since),
+                purged_at: self.purged_at.map(Timestamp::of_naive),
             }),
             _ => None,
         };
@@ -116,6 +123,7 @@ impl MigrationRow {
             swept_http_vhosts: row.json("swept_http_vhosts_json", &self.swept_http_vhosts_json)?,
             updated_http_vhosts: row.json("updated_http_vhosts_json", &self.updated_http_vhosts_json)?,
             created_at: Timestamp::of_naive(self.created_at),
+            work: row.json("work_json", &self.work_json)?,
         })
     }
 }
@@ -135,6 +143,26 @@ pub(super) fn unfinished(db: &mut Db<'_>) -> Result<Vec<Migration>, StoreError> 
     on!(db, c => migrations::table
         .filter(migrations::phase.eq_any(&words))
         .order(migrations::id)
+        .select(MigrationRow::as_select())
+        .load(c))
+    .map_err(TABLE.fault())
+    .and_then(decode)
+}
+
+pub(super) fn gated(db: &mut Db<'_>) -> Result<Vec<Migration>, StoreError> {
+    on!(db, c => migrations::table
+        .filter(migrations::gated.eq(true))
+        .order(migrations::id)
+        .select(MigrationRow::as_select())
+        .load(c))
+    .map_err(TABLE.fault())
+    .and_then(decode)
+}
+
+pub(super) fn of_bucket(db: &mut Db<'_>, bucket: &BucketName) -> Result<Vec<Migration>, StoreError> {
+    on!(db, c => migrations::table
+        .filter(migrations::bucket.eq(bucket.as_str()))
+        .order(migrations::id.desc())
         .select(MigrationRow::as_select())
         .load(c))
     .map_err(TABLE.fault())

@@ -12,8 +12,10 @@ mod error;
 mod facts;
 mod files;
 mod ids;
+mod jobs;
 pub mod legacy;
 mod members;
+mod migration_log;
 mod migrations;
 #[cfg(test)]
 mod plans;

@@ -8,7 +8,8 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use super::ids::Counters;
-use super::{Db, SqliteStore, members, pools, routes, vhosts};
+use super::{Db, SqliteStore, jobs, members, pools, routes, vhosts};
+use crate::domain::bucket::BucketName;
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::pool::PoolName;
 use crate::domain::route::PathPrefix;
@@ -75,4 +76,23 @@ fn a_page_of_routes_is_found_by_length_and_id() {
             "SEARCH routes USING INDEX routes_in_order (vhost_id=? AND <expr><?)",
         ]
     );
+}
+
+#[test]
+fn the_routes_of_a_bucket_are_found_by_their_prefix() {
+    let bucket = BucketName::parse("photos").unwrap();
+    let plans = plans(|db| routes::of_bucket(db, VhostId(1), &bucket).map(drop));
+    assert_eq!(
+        plans,
+        [
+            "SEARCH routes USING INDEX sqlite_autoindex_routes_1 (vhost_id=? AND canonical_prefix=?)",
+            "SEARCH routes USING INDEX sqlite_autoindex_routes_1 (vhost_id=? AND canonical_prefix>? AND canonical_prefix<?)",
+        ]
+    );
+}
+
+#[test]
+fn every_change_asks_for_unfinished_jobs_and_is_answered_from_an_index() {
+    let plans = plans(|db| jobs::unfinished(db).map(drop));
+    assert!(plans[0].starts_with("SEARCH jobs USING INDEX jobs_by_state (state=?)"), "{plans:?}");
 }

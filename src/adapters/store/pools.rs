@@ -106,14 +106,15 @@ pub(super) fn named(db: &mut Db<'_>, name: &str) -> Result<Option<Pool>, StoreEr
 }
 
 pub(super) fn refs(db: &mut Db<'_>) -> Result<HashMap<PoolId, PoolRef>, StoreError> {
-    let rows: Vec<(i64, String, String)> =
-        on!(db, c => pools::table.select((pools::id, pools::name, pools::kind)).load(c)).map_err(TABLE.fault())?;
+    let columns = (pools::id, pools::name, pools::kind, pools::source_nanio_pool_id);
+    let rows: Vec<(i64, String, String, Option<i64>)> =
+        on!(db, c => pools::table.select(columns).load(c)).map_err(TABLE.fault())?;
     rows.into_iter()
-        .map(|(id, name, kind)| {
+        .map(|(id, name, kind, source)| {
             let row = Row { table: TABLE, id };
             let name = row.value("name", PoolName::parse(&name))?;
             let kind = row.value("type", PoolKind::parse(&kind))?;
-            Ok((PoolId(id), PoolRef { name, kind }))
+            Ok((PoolId(id), PoolRef { name, kind, source: source.map(PoolId) }))
         })
         .collect()
 }

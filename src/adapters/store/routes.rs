@@ -7,6 +7,7 @@ use chrono::NaiveDateTime;
 use diesel::dsl::{count_star, exists, min};
 use diesel::prelude::*;
 
+use crate::domain::bucket::BucketName;
 use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
 use crate::domain::route::{KeyPrefix, PathPrefix, Route};
 use crate::domain::vhost::Snippet;
@@ -178,6 +179,25 @@ pub(super) fn at(db: &mut Db<'_>, vhost: VhostId, canonical: &str) -> Result<Opt
     .map_err(TABLE.fault())?
     .map(RouteRow::route)
     .transpose()
+}
+
+/// Two looks into the index: the bucket whole, and what begins with it and a slash.
+pub(super) fn of_bucket(db: &mut Db<'_>, vhost: VhostId, bucket: &BucketName) -> Result<Vec<Route>, StoreError> {
+    let mut found: Vec<Route> = at(db, vhost, &format!("/{bucket}"))?.into_iter().collect();
+    // `0` is the character behind the slash.
+    let (first, end) = (format!("/{bucket}/"), format!("/{bucket}0"));
+    let parts = on!(db, c => routes::table
+        .filter(routes::vhost_id.eq(vhost.0))
+        .filter(routes::canonical_prefix.ge(&first))
+        .filter(routes::canonical_prefix.lt(&end))
+        .select(RouteRow::as_select())
+        .load::<RouteRow>(c))
+    .map_err(TABLE.fault())?;
+    for row in parts {
+        found.push(row.route()?);
+    }
+    found.sort_by_key(|route| route.id);
+    Ok(found)
 }
 
 pub(super) fn pool_ids(db: &mut Db<'_>, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError> {

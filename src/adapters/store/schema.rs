@@ -135,6 +135,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    bucket_listings (vhost_id) {
+        vhost_id -> BigInt,
+        listed_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     migrations (id) {
         id -> BigInt,
         revision -> BigInt,
@@ -162,6 +169,38 @@ diesel::table! {
         orphaned_at -> Nullable<Timestamp>,
         swept_http_vhosts_json -> Text,
         updated_http_vhosts_json -> Text,
+        created_at -> Timestamp,
+        work_json -> Text,
+        gated -> Bool,
+        purged_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        kind -> Text,
+        task_json -> Text,
+        state -> Text,
+        actor -> Text,
+        done -> BigInt,
+        total -> Nullable<BigInt>,
+        failed -> BigInt,
+        errors_json -> Text,
+        message -> Nullable<Text>,
+        created_at -> Timestamp,
+        started_at -> Nullable<Timestamp>,
+        finished_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    migration_log (id) {
+        id -> BigInt,
+        migration_id -> BigInt,
+        phase -> Text,
+        message -> Text,
         created_at -> Timestamp,
     }
 }

@@ -9,8 +9,10 @@ use crate::domain::audit;
 use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
 use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::job::Job;
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -22,7 +24,8 @@ use crate::ports::store::{Access, Body, FileRecord, RouteBundle, ServerNames, St
 use super::error::fault;
 use super::ids::Counters;
 use super::{
-    Db, Link, buckets, clear, credentials, facts, files, ids, members, migrations, on, pools, routes, sessions, vhosts,
+    Db, Link, buckets, clear, credentials, facts, files, ids, jobs, members, migration_log, migrations, on, pools,
+    routes, sessions, vhosts,
 };
 
 /// An open transaction.
@@ -191,6 +194,10 @@ impl Tx for SqlTx<'_> {
         routes::at(&mut self.db, vhost, canonical)
     }
 
+    fn bucket_routes(&mut self, vhost: VhostId, bucket: &BucketName) -> Result<Vec<Route>, StoreError> {
+        routes::of_bucket(&mut self.db, vhost, bucket)
+    }
+
     fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError> {
         routes::pool_ids(&mut self.db, vhost)
     }
@@ -239,6 +246,18 @@ impl Tx for SqlTx<'_> {
         buckets::save(self.writing()?, bucket)
     }
 
+    fn save_buckets(&mut self, buckets: &[Bucket]) -> Result<(), StoreError> {
+        buckets::save_all(self.writing()?, buckets)
+    }
+
+    fn buckets_listed_at(&mut self, vhost: VhostId) -> Result<Option<Timestamp>, StoreError> {
+        buckets::listed_at(&mut self.db, vhost)
+    }
+
+    fn note_buckets_listed(&mut self, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError> {
+        buckets::note_listed(self.writing()?, vhosts, at)
+    }
+
     fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError> {
         buckets::delete(self.writing()?, vhost, name)
     }
@@ -255,12 +274,52 @@ impl Tx for SqlTx<'_> {
         migrations::to_adopt(&mut self.db, vhost)
     }
 
+    fn gated_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        migrations::gated(&mut self.db)
+    }
+
+    fn migrations_of(&mut self, bucket: &BucketName) -> Result<Vec<Migration>, StoreError> {
+        migrations::of_bucket(&mut self.db, bucket)
+    }
+
+    fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError> {
+        migration_log::append(self.writing()?, entries)
+    }
+
+    fn migration_log(&mut self, id: MigrationId, take: u64) -> Result<Vec<LogEntry>, StoreError> {
+        migration_log::newest(&mut self.db, id, take)
+    }
+
+    fn prune_migration_log(&mut self, id: MigrationId, keep: u64) -> Result<(), StoreError> {
+        migration_log::prune(self.writing()?, id, keep)
+    }
+
     fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError> {
         migrations::get(&mut self.db, id)
     }
 
     fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError> {
         migrations::save(self.writing()?, migration)
+    }
+
+    fn jobs(&mut self, limit: u64) -> Result<Vec<Job>, StoreError> {
+        jobs::newest(&mut self.db, limit)
+    }
+
+    fn unfinished_jobs(&mut self) -> Result<Vec<Job>, StoreError> {
+        jobs::unfinished(&mut self.db)
+    }
+
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, StoreError> {
+        jobs::get(&mut self.db, id)
+    }
+
+    fn save_job(&mut self, job: Job) -> Result<Job, StoreError> {
+        jobs::save(self.writing()?, job)
+    }
+
+    fn prune_jobs(&mut self, keep: u64) -> Result<(), StoreError> {
+        jobs::prune(self.writing()?, keep)
     }
 
     fn highest_ids(&mut self) -> Result<HighestIds, StoreError> {

@@ -11,6 +11,7 @@ use super::vhosts::PoolNamed;
 use crate::domain::bucket::BucketName;
 use crate::domain::disk::{DiskMigration, Split};
 use crate::domain::ids::{MigrationId, PoolId, Revision, VhostId};
+use crate::domain::migration::work::Work;
 use crate::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use crate::domain::pool::PoolName;
 use crate::domain::route::Route;
@@ -104,6 +105,7 @@ fn row(
         swept_http_vhosts: told.swept_http_vhosts.clone(),
         updated_http_vhosts: told.updated_http_vhosts.clone(),
         created_at: told.created_at.or(told.started_at).unwrap_or(now),
+        work: told.work.clone(),
         source,
         destination,
     };
@@ -155,7 +157,7 @@ fn orphan(told: &DiskMigration, source: &Named<PoolId>, pools: &Pools) -> Option
         let found = pools.find(&PoolNamed { name: None, id: Some(*id) })?;
         Named { id: found.id, name: found.name.as_str().to_owned() }
     };
-    Some(Orphan { pool, prefix: prefix.clone(), since: *since })
+    Some(Orphan { pool, prefix: prefix.clone(), since: *since, purged_at: told.purged_at })
 }
 
 /// The vhost that a record means: by name; by id within the tree if its routes agree; else the only one that
@@ -231,6 +233,7 @@ fn adopt(
                 swept_http_vhosts: Vec::new(),
                 updated_http_vhosts: Vec::new(),
                 created_at: now,
+                work: Work::default(),
             };
             let id = row.id;
             rows.push(row);

@@ -81,6 +81,7 @@ impl From<Server> for DiskServer {
             default: server.default.map(|route| DiskDefaultRoute { id: Some(route.id), pool: route.pool }),
             routes: routes.collect(),
             splits: Vec::new(),
+            moves: server.moves,
             remains: Remains::default(),
         }
     }

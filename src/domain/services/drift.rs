@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::{Config, FileStatus};
+use super::files::gated;
 use super::publish::Change;
 use super::{Context, ServiceError, sidecars};
 use crate::domain::audit::{Action, Actor, FileSnapshot, Snapshot, Subject};
@@ -201,10 +202,10 @@ fn desired(tx: &mut dyn Tx, name: &FileName) -> Result<Option<ManagedFile>, Serv
             tx.pool(id)?.map(|pool| sidecars::of_pool(tx, pool)).transpose()?
         }
         (FileName::Server(_), Some(Owner::Vhost(id))) => {
-            let (routes, refs) = (tx.routes(id)?, tx.pool_refs()?);
+            let (routes, refs, gated) = (tx.routes(id)?, tx.pool_refs()?, gated(tx)?);
             let vhost = tx.vhost(id)?;
             vhost
-                .and_then(|vhost| Server::of(&vhost, &routes, |pool| refs.get(&pool)))
+                .and_then(|vhost| Server::of(&vhost, &routes, &refs, &gated))
                 .map(|server| ManagedFile::Server(server.into()))
         }
         (FileName::VhostSidecar(_), Some(Owner::Vhost(id))) => {

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::known::{KnownServers, RouteCounts};
 use super::touched::Touched;
 use super::{ServiceError, sidecars};
+use crate::domain::gateway::moving::Moving;
 use crate::domain::gateway::{Common, FileName, ManagedFile, PoolRef, Server, Upstream};
 use crate::domain::ids::PoolId;
 use crate::domain::pool::Pool;
@@ -39,12 +40,14 @@ pub(super) fn desired(
     }
     let (pools, vhosts) = if touched.everything { (tx.pools()?, tx.vhosts()?) } else { named(tx, touched)? };
     let vhosts = without_splits(tx, vhosts, touched.everything, &mut change)?;
+    let gated = if vhosts.is_empty() { Vec::new() } else { gated(tx)? };
     let mut whole: Vec<Vhost> = Vec::new();
     for vhost in vhosts {
         let routes =
             touched.routes.get(&vhost.id).filter(|_| !touched.everything && !touched.vhosts.contains(&vhost.id));
-        match routes.map(|routes| known.with_routes(tx, vhost.id, routes)).transpose()?.flatten() {
+        match routes.map(|routes| known.with_routes(tx, vhost.id, routes, &gated)).transpose()?.flatten() {
             Some(server) => {
+                whole_buckets(tx, &server, &gated)?;
                 change.put.push(ManagedFile::Server(server));
                 change.put.push(sidecars::of_vhost(tx, vhost)?);
             }
@@ -62,7 +65,7 @@ pub(super) fn desired(
         let refs = tx.pool_refs()?;
         let serving = tx.serving_pools()?;
         for vhost in whole {
-            put_server(tx, &vhost, &refs, &serving, &mut change)?;
+            put_server(tx, &vhost, &refs, &serving, &gated, &mut change)?;
             change.put.push(sidecars::of_vhost(tx, vhost)?);
         }
     }
@@ -199,6 +202,7 @@ fn put_server(
     vhost: &Vhost,
     refs: &HashMap<PoolId, PoolRef>,
     serving: &HashSet<PoolId>,
+    gated: &[Moving],
     change: &mut FileChange,
 ) -> Result<(), ServiceError> {
     if let Some(fault) = vhost.tls_fault() {
@@ -212,9 +216,33 @@ fn put_server(
             vhost.server_name, route.path_prefix
         )));
     }
-    match Server::of(vhost, &routes, |id| refs.get(&id)) {
-        Some(server) => change.put.push(ManagedFile::Server(server.into())),
+    match Server::of(vhost, &routes, refs, gated) {
+        Some(server) => {
+            whole_buckets(tx, &server, gated)?;
+            change.put.push(ManagedFile::Server(server.into()));
+        }
         None => change.remove.push(FileName::Server(vhost.server_name.clone())),
+    }
+    Ok(())
+}
+
+/// The migrations of which nginx has anything.
+pub(super) fn gated(tx: &mut dyn Tx) -> Result<Vec<Moving>, ServiceError> {
+    Ok(tx.gated_migrations()?.iter().filter_map(Moving::of).collect())
+}
+
+/// Refuses a route through which writes to a bucket that is being moved would go unseen.
+fn whole_buckets(tx: &mut dyn Tx, server: &Server, gated: &[Moving]) -> Result<(), ServiceError> {
+    for moving in gated {
+        let Some(source) = tx.pool(moving.source)? else { continue };
+        if let Some(route) = moving.part_in(server, &source.name) {
+            return Err(ServiceError::Conflict(format!(
+                "route {} of vhost {} serves a part of bucket {} from pool {}, and migration {} moves the whole bucket \
+                 away from there: what is written through this route would be lost. Wait until the migration has ended, \
+                 or cancel it, first",
+                route.path_prefix, server.server_name, moving.bucket, route.pool, moving.migration
+            )));
+        }
     }
     Ok(())
 }

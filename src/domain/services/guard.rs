@@ -1,12 +1,16 @@
 //! No call moves a bucket away from its data unseen.
 
+use super::keyring::{Keyring, Unusable};
 use super::{Context, ServiceError};
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Credential;
-use crate::domain::ids::{PoolId, VhostId};
+use crate::domain::ids::{MigrationId, PoolId, VhostId};
+use crate::domain::migration::Migration;
 use crate::domain::object::Occupancy;
 use crate::domain::pool::{Address, PoolKind, PoolName};
 use crate::domain::route::{PathPrefix, Route};
+use crate::domain::site::Site;
+use crate::domain::time::Timestamp;
 use crate::ports::store::{StoreError, Tx};
 
 /// The pool that serves a bucket now, and where to ask it.
@@ -14,8 +18,9 @@ use crate::ports::store::{StoreError, Tx};
 pub(super) struct Serving {
     pub pool: PoolId,
     pub name: PoolName,
-    kind: PoolKind,
-    members: Vec<Address>,
+    pub kind: PoolKind,
+    /// The enabled ones.
+    pub members: Vec<Address>,
     credential: Option<Credential>,
 }
 
@@ -41,6 +46,40 @@ pub(super) fn at_pool(tx: &mut dyn Tx, id: PoolId) -> Result<Option<Serving>, St
     Ok(Some(Serving { pool: pool.id, name: pool.name, kind: pool.kind, members, credential }))
 }
 
+impl Serving {
+    /// Where the pool is asked, and with what keys.
+    pub(super) fn site(&self, keyring: &Keyring) -> Result<Site, Unusable> {
+        keyring.site(self.members.clone(), self.credential.as_ref())
+    }
+}
+
+/// Refuses while a migration moves a bucket of a vhost.
+pub(super) fn expect_not_moving(tx: &mut dyn Tx, vhost: VhostId, bucket: &str) -> Result<(), ServiceError> {
+    let moves = |one: &Migration| one.vhost.id == vhost && one.bucket.as_str() == bucket;
+    match tx.unfinished_migrations()?.into_iter().find(moves) {
+        None => Ok(()),
+        Some(migration) => Err(ServiceError::Conflict(format!(
+            "bucket {bucket} is being moved by migration {} (phase {}); wait for its end, or cancel it first",
+            migration.id,
+            migration.phase.as_str()
+        ))),
+    }
+}
+
+/// The copy of a bucket that a migration left on a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leftover {
+    migration: MigrationId,
+    since: Timestamp,
+}
+
+/// The copy of the bucket of `prefix` that the newest of such migrations has left on a pool.
+pub(super) fn leftover(tx: &mut dyn Tx, pool: PoolId, prefix: &PathPrefix) -> Result<Option<Leftover>, StoreError> {
+    let Ok(bucket) = BucketName::parse(prefix.bucket()) else { return Ok(None) };
+    let left = Migration::left_on(&tx.migrations_of(&bucket)?, pool, &bucket);
+    Ok(left.and_then(|one| Some(Leftover { migration: one.id, since: one.orphan?.since })))
+}
+
 /// What a bucket that would move holds where it is served now.
 pub(super) enum Holding {
     /// Nothing would be left behind.
@@ -52,6 +91,11 @@ pub(super) enum Holding {
 }
 
 impl Context {
+    /// Where the storage of a pool is asked.
+    pub(super) fn site(&self, pool: &Serving) -> Result<Site, Unusable> {
+        pool.site(&self.keyring)
+    }
+
     /// Looks what the bucket of `prefix` holds at the pool that serves it.
     pub(super) async fn holding(&self, serving: &Serving, prefix: &PathPrefix) -> Holding {
         if serving.kind != PoolKind::Nanio {
@@ -61,7 +105,7 @@ impl Context {
             Ok(bucket) => bucket,
             Err(invalid) => return Holding::Unknown(invalid.to_string()),
         };
-        let site = match self.keyring.site(serving.members.clone(), serving.credential.as_ref()) {
+        let site = match serving.site(&self.keyring) {
             Ok(site) => site,
             Err(unusable) => return Holding::Unknown(unusable.to_string()),
         };
@@ -72,19 +116,41 @@ impl Context {
         }
     }
 
-    /// Refuses to leave objects behind, or to guess.
-    pub(super) async fn refuse_orphans(&self, serving: &Serving, prefix: &PathPrefix) -> Result<(), ServiceError> {
+    /// What clients would no longer see of a bucket, or might not, and what can be done; `None`: nothing.
+    pub(super) async fn left_behind(&self, serving: &Serving, prefix: &PathPrefix) -> Option<String> {
         let (bucket, pool) = (prefix.bucket(), &serving.name);
         match self.holding(serving, prefix).await {
-            Holding::Nothing => Ok(()),
-            Holding::Objects => Err(ServiceError::Conflict(format!(
+            Holding::Nothing => None,
+            Holding::Objects => Some(format!(
                 "bucket {bucket} holds objects on pool {pool}, which clients would no longer see; \
                  migrate the bucket, or repeat with allow_orphan=true to leave them there"
-            ))),
-            Holding::Unknown(why) => Err(ServiceError::Conflict(format!(
+            )),
+            Holding::Unknown(why) => Some(format!(
                 "bucket {bucket} may hold objects on pool {pool}, and they could not be counted ({why}); \
                  make the pool reachable, or repeat with allow_orphan=true to leave them there"
-            ))),
+            )),
         }
+    }
+
+    /// Refuses to leave objects behind, or to guess.
+    pub(super) async fn refuse_orphans(&self, serving: &Serving, prefix: &PathPrefix) -> Result<(), ServiceError> {
+        self.left_behind(serving, prefix).await.map_or(Ok(()), |why| Err(ServiceError::Conflict(why)))
+    }
+
+    /// Which old copy of a bucket clients would be shown by this pool, or might be; `None`: none.
+    pub(super) async fn stale_copy(&self, serving: &Serving, left: &Leftover, prefix: &PathPrefix) -> Option<String> {
+        let (bucket, pool) = (prefix.bucket(), &serving.name);
+        let Leftover { migration, since } = left;
+        let doubt = match self.holding(serving, prefix).await {
+            Holding::Nothing => return None,
+            Holding::Objects => String::new(),
+            Holding::Unknown(why) => format!(" (if it still does: it could not be asked: {why})"),
+        };
+        Some(format!(
+            "pool {pool} would serve bucket {bucket}, and still holds the copy that migration {migration} left there \
+             on {since}{doubt}: clients would see that old copy in place of what they have written since. Purge it \
+             first, or repeat with allow_stale=true to have it served",
+            since = since.sql()
+        ))
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::ServiceError;
+use crate::domain::gateway::moving::Moving;
 use crate::domain::gateway::{ManagedFile, Server, ServerRoute};
 use crate::domain::ids::{RouteId, VhostId};
 use crate::ports::store::Tx;
@@ -51,6 +52,7 @@ impl KnownServers {
         tx: &mut dyn Tx,
         vhost: VhostId,
         routes: &BTreeSet<RouteId>,
+        gated: &[Moving],
     ) -> Result<Option<Arc<Server>>, ServiceError> {
         let Some(mut server) = self.servers.remove(&vhost) else { return Ok(None) };
         // Without a default pool the routes decide together how requests are read.
@@ -77,6 +79,9 @@ impl KnownServers {
                 }
                 Some(_) | None => block.routes.remove(*id),
             }
+        }
+        if !gated.is_empty() || !block.moves.is_empty() {
+            block.set_moves(gated, &tx.pool_refs()?);
         }
         Ok(Some(server))
     }

@@ -3,22 +3,28 @@
 pub mod absorb;
 pub mod audit_log;
 pub mod backups;
+pub mod buckets;
 pub mod config;
 pub mod credentials;
 pub mod drift;
 mod files;
 mod guard;
 pub mod health;
+pub mod jobs;
 pub mod keyring;
 mod known;
 pub mod loops;
 pub mod members;
+pub mod migrations;
 pub mod node_configs;
+pub mod pool_buckets;
 pub mod pools;
 pub mod publish;
+pub mod purges;
 pub mod reachability;
 pub mod restore;
 pub mod routes;
+mod serving;
 pub mod settings;
 mod sidecars;
 pub mod topology;
@@ -33,26 +39,34 @@ use crate::domain::vhost::Snippet;
 use crate::ports::backup::Backup;
 use crate::ports::cipher::CipherError;
 use crate::ports::clock::Clock;
+use crate::ports::copier::Copier;
+use crate::ports::gate::{Gate, GateError};
 use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
 use crate::ports::node_files::NodeFiles;
-use crate::ports::object_storage::ObjectStorage;
+use crate::ports::object_storage::{ObjectStorage, StorageError};
 use crate::ports::settings_file::SettingsFileError;
 use crate::ports::store::{Store, StoreError};
+use crate::ports::timer::Timer;
 
 use absorb::Absorb;
 use audit_log::AuditLog;
 use backups::Backups;
+use buckets::Buckets;
 use config::Config;
 use credentials::Credentials;
 use drift::Drift;
 use health::Health;
-use keyring::Keyring;
+use jobs::{JobDesk, Jobs};
+use keyring::{Keyring, Unusable};
 use loops::Loops;
 use members::Members;
+use migrations::{Means, Migrations, Settings as MigrationSettings};
 use node_configs::NodeConfigs;
+use pool_buckets::PoolBucketsOf;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
+use purges::Purges;
 use reachability::Reachability;
 use restore::Restore;
 use routes::Routes;
@@ -106,9 +120,18 @@ pub enum ServiceError {
     /// There is no key to encrypt or decrypt S3 keys with.
     #[error(transparent)]
     Cipher(#[from] CipherError),
+    /// Token, journal or gate of a migration.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// nginx, its files, or the machine.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The storage nodes of a pool.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The S3 keys of a pool.
+    #[error(transparent)]
+    Keys(#[from] Unusable),
     /// The records of migrations.
     #[error(transparent)]
     MigrationFiles(#[from] MigrationFilesError),
@@ -130,10 +153,18 @@ pub struct Ports {
     pub store: Store,
     /// nginx and its files.
     pub gateway: Arc<dyn Gateway>,
+    /// Token, journal, gate and workers of a bucket that is moved.
+    pub gate: Arc<dyn Gate>,
     /// Storage nodes.
     pub storage: Arc<dyn ObjectStorage>,
     /// The records of migrations.
     pub migrations: Arc<dyn MigrationFiles>,
+    /// Copies buckets.
+    pub copier: Arc<dyn Copier>,
+    /// How migrations are made.
+    pub migration_settings: MigrationSettings,
+    /// Time that passes.
+    pub timer: Arc<dyn Timer>,
     /// Writes the files of nodes.
     pub node_files: Arc<dyn NodeFiles>,
     /// Copies of the database.
@@ -158,10 +189,20 @@ pub struct Services {
     pub reachability: Reachability,
     /// S3 keys of pools.
     pub credentials: Credentials,
+    /// What pools hold.
+    pub pool_buckets: PoolBucketsOf,
+    /// Deletions of what pools hold.
+    pub purges: Purges,
+    /// Work that goes on after the request that asked for it.
+    pub jobs: Jobs,
     /// Vhosts.
     pub vhosts: Vhosts,
     /// Routes.
     pub routes: Routes,
+    /// Migrations of buckets.
+    pub migrations: Migrations,
+    /// Buckets of vhosts.
+    pub buckets: Buckets,
     /// The configuration as a whole.
     pub config: Config,
     /// Single managed files.
@@ -188,11 +229,36 @@ impl Services {
     /// The use cases over these adapters, and the loop that must run for changes to happen.
     #[must_use]
     pub fn new(ports: Ports) -> (Self, PublishLoop) {
-        let Ports { store, gateway, storage, migrations, node_files, backup, settings, keyring, clock } = ports;
+        let Ports {
+            store,
+            gateway,
+            storage,
+            migrations,
+            gate,
+            copier,
+            migration_settings,
+            timer,
+            node_files,
+            backup,
+            settings,
+            keyring,
+            clock,
+        } = ports;
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, keyring, publisher };
         let config = Config::new(context.clone(), clock.clone());
         let reachability = Reachability::new(context.clone(), clock.clone());
+        let backups = Backups::new(store.clone(), backup, clock.clone());
+        let means = Means {
+            copier,
+            gate,
+            files: migrations.clone(),
+            clock: clock.clone(),
+            timer,
+            settings: migration_settings,
+        };
+        let desk = JobDesk::new(&context, clock.clone());
+        let purges = Purges::new(context.clone(), clock.clone(), desk.clone(), migrations.clone());
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
@@ -200,16 +266,21 @@ impl Services {
             reachability,
             credentials: Credentials::new(context.clone()),
             node_configs: NodeConfigs::new(store.clone(), node_files),
+            pool_buckets: PoolBucketsOf::new(context.clone()),
+            jobs: Jobs::new(desk, purges.clone()),
+            purges,
             vhosts: Vhosts::new(context.clone()),
             routes: Routes::new(context.clone()),
+            buckets: Buckets::new(context.clone(), clock.clone()),
             drift: Drift::new(context.clone(), config.clone(), clock.clone()),
             absorb: Absorb::new(context.clone()),
             restore: Restore::new(context.clone(), clock.clone(), migrations),
+            migrations: Migrations::new(context.clone(), config.clone(), backups.clone(), means),
             config,
             settings,
-            audit: AuditLog::new(store.clone(), clock.clone()),
-            health: Health::new(context, clock.clone()),
-            backups: Backups::new(store, backup, clock),
+            audit: AuditLog::new(store, clock.clone()),
+            health: Health::new(context, clock),
+            backups,
             loops: Loops::default(),
         };
         (services, publish_loop)

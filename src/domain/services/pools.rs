@@ -1,9 +1,11 @@
 //! Pools.
 
+use super::files::gated;
 use super::publish::Change;
 use super::{Context, ServiceError, expect_revision, lost_place};
 use crate::domain::audit::{Action, Actor, Snapshot, Subject};
 use crate::domain::gateway::FileName;
+use crate::domain::gateway::moving::Moving;
 use crate::domain::ids::{EntityKind, PoolId, Revision};
 use crate::domain::page::{Page, Window};
 use crate::domain::pool::{Keepalive, LbMethod, Pool, PoolKind, PoolName};
@@ -165,6 +167,7 @@ impl Pools {
             let pool = find(change.tx, id)?;
             expect_revision("Pool", expected, pool.revision)?;
             expect_unused(change.tx, &pool)?;
+            expect_not_moving(change.tx, &pool)?;
             for backed in change.tx.pools_backed_by(id)? {
                 let cleared = Pool { source_nanio_pool_id: None, updated_at: change.now, ..backed.clone() };
                 let cleared = change.tx.save_pool(cleared)?;
@@ -209,10 +212,26 @@ fn source_needs_http() -> ServiceError {
     ServiceError::Refused("source_nanio_pool_id is only allowed on pools of type http".to_owned())
 }
 
+/// nginx and the gate know the pools of a moving bucket by their names.
+fn expect_not_moving(tx: &mut dyn Tx, pool: &Pool) -> Result<(), ServiceError> {
+    let linked = pool.source_nanio_pool_id.unwrap_or(pool.id);
+    let concerns =
+        |moving: &Moving| [pool.id, linked].iter().any(|id| [moving.source, moving.destination].contains(id));
+    match gated(tx)?.into_iter().find(concerns) {
+        None => Ok(()),
+        Some(moving) => Err(ServiceError::Conflict(format!(
+            "pool {} cannot be renamed or removed now: migration {} moves bucket {} from it or to it. Wait until the \
+             migration has ended, or cancel it, first",
+            pool.name, moving.migration, moving.bucket
+        ))),
+    }
+}
+
 /// Checks a changed pool against all that refers to it; returns the vhosts whose files it changes.
 pub(super) fn checked_users(tx: &mut dyn Tx, before: &Pool, after: &Pool) -> Result<Vec<Vhost>, ServiceError> {
     if after.name != before.name {
         expect_free_name(tx, after.name.as_str(), Some(before.id))?;
+        expect_not_moving(tx, before)?;
     }
     expect_usable_source(tx, after.kind, after.source_nanio_pool_id)?;
     if after.source_nanio_pool_id == Some(after.id) {

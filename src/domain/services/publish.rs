@@ -18,13 +18,15 @@ use super::ServiceError;
 use super::files;
 use super::files::Desired;
 use super::known::{KnownServers, RouteCounts};
+use super::migrations;
+use super::serving;
 use super::touched::Touched;
 use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Snapshot, Subject};
 use crate::domain::gateway::FileName;
 use crate::domain::ids::{PoolId, RouteId, VhostId};
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
-use crate::ports::gateway::{FileChange, Gateway, Overwrite, Recovery, Tested};
+use crate::ports::gateway::{FileChange, Gateway, GatewayError, Overwrite, Recovery, Tested};
 use crate::ports::store::{FileRecord, Store, StoreError, Tx};
 
 /// How many changes may share one test. More would make a refused batch slow to take apart.
@@ -59,6 +61,11 @@ impl Change<'_> {
     /// Of the vhost's file, only what this route says may have to change.
     pub fn touch_route(&mut self, vhost: VhostId, id: RouteId) {
         self.touched.routes.entry(vhost).or_default().insert(id);
+    }
+
+    /// What the vhost's sidecar says of its buckets may have to change; its routes are as they were.
+    pub fn touch_buckets(&mut self, vhost: VhostId) {
+        self.touched.routes.entry(vhost).or_default();
     }
 
     /// The file of this name is no longer ours to keep, unless something else needs it.
@@ -369,8 +376,7 @@ impl PublishLoop {
 
     /// Runs the batch in a transaction that is rolled back. `None`: no change of the batch succeeded.
     async fn plan(&self, batch: &SharedBatch) -> Result<Option<Plan>, ServiceError> {
-        let (batch, now) = (batch.clone(), self.clock.now());
-        let (gateway, known) = (self.gateway.clone(), self.known.clone());
+        let (batch, now, gateway, known) = (batch.clone(), self.clock.now(), self.gateway.clone(), self.known.clone());
         let planned = self.store.write(move |tx| -> Result<(), Planned> {
             let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
             let mut touched = Touched::default();
@@ -378,6 +384,8 @@ impl PublishLoop {
             if !kept.contains(&true) {
                 return Err(Planned::Nothing);
             }
+            migrations::refuse_disturbed(tx)?;
+            serving::refuse_purged(tx)?;
             let Desired { files, counts } = {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 files::desired(tx, gateway.as_ref(), &touched, &mut known)?
@@ -477,7 +485,6 @@ fn next_change(last: Option<&str>) -> String {
 
 /// Whether taking the batch apart could let some of its changes through.
 fn is_about_the_change(error: &ServiceError) -> bool {
-    use crate::ports::gateway::GatewayError;
     !matches!(
         error,
         ServiceError::Store(StoreError::Unavailable(_) | StoreError::Corrupt(_))

@@ -11,6 +11,7 @@ use super::publish::{Change, last_change};
 use super::{Context, ServiceError};
 use crate::domain::audit::{Action, Actor, Restored, Snapshot, Subject};
 use crate::domain::disk::{DiskContent, DiskDatabase};
+use crate::domain::gateway::moving::Moving;
 use crate::domain::gateway::{Common, FileName, ManagedFile, PoolRef, Server, Upstream};
 use crate::domain::ids::{PoolId, Revision};
 use crate::domain::pool::{Member, Pool};
@@ -223,12 +224,16 @@ fn expect_files(import: &mut Import, disk: &Disk, gateway: &dyn Gateway) {
     let refs = import
         .pools
         .iter()
-        .map(|row| (row.pool.id, PoolRef { name: row.pool.name.clone(), kind: row.pool.kind }))
+        .map(|row| {
+            let (name, kind, source) = (row.pool.name.clone(), row.pool.kind, row.pool.source_nanio_pool_id);
+            (row.pool.id, PoolRef { name, kind, source })
+        })
         .collect::<std::collections::HashMap<PoolId, PoolRef>>();
     let mut wanted: Vec<ManagedFile> = Vec::new();
     wanted
         .extend(import.pools.iter().filter_map(|row| Upstream::of(&row.pool, &row.members)).map(ManagedFile::Upstream));
-    let servers = import.vhosts.iter().filter_map(|row| Server::of(&row.vhost, &row.routes, |id| refs.get(&id)));
+    let gated: Vec<Moving> = import.migrations.iter().filter_map(Moving::of).collect();
+    let servers = import.vhosts.iter().filter_map(|row| Server::of(&row.vhost, &row.routes, &refs, &gated));
     wanted.extend(servers.map(|server| ManagedFile::Server(Arc::new(server))));
     if present.contains(&FileName::Common) {
         wanted.push(ManagedFile::Common(common(&wanted, import)));

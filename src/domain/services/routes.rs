@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::guard::{self, Serving};
+use super::buckets::follow_route;
+use super::guard::{self, Leftover, Serving};
 use super::publish::Change;
 use super::{Context, ServiceError, checked_snippet, expect_revision, lost_place, pools, vhosts};
 use crate::domain::audit::{Action, Actor, Snapshot, Subject};
@@ -11,6 +12,7 @@ use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
 use crate::domain::page::{Page, Seen, Window};
 use crate::domain::pool::{Pool, PoolKind, PoolName};
 use crate::domain::route::{KeyPrefix, PathPrefix, Route};
+use crate::domain::time::Timestamp;
 use crate::domain::vhost::{Snippet, Vhost};
 use crate::ports::store::Tx;
 
@@ -62,8 +64,17 @@ pub struct RoutePatch {
     pub extra_directives: Option<Option<String>>,
     /// Whether nginx uses it.
     pub enabled: Option<bool>,
-    /// It may be changed although the bucket's objects stay behind.
+    /// What may happen to the bucket's objects.
+    pub consent: Consent,
+}
+
+/// What may happen to a bucket whose pool changes although its objects do not move.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Objects may stay behind on the pool that serves the bucket now.
     pub allow_orphan: bool,
+    /// The copy that a migration left may be served again, in place of what was written since. Includes the other.
+    pub allow_stale: bool,
 }
 
 /// Use cases about routes.
@@ -155,27 +166,7 @@ impl Routes {
         if new.enabled && !new.allow_orphan {
             self.expect_no_orphans_on_create(vhost, &new).await?;
         }
-        let make = move |change: &mut Change<'_>| {
-            let (tx, now, new) = (&mut *change.tx, change.now, new.clone());
-            let owner = vhosts::find(tx, vhost)?;
-            let route = Route {
-                id: RouteId(tx.next_id(EntityKind::Route)?),
-                revision: Revision::NEW,
-                vhost_id: vhost,
-                path_prefix: new.path_prefix,
-                pool_id: new.pool_id,
-                key_prefix: new.key_prefix,
-                extra_directives: directives.clone(),
-                enabled: new.enabled,
-                created_at: now,
-                updated_at: now,
-            };
-            let pool = check(tx, &owner, &route)?;
-            let route = tx.save_route(route)?;
-            change.touch_route(vhost, route.id);
-            change.audit(Action::Create, subject(route.id), None, Some(Snapshot::Route(route.clone())))?;
-            Ok(CreatedRoute { view: RouteView { route, pool_name: pool.name }, default_pool_id: owner.default_pool_id })
-        };
+        let make = move |change: &mut Change<'_>| insert(change, vhost, &new, directives.clone(), Action::Create);
         self.context.publisher.change(actor, make).await
     }
 
@@ -198,9 +189,7 @@ impl Routes {
         let seen = self.context.store.read(move |tx| find(tx, vhost, id)).await?;
         expect_revision("Route", expected, seen.revision)?;
         let wanted = patched(seen.clone(), &patch, directives.clone())?;
-        if !patch.allow_orphan {
-            self.expect_no_orphans(&seen, Some(&wanted)).await?;
-        }
+        self.expect_data_stays(&seen, Some(&wanted), patch.consent).await?;
         let edit = move |change: &mut Change<'_>| {
             let before = find(change.tx, vhost, id)?;
             // What was looked up on the storage nodes holds for the route as it was then.
@@ -209,10 +198,16 @@ impl Routes {
             if after == before {
                 return view(change.tx, before);
             }
+            if !serves_as_before(&before, &after) {
+                guard::expect_not_moving(change.tx, vhost, before.path_prefix.bucket())?;
+            }
             let owner = vhosts::find(change.tx, vhost)?;
             let pool = check(change.tx, &owner, &after)?;
             let saved = change.tx.save_route(Route { updated_at: change.now, ..after })?;
             change.touch_route(vhost, id);
+            for prefix in [&before.path_prefix, &saved.path_prefix] {
+                follow_route(change.tx, vhost, prefix)?;
+            }
             let (old, new) = (Snapshot::Route(before), Snapshot::Route(saved.clone()));
             change.audit(Action::Update, subject(id), Some(old), Some(new))?;
             Ok(RouteView { route: saved, pool_name: pool.name })
@@ -223,31 +218,44 @@ impl Routes {
     /// Removes a route.
     ///
     /// # Errors
-    /// The automatic route `/`; objects of the bucket that clients would no longer see.
+    /// The automatic route `/`; objects of the bucket that clients would no longer see, or old ones that they would;
+    /// a bucket that is being moved.
     pub async fn delete(
         &self,
         actor: Actor,
         vhost: VhostId,
         id: RouteId,
         expected: Option<Revision>,
-        allow_orphan: bool,
+        consent: Consent,
     ) -> Result<(), ServiceError> {
         let seen = self.context.store.read(move |tx| find(tx, vhost, id)).await?;
         expect_revision("Route", expected, seen.revision)?;
+        self.remove(actor, seen, consent, Action::Delete).await
+    }
+
+    /// Removes a route that was just read.
+    pub(super) async fn remove(
+        &self,
+        actor: Actor,
+        seen: Route,
+        consent: Consent,
+        action: Action,
+    ) -> Result<(), ServiceError> {
         if seen.path_prefix.is_root() {
             return Err(ServiceError::Rejected(
                 "The route / follows the vhost's default pool: change default_pool_id of the vhost instead".to_owned(),
             ));
         }
-        if !allow_orphan {
-            self.expect_no_orphans(&seen, None).await?;
-        }
+        self.expect_data_stays(&seen, None, consent).await?;
         let remove = move |change: &mut Change<'_>| {
-            let route = find(change.tx, vhost, id)?;
+            let route = find(change.tx, seen.vhost_id, seen.id)?;
+            // What was looked up on the storage nodes holds for the route as it was then.
             expect_revision("Route", Some(seen.revision), route.revision)?;
-            change.tx.delete_route(id)?;
-            change.touch_route(vhost, id);
-            change.audit(Action::Delete, subject(id), Some(Snapshot::Route(route)), None)?;
+            guard::expect_not_moving(change.tx, route.vhost_id, route.path_prefix.bucket())?;
+            change.tx.delete_route(route.id)?;
+            change.touch_route(route.vhost_id, route.id);
+            follow_route(change.tx, route.vhost_id, &route.path_prefix)?;
+            change.audit(action, subject(route.id), Some(Snapshot::Route(route)), None)?;
             Ok(())
         };
         self.context.publisher.change(actor, remove).await
@@ -273,47 +281,76 @@ impl Routes {
         }
     }
 
-    /// Refuses a change after which another pool would serve what this route serves now.
-    async fn expect_no_orphans(&self, before: &Route, after: Option<&Route>) -> Result<(), ServiceError> {
-        let stays = after.is_some_and(|after| {
-            let same =
-                |a: &Route, b: &Route| a.pool_id == b.pool_id && a.path_prefix.canonical() == b.path_prefix.canonical();
-            same(before, after) && (after.enabled || !before.enabled)
-        });
-        if stays && !after.is_some_and(|after| after.enabled && !before.enabled) {
+    /// Refuses a change after which another pool would serve what this route serves now, unless that pool holds no
+    /// old copy of it and the present one nothing, or `consent` says yes.
+    async fn expect_data_stays(
+        &self,
+        before: &Route,
+        after: Option<&Route>,
+        consent: Consent,
+    ) -> Result<(), ServiceError> {
+        if after.is_some_and(|after| serves_as_before(before, after)) {
             return Ok(());
         }
         for prefix in [Some(before), after].into_iter().flatten().map(|route| route.path_prefix.clone()) {
-            let serving = self.served(before, after, &prefix).await?;
-            if let Some(serving) = serving {
-                self.context.refuse_orphans(&serving, &prefix).await?;
+            let Some(turn) = self.turn(before, after, &prefix).await? else { continue };
+            let stale = match &turn.to {
+                Some((serving, left)) => self.context.stale_copy(serving, left, &prefix).await,
+                None => None,
+            };
+            match (stale, &turn.from) {
+                (Some(why), _) if !consent.allow_stale => return Err(ServiceError::Conflict(why)),
+                (None, Some(serving)) if !consent.allow_orphan => {
+                    self.context.refuse_orphans(serving, &prefix).await?;
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Who serves `prefix` now, if it is somebody else after the change.
-    async fn served(
+    /// Who serves `prefix` now and who will, if a change makes that another pool.
+    async fn turn(
         &self,
         before: &Route,
         after: Option<&Route>,
         prefix: &PathPrefix,
-    ) -> Result<Option<Serving>, ServiceError> {
+    ) -> Result<Option<Turn>, ServiceError> {
         let (vhost, prefix) = (before.vhost_id, prefix.clone());
         let claims = after.filter(|after| after.enabled && after.path_prefix.canonical() == prefix.canonical());
         let new_pool = claims.map(|after| after.pool_id);
-        self.context
-            .store
-            .read(move |tx| {
-                let now = guard::serving(tx, vhost, &prefix)?;
-                let then = match new_pool {
-                    Some(pool) => Some(pool),
-                    None => tx.route_at(vhost, "/")?.map(|route| route.pool_id),
-                };
-                Ok(now.filter(|now| Some(now.pool) != then))
-            })
-            .await
+        let read = move |tx: &mut dyn Tx| {
+            let from = guard::serving(tx, vhost, &prefix)?;
+            let then = match new_pool {
+                Some(pool) => Some(pool),
+                None => tx.route_at(vhost, "/")?.map(|route| route.pool_id),
+            };
+            if from.as_ref().map(|serving| serving.pool) == then {
+                return Ok::<_, ServiceError>(None);
+            }
+            let to = match then {
+                Some(pool) => guard::at_pool(tx, pool)?.zip(guard::leftover(tx, pool, &prefix)?),
+                None => None,
+            };
+            Ok(Some(Turn { from, to }))
+        };
+        self.context.store.read(read).await
     }
+}
+
+/// A bucket that gets another pool.
+struct Turn {
+    /// The pool that serves it now.
+    from: Option<Serving>,
+    /// The pool that will, if a migration has left a copy there.
+    to: Option<(Serving, Leftover)>,
+}
+
+/// Whether the change of a route leaves every request where it is served now.
+fn serves_as_before(before: &Route, after: &Route) -> bool {
+    let same_place = before.path_prefix.canonical() == after.path_prefix.canonical();
+    let off = !before.enabled && !after.enabled;
+    off || (same_place && before.pool_id == after.pool_id && before.enabled == after.enabled)
 }
 
 /// 0.4.x took the directives of a route without the semicolon at their end, and only so.
@@ -356,6 +393,49 @@ fn patched(
         ));
     }
     Ok(route)
+}
+
+/// Makes a route, as a part of a change.
+///
+/// # Errors
+/// As [`Routes::create`], but for the objects of the bucket: that is for the caller to look at.
+pub(super) fn insert(
+    change: &mut Change<'_>,
+    vhost: VhostId,
+    new: &NewRoute,
+    extra_directives: Option<Snippet>,
+    action: Action,
+) -> Result<CreatedRoute, ServiceError> {
+    let owner = vhosts::find(change.tx, vhost)?;
+    let id = RouteId(change.tx.next_id(EntityKind::Route)?);
+    let route = Route { extra_directives, ..draft(vhost, id, new, change.now) };
+    let pool = check(change.tx, &owner, &route)?;
+    let route = change.tx.save_route(route)?;
+    change.touch_route(vhost, route.id);
+    follow_route(change.tx, vhost, &route.path_prefix)?;
+    change.audit(action, subject(route.id), None, Some(Snapshot::Route(route.clone())))?;
+    Ok(CreatedRoute { view: RouteView { route, pool_name: pool.name }, default_pool_id: owner.default_pool_id })
+}
+
+/// The rules that a new route must keep.
+pub(super) fn check_new(tx: &mut dyn Tx, vhost: &Vhost, new: &NewRoute) -> Result<Pool, ServiceError> {
+    check(tx, vhost, &draft(vhost.id, RouteId(0), new, Timestamp::UNKNOWN))
+}
+
+fn draft(vhost: VhostId, id: RouteId, new: &NewRoute, now: Timestamp) -> Route {
+    let new = new.clone();
+    Route {
+        id,
+        revision: Revision::NEW,
+        vhost_id: vhost,
+        path_prefix: new.path_prefix,
+        pool_id: new.pool_id,
+        key_prefix: new.key_prefix,
+        extra_directives: None,
+        enabled: new.enabled,
+        created_at: now,
+        updated_at: now,
+    }
 }
 
 /// The rules between a route, its vhost and its pool.

@@ -1,5 +1,6 @@
 //! Vhosts, and the automatic route `/` to their default pool.
 
+use super::files::gated;
 use super::publish::Change;
 use super::{Context, ServiceError, checked_snippet, expect_revision, lost_place, pools};
 use crate::domain::audit::{Action, Actor, Snapshot, Subject};
@@ -231,7 +232,7 @@ pub(super) fn desired(tx: &mut dyn Tx, id: VhostId) -> Result<Server, ServiceErr
     let vhost = Vhost { enabled: true, ..find(tx, id)? };
     let routes = tx.routes(id)?;
     let pools = tx.pool_refs()?;
-    Server::of(&vhost, &routes, |pool| pools.get(&pool)).ok_or(ServiceError::NotFound("Vhost"))
+    Server::of(&vhost, &routes, &pools, &gated(tx)?).ok_or(ServiceError::NotFound("Vhost"))
 }
 
 fn subject(id: VhostId) -> Subject {

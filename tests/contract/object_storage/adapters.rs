@@ -14,11 +14,12 @@ use nanio_orchestrator::adapters::sigv4::Signer;
 use nanio_orchestrator::domain::credential::{Keys, Region};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::site::Site;
+use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::ports::object_storage::ObjectStorage;
 
-use super::odd_nodes::OddNode;
 use crate::support::nanio::{ACCESS_KEY, Nanio, SECRET_KEY};
 use crate::support::nginx::free_port;
+use crate::support::odd_nodes::OddNode;
 
 pub struct Rig {
     /// The adapter.
@@ -88,6 +89,7 @@ pub async fn memory() -> Rig {
     for key in ["up/a", "down/b"] {
         storage.begin_upload("busy", key, &format!("id of {key}"));
     }
+    storage.set_time(Timestamp::of_naive(chrono::DateTime::UNIX_EPOCH.naive_utc()));
     storage.admit_only(keys(SECRET_KEY));
     storage.fail(&down, "no connection");
     let rig = Rig {

@@ -209,6 +209,39 @@ async fn a_deletion_that_a_member_may_have_taken_is_not_sent_to_another() {
 }
 
 #[tokio::test]
+async fn a_key_that_a_url_means_otherwise_is_not_sent() {
+    let node = Scripted::start(&[("200 OK", "")]).await;
+    for key in ["a/../b", "./a", "a/.", ".."] {
+        let told = storage().head(&node.site(), &named("b"), key).await.unwrap_err().to_string();
+        assert!(told.contains("no URL"), "{told}");
+    }
+    storage().head(&node.site(), &named("b"), "a//b?c#d%41/").await.unwrap();
+    assert_eq!(node.heard().len(), 1);
+    assert!(node.heard()[0].starts_with("HEAD /b/a//b%3Fc%23d%2541/ HTTP/1.1\r\n"), "{}", node.heard()[0]);
+}
+
+#[tokio::test]
+async fn that_an_object_is_missing_is_believed_in_words_of_s3_only() {
+    let missing = "<Error><Code>NoSuchKey</Code></Error>";
+    let node = Scripted::start(&[("404 Not Found", ""), ("404 Not Found", missing)]).await;
+    assert_eq!(storage().head(&node.site(), &named("b"), "k").await, Ok(None));
+    assert!(node.heard()[1].to_lowercase().contains("range: bytes=0-0"), "{}", node.heard()[1]);
+    for (head, body) in [("404 Not Found", "<html/>"), ("200 OK", "x"), ("503 x", "")] {
+        let node = Scripted::start(&[("404 Not Found", ""), (head, body)]).await;
+        storage().head(&node.site(), &named("b"), "k").await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_a_site_is_that_of_its_answer_whatever_it_answers() {
+    let node = Scripted::start(&[("403 Forbidden\r\nDate: Fri, 27 Nov 2026 09:41:03 GMT", "")]).await;
+    assert_eq!(storage().time(&node.site()).await.unwrap().iso(), "2026-11-27T09:41:03Z");
+    let node = Scripted::start(&[("200 OK", "")]).await;
+    let told = storage().time(&node.site()).await.unwrap_err().to_string();
+    assert!(told.contains("does not tell the time"), "{told}");
+}
+
+#[tokio::test]
 async fn an_address_that_is_no_address_is_a_fault_of_its_own() {
     let address = Address::parse("256.1.1.1:9000").unwrap();
     let site = Site { members: vec![address], endpoint: None, region: Region::default(), keys: Some(keys("s")) };

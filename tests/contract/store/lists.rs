@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use nanio_orchestrator::domain::audit::Filter;
+use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use nanio_orchestrator::domain::pool::PoolKind;
 use nanio_orchestrator::domain::route::Route;
@@ -260,4 +261,27 @@ pub async fn what_is_not_there_is_none_and_empty(store: &Store) {
         Ok(())
     })
     .await;
+}
+
+pub async fn the_routes_of_a_bucket_are_those_of_it_and_its_parts(store: &Store) {
+    write(store, |tx| {
+        tx.save_pool(a_pool(1, "p"))?;
+        tx.save_vhost(a_vhost(1, "a.test"))?;
+        tx.save_vhost(a_vhost(2, "b.test"))?;
+        let prefixes =
+            ["/photos/", "/photos/a/", "/photos/a/b", "/photos0/", "/photos-a/", "/photo/", "/music/photos/"];
+        for (id, prefix) in (1..).zip(prefixes) {
+            let mut route = a_route(id, VhostId(1), prefix, PoolId(1));
+            route.enabled = id != 2;
+            tx.save_route(route)?;
+        }
+        tx.save_route(a_route(8, VhostId(2), "/photos", PoolId(1))).map(drop)
+    })
+    .await;
+    let bucket = BucketName::parse("photos").unwrap();
+    let found =
+        read(store, move |tx| Ok((tx.bucket_routes(VhostId(1), &bucket)?, tx.bucket_routes(VhostId(2), &bucket)?)))
+            .await;
+    let ids = |routes: &[Route]| routes.iter().map(|route| route.id.0).collect::<Vec<_>>();
+    assert_eq!((ids(&found.0), ids(&found.1)), (vec![1, 2, 3], vec![8]));
 }

@@ -4,6 +4,10 @@ use nanio_orchestrator::domain::audit::{Action, Actor, Filter, NewEntry, Subject
 use nanio_orchestrator::domain::bucket::{Bucket, BucketName, BucketStatus};
 use nanio_orchestrator::domain::credential::{Credential, FernetToken};
 use nanio_orchestrator::domain::ids::{EntityKind, MigrationId, PoolId, Revision, RouteId, VhostId};
+use nanio_orchestrator::domain::migration::log::{LogEntry, NewLogEntry};
+use nanio_orchestrator::domain::migration::machine::Step;
+use nanio_orchestrator::domain::migration::token::{GateStage, MigrationGate, Token};
+use nanio_orchestrator::domain::migration::work::{Check, CheckOutcome, Comparison, MigrationKind, Work};
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::sidecar::HighestIds;
 use nanio_orchestrator::ports::store::{FileRecord, Store, StoreError};
@@ -32,6 +36,31 @@ fn a_bucket(vhost: i64, name: &str, status: BucketStatus) -> Bucket {
     }
 }
 
+fn some_work() -> Work {
+    Work {
+        kind: MigrationKind::BackFill,
+        step: Step::CarryLast,
+        cancel: true,
+        paused: true,
+        committed: true,
+        owns_destination: true,
+        gate: Some(MigrationGate {
+            token: Token::parse("0123456789abcdef0123456789abcdef").unwrap(),
+            stage: GateStage::Settled,
+            source_uploads: vec!["upload-1".to_owned()],
+        }),
+        attempts: 2,
+        write_hold_ms: Some(280),
+        checks: vec![Check {
+            name: "region".to_owned(),
+            outcome: CheckOutcome::Warning,
+            message: "differs".to_owned(),
+        }],
+        waiting_for_workers: vec![4711],
+        audit: Some(Comparison::Differences(vec!["a \"key\"".to_owned()])),
+    }
+}
+
 fn a_migration(id: i64, phase: Phase) -> Migration {
     Migration {
         id: MigrationId(id),
@@ -55,10 +84,12 @@ fn a_migration(id: i64, phase: Phase) -> Migration {
             pool: Named { id: PoolId(1), name: "old".to_owned() },
             prefix: "/photos/".to_owned(),
             since: at(6),
+            purged_at: Some(at(7)),
         }),
         swept_http_vhosts: vec!["a.test".to_owned()],
         updated_http_vhosts: vec!["b.test".to_owned(), "c.test".to_owned()],
         created_at: at(3),
+        work: some_work(),
     }
 }
 
@@ -137,6 +168,42 @@ pub async fn buckets_come_by_name_and_by_status_and_follow_their_vhost(store: &S
     assert_eq!(read(store, |tx| tx.buckets(VhostId(7))).await, []);
 }
 
+pub async fn many_buckets_are_saved_at_once_and_replace_what_was_there(store: &Store) {
+    a_gateway(store).await;
+    let named = |number: i64, status| a_bucket(7, &format!("bucket-{number:05}"), status);
+    let first: Vec<Bucket> = (0..2500).map(|number| named(number, BucketStatus::Unrouted)).collect();
+    write(store, move |tx| tx.save_buckets(&first)).await;
+    let routed = |number| Bucket {
+        routed_pool_id: Some(PoolId(2)),
+        discovered_at: at(9),
+        ..named(number, BucketStatus::Routed)
+    };
+    let second: Vec<Bucket> = (1000..3000).map(routed).collect();
+    let expected: Vec<Bucket> = (0..1000).map(|n| named(n, BucketStatus::Unrouted)).chain(second.clone()).collect();
+    write(store, move |tx| tx.save_buckets(&second)).await;
+    assert!(read(store, |tx| tx.buckets(VhostId(7))).await == expected);
+    let cleared = Bucket { routed_pool_id: None, ..routed(2999) };
+    let again = cleared.clone();
+    write(store, move |tx| tx.save_buckets(&[again])).await;
+    let name = cleared.name.clone();
+    assert_eq!(read(store, move |tx| tx.bucket(VhostId(7), &name)).await, Some(cleared));
+    write(store, |tx| tx.save_buckets(&[])).await;
+}
+
+pub async fn when_buckets_were_listed_is_kept_for_each_vhost_and_goes_with_it(store: &Store) {
+    a_gateway(store).await;
+    write(store, |tx| tx.save_vhost(a_vhost(8, "other.example.test"))).await;
+    write(store, |tx| tx.note_buckets_listed(&[VhostId(7), VhostId(8)], at(1))).await;
+    write(store, |tx| tx.note_buckets_listed(&[VhostId(7)], at(2))).await;
+    write(store, |tx| tx.note_buckets_listed(&[], at(3))).await;
+    assert_eq!(read(store, |tx| tx.buckets_listed_at(VhostId(7))).await, Some(at(2)));
+    assert_eq!(read(store, |tx| tx.buckets_listed_at(VhostId(8))).await, Some(at(1)));
+    write(store, |tx| tx.delete_vhost(VhostId(8))).await;
+    assert_eq!(read(store, |tx| tx.buckets_listed_at(VhostId(8))).await, None);
+    write(store, |tx| tx.clear_gateway()).await;
+    assert_eq!(read(store, |tx| tx.buckets_listed_at(VhostId(7))).await, None);
+}
+
 pub async fn every_field_of_a_migration_comes_back_and_outlives_what_it_was_about(store: &Store) {
     a_gateway(store).await;
     let full = write(store, |tx| tx.save_migration(a_migration(3, Phase::Done))).await;
@@ -150,6 +217,7 @@ pub async fn every_field_of_a_migration_comes_back_and_outlives_what_it_was_abou
         needs_adoption: true,
         swept_http_vhosts: Vec::new(),
         updated_http_vhosts: Vec::new(),
+        work: Work::default(),
         ..a_migration(4, Phase::Verifying)
     };
     let bare = write(store, move |tx| tx.save_migration(bare)).await;
@@ -163,6 +231,49 @@ pub async fn every_field_of_a_migration_comes_back_and_outlives_what_it_was_abou
     assert_eq!(stale, Err(StoreError::Stale { kind: EntityKind::Migration, id: 3 }));
     let next = write(store, |tx| tx.next_id(EntityKind::Migration)).await;
     assert_eq!(next, 5);
+}
+
+pub async fn migrations_are_found_by_bucket_and_by_what_nginx_has_of_them(store: &Store) {
+    let other = Migration {
+        bucket: BucketName::parse("films").unwrap(),
+        work: Work::default(),
+        ..a_migration(1, Phase::Copying)
+    };
+    let other = write(store, move |tx| tx.save_migration(other)).await;
+    let older = write(store, |tx| tx.save_migration(a_migration(2, Phase::Done))).await;
+    let newer = write(store, |tx| tx.save_migration(a_migration(3, Phase::Copying))).await;
+    let photos = BucketName::parse("photos").unwrap();
+    assert_eq!(read(store, move |tx| tx.migrations_of(&photos)).await, [newer.clone(), older.clone()]);
+    assert_eq!(read(store, |tx| tx.gated_migrations()).await, [older.clone(), newer]);
+    let plain = Migration { work: Work { gate: None, ..older.work.clone() }, ..older };
+    write(store, move |tx| tx.save_migration(plain)).await;
+    let gated = read(store, |tx| tx.gated_migrations()).await;
+    assert_eq!(gated.iter().map(|migration| migration.id.0).collect::<Vec<_>>(), [3]);
+    assert_eq!(read(store, |tx| tx.migration(MigrationId(1))).await, Some(other));
+}
+
+pub async fn the_log_of_a_migration_is_read_from_its_newest_line_and_cut_at_its_oldest(store: &Store) {
+    for id in [1, 2] {
+        write(store, move |tx| tx.save_migration(a_migration(id, Phase::Copying))).await;
+    }
+    let line = |id: i64, message: &str| NewLogEntry {
+        migration: MigrationId(id),
+        phase: "copying".to_owned(),
+        message: message.to_owned(),
+        at: at(7),
+    };
+    let lines = [line(1, "one"), line(2, "another's"), line(1, "two"), line(1, "three")];
+    write(store, move |tx| tx.append_migration_log(&lines)).await;
+    let said = |entries: Vec<LogEntry>| entries.into_iter().map(|entry| entry.message).collect::<Vec<_>>();
+    let newest = read(store, |tx| tx.migration_log(MigrationId(1), 2)).await;
+    assert!(newest[0].id > newest[1].id);
+    assert_eq!((newest[0].phase.as_str(), newest[0].at), ("copying", at(7)));
+    assert_eq!(said(newest), ["three", "two"]);
+    write(store, |tx| tx.prune_migration_log(MigrationId(1), 2)).await;
+    assert_eq!(said(read(store, |tx| tx.migration_log(MigrationId(1), 9)).await), ["three", "two"]);
+    assert_eq!(said(read(store, |tx| tx.migration_log(MigrationId(2), 9)).await), ["another's"]);
+    write(store, |tx| tx.clear_gateway()).await;
+    assert_eq!(read(store, |tx| tx.migration_log(MigrationId(2), 9)).await, []);
 }
 
 pub async fn raised_ids_are_never_given_and_never_lowered(store: &Store) {

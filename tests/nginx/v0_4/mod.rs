@@ -106,6 +106,7 @@ fn server(id: i64, name: &str, default: (i64, &str)) -> DiskServer {
         default: Some(DiskDefaultRoute { id: Some(RouteId(default.0)), pool: pool(default.1) }),
         routes: Vec::new(),
         splits: Vec::new(),
+        moves: Vec::new(),
         remains: Remains::default(),
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::DemoError;
+use crate::adapters::processes::birth;
 
 const POLL: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -177,20 +178,6 @@ fn read_pid_file(path: &Path) -> Option<(u32, u64)> {
     let text = std::fs::read_to_string(path).ok()?;
     let (pid, born) = text.trim().split_once(' ')?;
     Some((pid.parse().ok()?, born.parse().ok()?))
-}
-
-/// When a process was started, in clock ticks since the machine was; `None` if it is gone or only waits to
-/// be collected.
-fn birth(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name, in parentheses, may contain anything: the fields begin after the last one.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace();
-    let state = fields.next()?;
-    if state == "Z" || state == "X" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
 }
 
 /// The last lines of a log, for a message.

@@ -206,8 +206,10 @@ fn settings(
         ("NGINX_CONF", place.nginx_conf().display().to_string()),
         ("NGINX_BIN", programs.nginx.display().to_string()),
         ("NGINX_SUDO", "never".to_owned()),
-        ("MIGRATION_GATE_DIR", place.top().join("gate").display().to_string()),
+        ("MIGRATION_GATE_DIR", place.gate().display().to_string()),
         ("LOG_FILE", place.logs().join("orchestrator.log").display().to_string()),
+        // Where a demo is kept is no matter: nothing that matters is kept in it.
+        ("MIGRATION_GATE_VOLATILE", "true".to_owned()),
         ("S3_ACCESS_KEY", kept.s3_access_key.clone()),
         ("S3_SECRET_KEY", kept.s3_secret_key.reveal().to_owned()),
     ];

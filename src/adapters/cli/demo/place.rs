@@ -85,6 +85,10 @@ impl Place {
         self.0.join("nginx/managed")
     }
 
+    pub fn gate(&self) -> PathBuf {
+        self.0.join("gate")
+    }
+
     pub fn nginx_conf(&self) -> PathBuf {
         self.0.join("nginx/nginx.conf")
     }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use crate::domain::audit::Entry;
 use crate::domain::bucket::{Bucket, BucketName};
 use crate::domain::credential::Credential;
-use crate::domain::ids::{EntityKind, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::ids::{EntityKind, JobId, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::job::Job;
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool};
 use crate::domain::route::Route;
 use crate::domain::sidecar::HighestIds;
@@ -26,7 +28,11 @@ pub(super) struct State {
     pub(super) prefixes: BTreeMap<(VhostId, String), RouteId>,
     pub(super) credentials: BTreeMap<PoolId, Credential>,
     pub(super) buckets: BTreeMap<(VhostId, BucketName), Bucket>,
+    pub(super) listed: BTreeMap<VhostId, Timestamp>,
     pub(super) migrations: BTreeMap<MigrationId, Migration>,
+    pub(super) migration_log: Vec<LogEntry>,
+    last_log_id: i64,
+    pub(super) jobs: BTreeMap<JobId, Job>,
     pub(super) audit: Vec<Entry>,
     pub(super) files: BTreeMap<String, FileRecord>,
     pub(super) facts: HashMap<String, String>,
@@ -116,6 +122,7 @@ impl State {
     }
 
     pub(super) fn delete_vhost(&mut self, id: VhostId) {
+        self.listed.remove(&id);
         self.buckets.retain(|(vhost, _), _| *vhost != id);
         self.routes.retain(|_, route| route.vhost_id != id);
         self.prefixes.retain(|(vhost, _), _| *vhost != id);
@@ -164,6 +171,31 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn note_listed(&mut self, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError> {
+        if vhosts.iter().any(|id| !self.vhosts.contains_key(id)) {
+            return Err(referenced());
+        }
+        self.listed.extend(vhosts.iter().map(|id| (*id, at)));
+        Ok(())
+    }
+
+    pub(super) fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError> {
+        for entry in entries {
+            if !self.migrations.contains_key(&entry.migration) {
+                return Err(StoreError::Corrupt(format!("migration_log: there is no migration {}", entry.migration)));
+            }
+            self.last_log_id += 1;
+            self.migration_log.push(LogEntry {
+                id: self.last_log_id,
+                migration: entry.migration,
+                phase: entry.phase.clone(),
+                message: entry.message.clone(),
+                at: entry.at,
+            });
+        }
+        Ok(())
+    }
+
     pub(super) fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError> {
         let saving = Saving {
             kind: EntityKind::Migration,
@@ -177,6 +209,23 @@ impl State {
         let saved = Migration { revision, ..migration };
         self.migrations.insert(saved.id, saved.clone());
         Ok(saved)
+    }
+
+    pub(super) fn save_job(&mut self, job: Job) -> Result<Job, StoreError> {
+        let saving = Saving { kind: EntityKind::Job, id: job.id.0, known: job.revision, taken: false, anchored: true };
+        let revision = saving.check(&mut self.highest, self.jobs.get(&job.id).map(|row| row.revision))?;
+        let saved = Job { revision, ..job };
+        self.jobs.insert(saved.id, saved.clone());
+        Ok(saved)
+    }
+
+    pub(super) fn prune_jobs(&mut self, keep: u64) {
+        let mut surplus = (self.jobs.len() as u64).saturating_sub(keep);
+        self.jobs.retain(|_, job| {
+            let goes = surplus > 0 && job.state.is_final();
+            surplus -= u64::from(goes);
+            !goes
+        });
     }
 
     pub(super) fn raise_ids(&mut self, highest: HighestIds) {
@@ -195,6 +244,7 @@ impl State {
     pub(super) fn clear_gateway(&mut self) {
         *self = Self {
             highest: std::mem::take(&mut self.highest),
+            jobs: std::mem::take(&mut self.jobs),
             audit: std::mem::take(&mut self.audit),
             facts: std::mem::take(&mut self.facts),
             sessions: std::mem::take(&mut self.sessions),

@@ -8,8 +8,10 @@ use crate::domain::audit;
 use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
 use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
-use crate::domain::ids::{AuditId, EntityKind, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
+use crate::domain::job::Job;
 use crate::domain::migration::Migration;
+use crate::domain::migration::log::{LogEntry, NewLogEntry};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -87,7 +89,10 @@ impl Tx for FakeTx {
     }
 
     fn pool_refs(&mut self) -> Result<HashMap<PoolId, PoolRef>, StoreError> {
-        let pool_ref = |pool: &Pool| (pool.id, PoolRef { name: pool.name.clone(), kind: pool.kind });
+        let pool_ref = |pool: &Pool| {
+            let (name, kind, source) = (pool.name.clone(), pool.kind, pool.source_nanio_pool_id);
+            (pool.id, PoolRef { name, kind, source })
+        };
         Ok(self.state.pools.values().map(pool_ref).collect())
     }
 
@@ -187,6 +192,11 @@ impl Tx for FakeTx {
         Ok(id.and_then(|id| self.state.routes.get(id)).cloned())
     }
 
+    fn bucket_routes(&mut self, vhost: VhostId, bucket: &BucketName) -> Result<Vec<Route>, StoreError> {
+        let within = |route: &&Route| route.vhost_id == vhost && route.path_prefix.bucket() == bucket.as_str();
+        Ok(self.state.routes.values().filter(within).cloned().collect())
+    }
+
     fn route_pool_ids(&mut self, vhost: VhostId) -> Result<HashSet<PoolId>, StoreError> {
         let counts = |route: &&Route| route.vhost_id == vhost && !route.path_prefix.is_root();
         Ok(self.state.routes.values().filter(counts).map(|route| route.pool_id).collect())
@@ -240,6 +250,19 @@ impl Tx for FakeTx {
         self.writing()?.save_bucket(bucket)
     }
 
+    fn save_buckets(&mut self, buckets: &[Bucket]) -> Result<(), StoreError> {
+        let state = self.writing()?;
+        buckets.iter().try_for_each(|bucket| state.save_bucket(bucket))
+    }
+
+    fn buckets_listed_at(&mut self, vhost: VhostId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state.listed.get(&vhost).copied())
+    }
+
+    fn note_buckets_listed(&mut self, vhosts: &[VhostId], at: Timestamp) -> Result<(), StoreError> {
+        self.writing()?.note_listed(vhosts, at)
+    }
+
     fn delete_bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<(), StoreError> {
         self.writing()?.buckets.remove(&(vhost, name.clone()));
         Ok(())
@@ -258,12 +281,59 @@ impl Tx for FakeTx {
         Ok(self.state.migrations.values().find(wanted).cloned())
     }
 
+    fn gated_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        let gated = |migration: &&Migration| migration.work.gate.is_some();
+        Ok(self.state.migrations.values().filter(gated).cloned().collect())
+    }
+
+    fn migrations_of(&mut self, bucket: &BucketName) -> Result<Vec<Migration>, StoreError> {
+        let wanted = |migration: &&Migration| migration.bucket == *bucket;
+        Ok(self.state.migrations.values().rev().filter(wanted).cloned().collect())
+    }
+
+    fn append_migration_log(&mut self, entries: &[NewLogEntry]) -> Result<(), StoreError> {
+        self.writing()?.append_migration_log(entries)
+    }
+
+    fn migration_log(&mut self, id: MigrationId, take: u64) -> Result<Vec<LogEntry>, StoreError> {
+        let of = |entry: &&LogEntry| entry.migration == id;
+        let most = usize::try_from(take).unwrap_or(usize::MAX);
+        Ok(self.state.migration_log.iter().rev().filter(of).take(most).cloned().collect())
+    }
+
+    fn prune_migration_log(&mut self, id: MigrationId, keep: u64) -> Result<(), StoreError> {
+        let kept: HashSet<i64> = self.migration_log(id, keep)?.into_iter().map(|entry| entry.id).collect();
+        self.writing()?.migration_log.retain(|entry| entry.migration != id || kept.contains(&entry.id));
+        Ok(())
+    }
+
     fn migration(&mut self, id: MigrationId) -> Result<Option<Migration>, StoreError> {
         Ok(self.state.migrations.get(&id).cloned())
     }
 
     fn save_migration(&mut self, migration: Migration) -> Result<Migration, StoreError> {
         self.writing()?.save_migration(migration)
+    }
+
+    fn jobs(&mut self, limit: u64) -> Result<Vec<Job>, StoreError> {
+        Ok(first(limit, self.state.jobs.values().rev().cloned()))
+    }
+
+    fn unfinished_jobs(&mut self) -> Result<Vec<Job>, StoreError> {
+        Ok(self.state.jobs.values().filter(|job| !job.state.is_final()).cloned().collect())
+    }
+
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, StoreError> {
+        Ok(self.state.jobs.get(&id).cloned())
+    }
+
+    fn save_job(&mut self, job: Job) -> Result<Job, StoreError> {
+        self.writing()?.save_job(job)
+    }
+
+    fn prune_jobs(&mut self, keep: u64) -> Result<(), StoreError> {
+        self.writing()?.prune_jobs(keep);
+        Ok(())
     }
 
     fn highest_ids(&mut self) -> Result<HighestIds, StoreError> {

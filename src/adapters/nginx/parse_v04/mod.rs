@@ -121,6 +121,7 @@ fn read_server(source: &str, nodes: &[Node], server: &Directive, remains: Remain
         default: None,
         routes: Vec::new(),
         splits: Vec::new(),
+        moves: Vec::new(),
         remains,
     };
     read_listen(body, &mut read)?;

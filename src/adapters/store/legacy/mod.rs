@@ -16,6 +16,7 @@ use crate::adapters::fields::{Fields, checked, count, flag, id, line, ranged, te
 use crate::domain::bucket::BucketName;
 use crate::domain::disk::{DiskCredential, DiskDatabase, DiskMigration, DiskPoolSidecar, DiskVhostSidecar, Writer};
 use crate::domain::ids::{MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::migration::work::Work;
 use crate::domain::migration::{MigrationMode, Named, Phase};
 use crate::domain::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, PoolKind, PoolName, Role, Weight,
@@ -222,10 +223,12 @@ fn migrations(rows: &mut Rows, pools: &Names, vhosts: &[DiskVhostSidecar]) -> Ve
             finished_at: fields.optional("finished_at", time),
             orphaned_pool_name: orphan.as_ref().and_then(|(id, ..)| pools.get(id)).map(ToString::to_string),
             orphan,
+            purged_at: None,
             needs_adoption: false,
             swept_http_vhosts: Vec::new(),
             updated_http_vhosts: Vec::new(),
             created_at: fields.optional("created_at", time),
+            work: Work::default(),
             writer: Writer::Version04,
             remains: Vec::new(),
         })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::super::files::gated;
 use super::super::guard::{self, Serving};
 use super::super::publish::Change;
 use super::super::{ServiceError, checked_snippet, routes, sidecars, vhosts as rules};
@@ -46,7 +47,7 @@ impl Edit {
         if let Some((vhost, routes)) = &before {
             if server.is_none() {
                 let refs = tx.pool_refs()?;
-                told_server = Server::of(vhost, routes, |id| refs.get(&id)).map(DiskServer::from);
+                told_server = Server::of(vhost, routes, &refs, &gated(tx)?).map(DiskServer::from);
             }
             if sidecar.is_none() {
                 // With every route: what the file lacks is then known to have been there.

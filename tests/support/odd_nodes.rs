@@ -19,6 +19,8 @@ enum Oddity {
     Dripping,
     /// The same, within the headers.
     Dawdling,
+    /// Gives the first page of a listing, and never the second.
+    Halting,
     /// As much markup as it can send: elements in elements.
     Deep,
 }
@@ -80,6 +82,16 @@ impl OddNode {
         nodes
     }
 
+    /// One that gives the first page of a listing, two objects of seven bytes, and never the second.
+    pub async fn halting() -> Self {
+        Self::start(Oddity::Halting).await
+    }
+
+    /// One that never answers.
+    pub async fn mute() -> Self {
+        Self::start(Oddity::Mute).await
+    }
+
     async fn start(oddity: Oddity) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -103,9 +115,17 @@ impl Drop for OddNode {
 async fn answer(mut stream: TcpStream, oddity: Oddity) {
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n\r\n<ListBucketResult>";
     let mut request = [0; 4096];
-    let _ = stream.read(&mut request).await;
+    let read = stream.read(&mut request).await.unwrap_or_default();
+    let later = String::from_utf8_lossy(&request[..read]).contains("continuation-token=");
     match oddity {
-        Oddity::Mute => while stream.read(&mut request).await.is_ok_and(|bytes| bytes > 0) {},
+        Oddity::Halting if !later => {
+            let page = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>b</NextContinuationToken>\
+                        <Contents><Key>a</Key><Size>3</Size></Contents><Contents><Key>b</Key><Size>4</Size></Contents>\
+                        </ListBucketResult>";
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", page.len());
+            let _ = stream.write_all(format!("{head}{page}").as_bytes()).await;
+        }
+        Oddity::Mute | Oddity::Halting => while stream.read(&mut request).await.is_ok_and(|bytes| bytes > 0) {},
         Oddity::Says(words) => {
             let _ = stream.write_all(words.as_bytes()).await;
         }

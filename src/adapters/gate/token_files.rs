@@ -1,0 +1,175 @@
+//! The files that a token is. Every step renames the one file, so that of two that exclude each other one wins,
+//! whoever else is at it: another process, too.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use super::place::{Place, fault};
+use crate::domain::migration::token::{Token, TokenState};
+use crate::ports::gate::GateError;
+
+/// The names that a token's one file has, and that of the second.
+pub(super) const SOURCE: &str = "src";
+pub(super) const HELD: &str = "held";
+pub(super) const SWITCHED: &str = "switched";
+pub(super) const OPEN: &str = "open";
+
+/// A file that is renamed between two looks seems not to be there; one that is moved to and fro all the time is not ours.
+const LOOKS: usize = 8;
+
+impl Place {
+    /// What a token's files say.
+    pub fn state(&self, token: &Token) -> Result<TokenState, GateError> {
+        let mut last = self.look(token)?;
+        for _ in 0..LOOKS {
+            let next = self.look(token)?;
+            // Seen twice, it was so in between.
+            if next == last {
+                return last.state(self, token);
+            }
+            last = next;
+        }
+        Err(GateError::Fault(format!(
+            "the files of token {token} in {} do not stand still",
+            self.directory().display()
+        )))
+    }
+
+    fn look(&self, token: &Token) -> Result<Seen, GateError> {
+        let there = |kind: &str| {
+            let path = self.file(token, kind);
+            match fs::symlink_metadata(&path) {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(fault("look at", &path, &error)),
+            }
+        };
+        Ok(Seen { source: there(SOURCE)?, held: there(HELD)?, switched: there(SWITCHED)?, open: there(OPEN)? })
+    }
+
+    /// Makes a token's file. No file of this name is there.
+    pub fn make(&self, token: &Token) -> Result<(), GateError> {
+        make(&self.file(token, SOURCE))
+    }
+
+    pub fn freeze(&self, token: &Token) -> Result<(), GateError> {
+        self.step(token, SOURCE, HELD, &[TokenState::Held], "frozen")
+    }
+
+    pub fn thaw(&self, token: &Token) -> Result<(), GateError> {
+        self.step(token, HELD, SOURCE, &[TokenState::Source], "given back to the source")
+    }
+
+    pub fn commit(&self, token: &Token) -> Result<(), GateError> {
+        self.step(token, HELD, SWITCHED, &[TokenState::Switched, TokenState::Open], "committed")?;
+        self.sync()
+    }
+
+    pub fn open(&self, token: &Token) -> Result<(), GateError> {
+        match self.state(token)? {
+            TokenState::Switched | TokenState::Open => {}
+            other => return Err(refused(token, "opened", other)),
+        }
+        // The second file must never outlive a power loss that the first one does not.
+        self.sync()?;
+        self.put_open(token)
+    }
+
+    pub fn reopen(&self, token: &Token) -> Result<(), GateError> {
+        let switched = self.file(token, SWITCHED);
+        for kind in [HELD, SOURCE] {
+            rename(&self.file(token, kind), &switched)?;
+        }
+        make(&switched)?;
+        self.sync()?;
+        self.put_open(token)
+    }
+
+    /// Removes every file of a token, `kinds` and its own.
+    pub fn remove(&self, token: &Token, kinds: &[&str]) -> Result<(), GateError> {
+        for kind in [OPEN, SOURCE, HELD, SWITCHED].iter().chain(kinds) {
+            let path = self.file(token, kind);
+            match fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(fault("remove", &path, &error)),
+            }
+        }
+        match self.sync() {
+            // With the directory, they are gone too.
+            Err(_) if !self.directory().exists() => Ok(()),
+            synced => synced,
+        }
+    }
+
+    fn put_open(&self, token: &Token) -> Result<(), GateError> {
+        make(&self.file(token, OPEN))?;
+        self.sync()
+    }
+
+    fn step(&self, token: &Token, from: &str, to: &str, done: &[TokenState], word: &str) -> Result<(), GateError> {
+        if rename(&self.file(token, from), &self.file(token, to))? {
+            return Ok(());
+        }
+        match self.state(token)? {
+            state if done.contains(&state) => Ok(()),
+            other => Err(refused(token, word, other)),
+        }
+    }
+}
+
+/// Which of a token's files were there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    source: bool,
+    held: bool,
+    switched: bool,
+    open: bool,
+}
+
+impl Seen {
+    fn state(self, place: &Place, token: &Token) -> Result<TokenState, GateError> {
+        match (self.source, self.held, self.switched, self.open) {
+            (true, false, false, false) => Ok(TokenState::Source),
+            (false, true, false, false) => Ok(TokenState::Held),
+            (false, false, true, false) => Ok(TokenState::Switched),
+            (false, false, true, true) => Ok(TokenState::Open),
+            (false, false, false, false) => Ok(TokenState::Missing),
+            _ => Err(GateError::Fault(format!(
+                "the files of token {token} in {} contradict each other; somebody else than this program has copied \
+                 or made some of them, and nginx goes by them",
+                place.directory().display()
+            ))),
+        }
+    }
+}
+
+/// `false`: the file is not there.
+fn rename(from: &Path, to: &Path) -> Result<bool, GateError> {
+    match fs::rename(from, to) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(fault("rename", from, &error)),
+    }
+}
+
+/// Makes an empty file that everybody may see. One that is there is as good.
+fn make(path: &Path) -> Result<(), GateError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o444).open(path) {
+        Ok(file) => file.sync_all().map_err(|error| fault("write", path, &error)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(fault("make", path, &error)),
+    }
+}
+
+fn refused(token: &Token, word: &str, state: TokenState) -> GateError {
+    let is = match state {
+        TokenState::Source => "its writes flow to the source",
+        TokenState::Held => "its writes are held",
+        TokenState::Switched | TokenState::Open => "it is committed to the destination",
+        TokenState::Missing => "its files are gone",
+    };
+    GateError::State(format!("token {token} cannot be {word}: {is}"))
+}

@@ -1,0 +1,161 @@
+//! Copies by rclone, a process a call.
+//!
+//! The process is written down before it becomes rclone; the kernel kills it when we die; it has a group of its own.
+//! Secrets are in its environment only, keys of objects go through a pipe, and no file holds either.
+
+mod command;
+mod place;
+mod process;
+mod record;
+mod run;
+mod words;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::process::Command;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::domain::copy::{Copied, CopyOrder, What, carriable};
+use crate::ports::copier::{Copier, CopierError, Copying, Watch};
+
+use process::Spawner;
+use record::Records;
+use run::Run;
+
+/// The first version that copies metadata.
+const NEEDED: (u64, u64) = (1, 59);
+/// A program that takes longer to tell its version is not rclone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How much rclone may do at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Objects compared at a time.
+    pub checkers: u32,
+    /// Objects copied at a time.
+    pub transfers: u32,
+    /// What rclone's `--bwlimit` takes; none: as fast as it goes.
+    pub bandwidth: Option<String>,
+}
+
+/// rclone on this machine.
+pub struct RcloneCopier {
+    program: PathBuf,
+    limits: Limits,
+    records: Records,
+    spawner: Arc<Spawner>,
+}
+
+impl RcloneCopier {
+    /// `program` is a path, or a name to look for in PATH. The records of running copiers are kept beside `database`:
+    /// whoever has its lock may end them, and nobody else's are there.
+    #[must_use]
+    pub fn new(program: PathBuf, limits: Limits, database: &Path) -> Self {
+        let mut directory = database.as_os_str().to_owned();
+        directory.push(".copiers");
+        Self { program, limits, records: Records::at(directory.into()), spawner: Arc::default() }
+    }
+
+    fn find(&self) -> Result<PathBuf, CopierError> {
+        let is_path = self.program.components().count() > 1;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = if is_path {
+            Some(self.program.clone()).filter(|program| program.is_file())
+        } else {
+            std::env::split_paths(&path).map(|directory| directory.join(&self.program)).find(|file| file.is_file())
+        };
+        found.ok_or_else(|| self.unusable("there is no such program"))
+    }
+
+    fn unusable(&self, why: &str) -> CopierError {
+        CopierError::Unusable(format!(
+            "{} cannot be used: {why}. Install rclone {}.{} or newer, or set NANIO_ORCHESTRATOR_RCLONE_PATH",
+            self.program.display(),
+            NEEDED.0,
+            NEEDED.1
+        ))
+    }
+}
+
+#[async_trait]
+impl Copier for RcloneCopier {
+    async fn probe(&self) -> Result<String, CopierError> {
+        let mut command = Command::new(self.find()?);
+        command.arg("version").env_clear().envs(command::clean()).stdin(Stdio::null()).kill_on_drop(true);
+        let output = match timeout(PATIENCE, command.output()).await {
+            Ok(output) => output.map_err(|error| self.unusable(&error.to_string()))?,
+            Err(_) => return Err(self.unusable("it does not answer")),
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        let version =
+            said.lines().find_map(|line| line.strip_prefix("rclone v")).map(|version| version.trim().to_owned());
+        let version = version.ok_or_else(|| self.unusable("it does not tell a version as rclone does"))?;
+        let mut numbers = version.split(['.', '-']).map_while(|number| number.parse::<u64>().ok());
+        if (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) < NEEDED {
+            return Err(self.unusable(&format!("version {version} loses the metadata of objects")));
+        }
+        Ok(version)
+    }
+
+    async fn end_leftovers(&self) -> Result<usize, CopierError> {
+        self.records.end_all().await.map_err(|error| fault("a copier of an earlier run cannot be ended", &error))
+    }
+
+    async fn start(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError> {
+        if let What::Keys(keys) = &order.what {
+            for key in keys {
+                carriable(key).map_err(|why| CopierError::Uncarriable { key: key.clone(), why })?;
+            }
+        }
+        let run = Run {
+            program: self.find()?,
+            limits: self.limits.clone(),
+            records: self.records.clone(),
+            spawner: self.spawner.clone(),
+            order,
+            watch,
+        };
+        let (cancel, cancelled) = oneshot::channel();
+        Ok(Box::new(RcloneCopying { cancel, task: tokio::spawn(run.carry_out(cancelled)), outcome: None }))
+    }
+}
+
+/// Dropped, it drops `cancel`, which the task takes for a cancellation: it ends the process and waits for it.
+struct RcloneCopying {
+    cancel: oneshot::Sender<()>,
+    task: JoinHandle<Result<Copied, CopierError>>,
+    outcome: Option<Result<Copied, CopierError>>,
+}
+
+#[async_trait]
+impl Copying for RcloneCopying {
+    async fn ended(&mut self) -> Result<Copied, CopierError> {
+        if self.outcome.is_none() {
+            let ended = (&mut self.task).await;
+            self.outcome =
+                Some(ended.unwrap_or_else(|error| Err(CopierError::Fault(format!("the copy broke off: {error}")))));
+        }
+        self.outcome.clone().unwrap_or(Err(CopierError::Cancelled))
+    }
+
+    async fn cancel(self: Box<Self>) {
+        let Self { cancel, task, outcome } = *self;
+        let _ = cancel.send(());
+        if outcome.is_none()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "a copier broke off while it was ended");
+        }
+    }
+}
+
+fn fault(what: &str, error: &io::Error) -> CopierError {
+    CopierError::Fault(format!("{what}: {error}"))
+}

@@ -1,0 +1,87 @@
+//! What the engine keeps of a migration beside how far it is.
+
+use serde::{Deserialize, Serialize};
+
+use super::machine::Step;
+use super::token::MigrationGate;
+
+/// What is done to a bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MigrationKind {
+    /// It is given to another pool while clients use it.
+    #[default]
+    Move,
+    /// The pool that serves it gets what an earlier pool still has of it. Nothing is switched, overwritten or brought
+    /// back.
+    BackFill,
+}
+
+/// Kept in the database and in `state.json`, so that neither a restart nor a rebuild loses it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Work {
+    /// What is done.
+    pub kind: MigrationKind,
+    /// What is to be done next.
+    pub step: Step,
+    /// An operator does not want it any more; it is being ended.
+    pub cancel: bool,
+    /// An operator made it wait. It goes on as it was when it is resumed.
+    pub paused: bool,
+    /// The destination serves the bucket, whatever else happens.
+    pub committed: bool,
+    /// Whatever the destination has of the bucket, it has from this migration, or is to lose: it had nothing when the
+    /// migration began, or only what an earlier migration of the bucket had left there.
+    pub owns_destination: bool,
+    /// What nginx has of it.
+    pub gate: Option<MigrationGate>,
+    /// How many cutovers were begun.
+    pub attempts: u32,
+    /// The longest time that a client's write was held, in milliseconds.
+    pub write_hold_ms: Option<u64>,
+    /// What was found before it began.
+    pub checks: Vec<Check>,
+    /// Workers of nginx that still run the configuration of before, while it waits for them.
+    pub waiting_for_workers: Vec<u32>,
+    /// What the comparison after the switch found.
+    pub audit: Option<Comparison>,
+}
+
+/// One thing that was looked at before a migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was looked at, as a word.
+    pub name: String,
+    /// What was found.
+    pub outcome: CheckOutcome,
+    /// In a sentence, with what to do if it is not as it should be.
+    pub message: String,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// As it should be.
+    Ok,
+    /// The migration can go on; the operator should know.
+    Warning,
+    /// The migration cannot go on.
+    Failed,
+}
+
+/// What a comparison of both sides after the switch found. It changes nothing: what is missing may have been deleted by
+/// a client since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// It is not finished.
+    Pending,
+    /// The destination holds all that the source holds.
+    Ok,
+    /// Keys of the source that the destination lacks or has otherwise, the first hundred.
+    Differences(Vec<String>),
+    /// It could not be made.
+    Failed(String),
+}

@@ -1,0 +1,181 @@
+//! Making the destination hold what the source holds under some keys.
+//!
+//! Deletions first and copies after them, never both at once: a node may not take `a/b` while it has `a`, nor `a` while
+//! it has `a/b`. Objects go from node to node through the copier; only markers of folders, which have no content, are
+//! made here.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::domain::bucket::BucketName;
+use crate::domain::copy::{CopyOrder, What, WhyNot, carriable};
+use crate::domain::migration::equal::difference;
+use crate::domain::object::ObjectHead;
+use crate::domain::site::Site;
+use crate::ports::copier::{Copier, CopierError, Watch};
+use crate::ports::object_storage::{ObjectStorage, StorageError};
+
+/// How many objects are asked about at a time.
+const AT_ONCE: usize = 32;
+
+/// Both sides of a bucket, and who reaches them.
+#[derive(Clone)]
+pub(super) struct Sides {
+    pub storage: Arc<dyn ObjectStorage>,
+    pub copier: Arc<dyn Copier>,
+    pub bucket: BucketName,
+    pub source: Site,
+    pub destination: Site,
+}
+
+/// What was carried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Carried {
+    pub objects: u64,
+    pub bytes: u64,
+    pub deleted: u64,
+}
+
+/// Why keys were not carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum CarryError {
+    /// They may be, another time.
+    NotNow(String),
+    /// They never will be. Names the key.
+    Never(String),
+    /// The copier was ended in the middle: the keys may still change.
+    Cut(String),
+}
+
+impl From<StorageError> for CarryError {
+    fn from(error: StorageError) -> Self {
+        Self::NotNow(error.to_string())
+    }
+}
+
+impl Sides {
+    /// Makes the destination equal under each of `keys`. `once`: no failure is repeated, since writes are held.
+    pub(super) async fn carry(
+        &self,
+        keys: &[String],
+        once: bool,
+        watch: Arc<dyn Watch>,
+    ) -> Result<Carried, CarryError> {
+        let mut plan = Plan::default();
+        for (key, head) in self.heads(&self.source, keys).await? {
+            plan.add(key, head)?;
+        }
+        let deleted = self.delete(&plan.gone).await?;
+        for (key, head) in &plan.markers {
+            self.storage.put_marker(&self.destination, &self.bucket, key, head).await?;
+        }
+        let mut carried = Carried { objects: plan.markers.len() as u64, bytes: plan.bytes, deleted };
+        if !plan.copies.is_empty() {
+            carried.objects += plan.copies.len() as u64;
+            self.copy(plan.copies, once, watch).await?;
+        }
+        Ok(carried)
+    }
+
+    /// The keys under which the two sides differ, each with how.
+    pub(super) async fn differing(&self, keys: &[String]) -> Result<Vec<String>, StorageError> {
+        let (ours, theirs) =
+            futures_util::future::try_join(self.heads(&self.source, keys), self.heads(&self.destination, keys)).await?;
+        let differs = ours.into_iter().zip(theirs).filter_map(|((key, ours), (_, theirs))| {
+            let how = match (&ours, &theirs) {
+                (None, None) => return None,
+                (Some(ours), Some(theirs)) => difference(ours, theirs)?,
+                (Some(_), None) => "the destination lacks it",
+                (None, Some(_)) => "only the destination has it",
+            };
+            Some(format!("{key:?}: {how}"))
+        });
+        Ok(differs.collect())
+    }
+
+    /// What a side says of each key, in the same order.
+    async fn heads(&self, site: &Site, keys: &[String]) -> Result<Vec<(String, Option<ObjectHead>)>, StorageError> {
+        stream::iter(keys.to_vec())
+            .map(|key| async move {
+                let head = self.storage.head(site, &self.bucket, &key).await?;
+                Ok((key, head))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// Deletes at the destination what is there, the deepest first.
+    async fn delete(&self, keys: &[String]) -> Result<u64, CarryError> {
+        let mut there: Vec<String> = self
+            .heads(&self.destination, keys)
+            .await?
+            .into_iter()
+            .filter_map(|(key, head)| head.map(|_| key))
+            .collect();
+        there.sort_by_key(|key| std::cmp::Reverse(key.matches('/').count()));
+        if there.is_empty() {
+            return Ok(0);
+        }
+        let left = self.storage.delete(&self.destination, &self.bucket, &there).await?;
+        match left.first() {
+            None => Ok(there.len() as u64),
+            Some(first) => Err(CarryError::NotNow(format!(
+                "{} objects could not be deleted at the destination, the first is {:?}: {}",
+                left.len(),
+                first.key,
+                first.why
+            ))),
+        }
+    }
+
+    async fn copy(&self, keys: Vec<String>, once: bool, watch: Arc<dyn Watch>) -> Result<(), CarryError> {
+        let order = CopyOrder {
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            bucket: self.bucket.clone(),
+            what: What::Keys(keys),
+            once,
+        };
+        let ended = match self.copier.start(order, watch).await {
+            Ok(mut copying) => copying.ended().await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(_) => Ok(()),
+            Err(error @ CopierError::Uncarriable { .. }) => Err(CarryError::Never(error.to_string())),
+            Err(error @ (CopierError::Cancelled | CopierError::Failed(_))) => Err(CarryError::Cut(error.to_string())),
+            Err(error) => Err(CarryError::NotNow(error.to_string())),
+        }
+    }
+}
+
+/// What is to be done with some keys.
+#[derive(Default)]
+struct Plan {
+    gone: Vec<String>,
+    markers: Vec<(String, ObjectHead)>,
+    copies: Vec<String>,
+    bytes: u64,
+}
+
+impl Plan {
+    fn add(&mut self, key: String, head: Option<ObjectHead>) -> Result<(), CarryError> {
+        let Some(head) = head else {
+            self.gone.push(key);
+            return Ok(());
+        };
+        self.bytes = self.bytes.saturating_add(head.size);
+        match carriable(&key) {
+            Ok(()) => self.copies.push(key),
+            Err(WhyNot::Folder) if head.size == 0 => self.markers.push((key, head)),
+            Err(why) => {
+                return Err(CarryError::Never(format!(
+                    "the object {key:?} cannot be moved: {why}; rename or delete it, then start again"
+                )));
+            }
+        }
+        Ok(())
+    }
+}

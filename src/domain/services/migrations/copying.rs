@@ -1,0 +1,264 @@
+//! Copy, compare, and carry over what was written meanwhile, until little is left.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use futures_util::pin_mut;
+
+use super::begin::LOOK;
+use super::carry::CarryError;
+use super::compare::compare;
+use super::drive::{Drive, outcome_of};
+use super::pace::Verdict;
+use crate::domain::copy::{CopyOrder, What};
+use crate::domain::migration::MigrationMode;
+use crate::domain::migration::journal::UNCERTAIN_MS;
+use crate::domain::migration::machine::Outcome;
+use crate::ports::object_storage::PAGE;
+
+/// How often the record says how far a copy is.
+const REPORT: Duration = Duration::from_secs(2);
+/// A write that is under way for longer is waited for before writes are held.
+const OLD_WRITE_MS: i64 = 2_000;
+/// An upload that was not used for as long is not waited for.
+const IDLE_UPLOAD_MS: i64 = 60_000;
+/// How many keys that cannot be moved are named.
+const NAMED: usize = 5;
+
+impl Drive {
+    /// One copy of everything, while clients go on.
+    pub(super) async fn copy_all(&mut self) -> Outcome {
+        match self.try_copy_all().await {
+            Ok(()) => Outcome::Done,
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn try_copy_all(&mut self) -> Result<(), Outcome> {
+        let sides = self.sides().await?;
+        let what = match self.migration.mode {
+            MigrationMode::Copy => What::Everything,
+            MigrationMode::Sync => What::Mirror,
+        };
+        let order = CopyOrder {
+            source: sides.source.clone(),
+            destination: sides.destination.clone(),
+            bucket: sides.bucket.clone(),
+            what,
+            once: false,
+        };
+        let copier = self.shared.copier.clone();
+        let mut copying =
+            copier.start(order, self.live.clone()).await.map_err(|error| Outcome::NotNow(error.to_string()))?;
+        let ended = loop {
+            let ended = {
+                let (ended, report) = (copying.ended(), self.shared.timer.pause(REPORT));
+                pin_mut!(ended, report);
+                match select(ended, report).await {
+                    Either::Left((ended, _)) => Some(ended),
+                    Either::Right(_) => None,
+                }
+            };
+            if let Some(ended) = ended {
+                break ended;
+            }
+            self.keep_progress().await;
+            // The journal grows meanwhile: read in time, it needs little memory at once.
+            self.read_journal().await?;
+        };
+        let copied = ended.map_err(|error| Outcome::NotNow(format!("rclone copy failed: {error}")))?;
+        self.keep_progress().await;
+        self.say("copying", format!("copied {} objects, {} bytes", copied.objects, copied.bytes));
+        Ok(())
+    }
+
+    async fn keep_progress(&mut self) {
+        let progress = self.live.progress_now();
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let saved = self.save(move |migration| {
+            migration.objects_done = number(progress.objects_done);
+            migration.objects_total = number(progress.objects_total.max(progress.objects_done));
+            migration.bytes_done = number(progress.bytes_done);
+            migration.bytes_total = number(progress.bytes_total.max(progress.bytes_done));
+        });
+        if let Err(error) = saved.await {
+            tracing::warn!(migration = self.migration.id.0, %error, "progress could not be written down");
+        }
+    }
+
+    /// Both sides, listed by ourselves.
+    pub(super) async fn compare_all(&mut self) -> Outcome {
+        match self.try_compare_all().await {
+            Ok(()) => Outcome::Done,
+            Err(outcome) => outcome,
+        }
+    }
+
+    pub(super) async fn try_compare_all(&mut self) -> Result<(), Outcome> {
+        let sides = self.sides().await?;
+        self.read_journal().await?;
+        let events = self.ledger.events();
+        let found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket)
+            .await
+            .map_err(|error| Outcome::NotNow(format!("comparing both sides: {error}")))?;
+        if !found.unfit.is_empty() {
+            let named: Vec<String> =
+                found.unfit.iter().take(NAMED).map(|(key, why)| format!("{key:?} ({why})")).collect();
+            return Err(Outcome::Failed(format!(
+                "these objects cannot be moved: {}; rename or delete them, then start again",
+                named.join(", ")
+            )));
+        }
+        self.say(
+            "copying",
+            format!(
+                "compared {} objects: {} are to be carried over, {} are at the destination only",
+                found.objects,
+                found.source.len(),
+                found.destination.len()
+            ),
+        );
+        self.ledger.add(found.source);
+        if self.migration.work.owns_destination || self.migration.mode == MigrationMode::Sync {
+            self.ledger.add(found.destination);
+        }
+        self.ledger.compared(events);
+        let (objects, bytes) = (found.objects, found.bytes);
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let saved = self.save(move |migration| {
+            migration.objects_total = number(objects);
+            migration.objects_done = number(objects);
+            migration.bytes_total = number(bytes);
+            migration.bytes_done = number(bytes);
+        });
+        saved.await.map_err(|error| Outcome::NotNow(error.to_string()))
+    }
+
+    /// One pass over what was written since.
+    pub(super) async fn carry_dirty(&mut self) -> Outcome {
+        match self.try_carry_dirty().await {
+            Ok(ready) if ready => Outcome::Done,
+            Ok(_) => Outcome::Again,
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn try_carry_dirty(&mut self) -> Result<bool, Outcome> {
+        let token = self.gated()?;
+        let sides = self.sides().await?;
+        self.read_journal().await?;
+        self.bury_dead().await?;
+        if let Err(error) = self.shared.gate.sound(&token).await {
+            self.ledger.distrust(self.shared.timer.epoch_ms());
+            self.shared.gate.renew(&token).await.map_err(|error| Outcome::Failed(error.to_string()))?;
+            return Err(outcome_of(error));
+        }
+        if self.ledger.has_unknown() {
+            self.try_compare_all().await?;
+        }
+        let batch = self.ledger.batch();
+        let began = self.shared.timer.elapsed();
+        match sides.carry(&batch.keys, false, self.live.clone()).await {
+            Ok(_) => self.ledger.carried(&batch),
+            Err(CarryError::Never(why)) => return Err(Outcome::Failed(why)),
+            Err(CarryError::NotNow(why)) => return Err(Outcome::NotNow(why)),
+            Err(CarryError::Cut(why)) => {
+                let now = self.shared.timer.epoch_ms();
+                self.ledger.add_uncertain(batch.keys, now);
+                return Err(Outcome::NotNow(why));
+            }
+        }
+        let took = self.shared.timer.elapsed().saturating_sub(began);
+        self.read_journal().await?;
+        let backlog = self.ledger.backlog();
+        self.pace.note(batch.keys.len(), took, backlog);
+        let settings = &self.shared.settings;
+        match self.pace.verdict(backlog, settings.hold_target, settings.max_hold, settings.max_copy_passes) {
+            Verdict::More => Ok(false),
+            Verdict::Hopeless => Err(Outcome::Failed(format!(
+                "{} passes in a row did not make the backlog smaller ({backlog} keys): the source diverges faster \
+                 than rclone can copy. Try again when fewer clients write, or raise \
+                 NANIO_ORCHESTRATOR_MIGRATION_TRANSFERS",
+                settings.max_copy_passes
+            ))),
+            Verdict::Ready => self.is_quiet().await,
+        }
+    }
+
+    /// Whether nothing is under way that could make the hold long, or the bucket unequal after it.
+    async fn is_quiet(&mut self) -> Result<bool, Outcome> {
+        let now = self.shared.timer.epoch_ms();
+        let uncertain = self.ledger.youngest_uncertain_ms().is_some_and(|at| now - at < UNCERTAIN_MS);
+        let old_write = self.ledger.oldest_open_ms().is_some_and(|since| now - since > OLD_WRITE_MS);
+        if uncertain || old_write || self.uploads_busy(now).await? {
+            self.shared.timer.pause(LOOK).await;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Whether an upload is being made, and may be waited for.
+    async fn uploads_busy(&mut self, now: i64) -> Result<bool, Outcome> {
+        let busy = self.ledger.uploads().values().any(|used| now - used < IDLE_UPLOAD_MS);
+        if !busy {
+            self.waiting_since = None;
+            return Ok(false);
+        }
+        let since = *self.waiting_since.get_or_insert(self.shared.timer.elapsed());
+        Ok(self.shared.timer.elapsed().saturating_sub(since) < self.shared.settings.multipart_wait)
+    }
+
+    /// Identities of the uploads that began on the source and have not ended.
+    pub(super) async fn source_uploads(&mut self) -> Result<Vec<String>, Outcome> {
+        let sides = self.sides().await?;
+        let (mut uploads, mut behind) = (HashSet::new(), None);
+        loop {
+            let page = self
+                .shared
+                .storage
+                .uploads(&sides.source, &sides.bucket, "", behind.as_ref())
+                .await
+                .map_err(|error| Outcome::NotNow(format!("listing uploads: {error}")))?;
+            uploads.extend(page.uploads.into_iter().map(|upload| upload.id));
+            match page.next {
+                // nanio lists everything on every page.
+                Some(next) if behind.as_ref() != Some(&next) && uploads.len() < 1000 * PAGE => behind = Some(next),
+                _ => break,
+            }
+        }
+        uploads.extend(self.ledger.uploads().keys().cloned());
+        let mut uploads: Vec<String> = uploads.into_iter().filter(|id| !self.ledger.has_ended(id)).collect();
+        uploads.sort_unstable();
+        Ok(uploads)
+    }
+
+    /// Takes over what nginx has written down since.
+    pub(super) async fn read_journal(&mut self) -> Result<(), Outcome> {
+        let token = self.gated()?;
+        loop {
+            let part = self.shared.gate.journal(&token, self.position).await.map_err(outcome_of)?;
+            if part.end == self.position {
+                break;
+            }
+            part.lines.iter().for_each(|entry| self.ledger.read(entry));
+            self.position = part.end;
+        }
+        if self.ledger.is_unreadable() {
+            self.ledger.distrust(self.shared.timer.epoch_ms());
+            return Err(Outcome::Void("a line of the journal cannot be read".to_owned()));
+        }
+        if self.ledger.bucket_gone() {
+            return Err(Outcome::Failed("a client made or removed the bucket itself meanwhile".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Writes of workers that died have no end line.
+    pub(super) async fn bury_dead(&mut self) -> Result<(), Outcome> {
+        let alive = self.shared.gate.workers().await.map_err(outcome_of)?;
+        let alive: HashSet<u32> = alive.into_iter().map(|worker| worker.pid).collect();
+        self.ledger.bury(&alive, self.shared.timer.epoch_ms());
+        Ok(())
+    }
+}

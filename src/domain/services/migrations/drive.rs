@@ -1,0 +1,370 @@
+//! One migration on its way: does what [`machine`](crate::domain::migration::machine) says, tells it what came of it,
+//! and decides nothing else.
+//!
+//! While writes are held nothing is waited for but the storage and the journal: records are written beside the work.
+//! The token, not the database, says whether it is committed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, join, select};
+use futures_util::pin_mut;
+
+use super::carry::Sides;
+use super::engine::Shared;
+use super::live::Live;
+use super::pace::Pace;
+use super::record;
+use crate::domain::audit::{Action, Actor, MigrationSnapshot, NewEntry, Snapshot, Subject};
+use crate::domain::ids::{EntityKind, MigrationId};
+use crate::domain::migration::journal::Ledger;
+use crate::domain::migration::log::NewLogEntry;
+use crate::domain::migration::machine::{Outcome, Step, Turn, next, resumed};
+use crate::domain::migration::token::{Token, TokenState};
+use crate::domain::migration::{Migration, Phase};
+use crate::domain::services::ServiceError;
+use crate::domain::services::publish::Change;
+use crate::ports::gate::{GateError, Worker};
+
+/// How many lines the log of a migration keeps.
+const LOG_LINES: u64 = 5000;
+/// How often a step that can be taken back is tried before the migration gives up.
+const TRIES: u32 = 5;
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A migration that is being driven.
+pub(super) struct Drive {
+    pub(super) shared: Arc<Shared>,
+    pub(super) live: Arc<Live>,
+    pub(super) migration: Migration,
+    pub(super) ledger: Ledger,
+    /// Bytes of the journal that the ledger has read.
+    pub(super) position: u64,
+    /// Uploads that had begun on the source, and had not ended, when writes were held.
+    pub(super) uploads: Vec<String>,
+    /// Where both sides are.
+    pub(super) sides: Option<Sides>,
+    /// The workers that ran before nginx was last told to load.
+    pub(super) workers: HashSet<Worker>,
+    /// When writes were held, on the timer.
+    pub(super) held_since: Option<Duration>,
+    pub(super) pace: Pace,
+    /// Numbers the canaries.
+    pub(super) canaries: u32,
+    /// Since when the present waiting lasts, on the timer.
+    pub(super) waiting_since: Option<Duration>,
+    /// Steps in a row that could not be taken.
+    failures: u32,
+    /// Why the last cutover was taken back.
+    last_setback: String,
+}
+
+impl Drive {
+    pub(super) fn new(shared: Arc<Shared>, live: Arc<Live>, migration: Migration) -> Self {
+        Self {
+            ledger: Ledger::of(&migration.bucket),
+            shared,
+            live,
+            migration,
+            position: 0,
+            uploads: Vec::new(),
+            sides: None,
+            workers: HashSet::new(),
+            held_since: None,
+            pace: Pace::default(),
+            canaries: 0,
+            waiting_since: None,
+            failures: 0,
+            last_setback: String::new(),
+        }
+    }
+
+    /// Drives the migration to its end.
+    ///
+    /// # Errors
+    /// The database cannot be written, or this program is at fault. The migration stays where it is; it is driven again
+    /// later.
+    pub(super) async fn run(mut self) -> Result<(), ServiceError> {
+        self.take_up().await?;
+        loop {
+            let (phase, step) = (self.migration.phase, self.migration.work.step);
+            if step == Step::End {
+                return Ok(());
+            }
+            let outcome = self.outcome(step).await;
+            let turn = next(phase, step, outcome.kind())
+                .map_err(|illegal| ServiceError::Unavailable(format!("migration {}: {illegal}", self.migration.id)))?;
+            self.turn(turn, &outcome).await?;
+        }
+    }
+
+    /// Goes on from where an earlier life left it.
+    async fn take_up(&mut self) -> Result<(), ServiceError> {
+        let state = match self.token() {
+            Some(token) => Some(self.shared.gate.state(&token).await?),
+            None => None,
+        };
+        let switched = matches!(state, Some(TokenState::Switched | TokenState::Open)) || self.migration.work.committed;
+        let gated = self.migration.work.gate.is_some();
+        let work = &self.migration.work;
+        let turn = resumed(self.migration.phase, work.step, switched, gated);
+        if turn.step != work.step {
+            let line = format!("taken up again after a restart, at {}", turn.step.as_str());
+            self.say("recovery", line);
+            self.enter(turn).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a step, unless an operator wants something else.
+    async fn outcome(&mut self, step: Step) -> Outcome {
+        if step.can_pause() {
+            self.wait_while_paused().await;
+        }
+        let cancellable = !step.is_committed() && !matches!(step, Step::Commit | Step::Withdraw | Step::End);
+        if !cancellable {
+            return self.take(step).await;
+        }
+        let live = self.live.clone();
+        if live.is_cancelled() {
+            return Outcome::Cancelled;
+        }
+        let interrupted = async {
+            if step.can_pause() {
+                live.until_interrupted().await;
+            } else {
+                live.until_cancelled().await;
+            }
+        };
+        let work = self.take(step);
+        pin_mut!(interrupted, work);
+        match select(work, interrupted).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) if live.is_cancelled() => Outcome::Cancelled,
+            Either::Right(_) => Outcome::NotNow(String::new()),
+        }
+    }
+
+    async fn wait_while_paused(&mut self) {
+        if self.live.is_paused() {
+            self.say("paused", "waits until it is resumed".to_owned());
+            self.live.until_resumed().await;
+        }
+    }
+
+    async fn take(&mut self, step: Step) -> Outcome {
+        match step {
+            Step::Check => self.check().await,
+            Step::JournalOn => self.journal_on().await,
+            Step::AwaitWorkers => self.await_workers().await,
+            Step::CopyAll => self.copy_all().await,
+            Step::CompareAll => self.compare_all().await,
+            Step::CarryDirty => self.carry_dirty().await,
+            Step::Freeze => self.freeze().await,
+            Step::Drain => self.drain().await,
+            Step::CarryLast => self.carry_last().await,
+            Step::Commit => self.commit().await,
+            Step::Thaw => self.thaw().await,
+            Step::Record => self.record().await,
+            Step::Settle => self.settle().await,
+            Step::AwaitOldWorkers => self.await_old_workers().await,
+            Step::AwaitUploads => self.await_uploads().await,
+            Step::Forget => self.forget().await,
+            Step::Report => self.report().await,
+            Step::Withdraw => self.withdraw().await,
+            Step::End => Outcome::Done,
+        }
+    }
+
+    /// Goes where an outcome leads, and writes it down.
+    async fn turn(&mut self, mut turn: Turn, outcome: &Outcome) -> Result<(), ServiceError> {
+        let step = self.migration.work.step;
+        if let Some(why) = outcome.reason().filter(|why| !why.is_empty()) {
+            self.say(self.migration.phase.as_str(), why.to_owned());
+        }
+        match outcome {
+            Outcome::NotNow(why) if why.is_empty() => {}
+            Outcome::NotNow(why) if turn.step == Step::Thaw => self.last_setback.clone_from(why),
+            Outcome::NotNow(why) => {
+                self.failures += 1;
+                if self.failures >= TRIES && !step.is_committed() && step != Step::Withdraw {
+                    let why = format!("given up after {TRIES} tries: {why}");
+                    self.migration.error_msg = Some(why.clone());
+                    turn = Turn { step: Step::Withdraw, phase: Phase::Error };
+                    return self.end_badly(turn, &Outcome::Failed(why)).await;
+                }
+                let wait = Duration::from_secs(1 << self.failures.min(5)).min(LONGEST_WAIT);
+                self.shared.timer.pause(wait / 2).await;
+            }
+            _ => self.failures = 0,
+        }
+        if turn.step == Step::Withdraw && step != Step::Withdraw {
+            return self.end_badly(turn, outcome).await;
+        }
+        if matches!(step, Step::Freeze | Step::Drain | Step::CarryLast | Step::Commit) {
+            // Writes are held: the record is written beside the next step, by `enter_aside`.
+            self.migration.work.step = turn.step;
+            self.migration.phase = turn.phase;
+            return self.enter_aside(turn).await;
+        }
+        self.enter(turn).await
+    }
+
+    /// Writes the turn down.
+    pub(super) async fn enter(&mut self, turn: Turn) -> Result<(), ServiceError> {
+        let changed = self.migration.phase != turn.phase;
+        self.save(move |migration| {
+            migration.phase = turn.phase;
+            migration.work.step = turn.step;
+        })
+        .await?;
+        if changed {
+            self.keep_file().await;
+        }
+        Ok(())
+    }
+
+    /// Does the next step at once, and writes the turn down meanwhile.
+    async fn enter_aside(&mut self, turn: Turn) -> Result<(), ServiceError> {
+        let (shared, id) = (self.shared.clone(), self.migration.id);
+        let lines = self.live.take_lines(id, shared.clock.now());
+        let saving = async move {
+            shared
+                .store
+                .write(move |tx| {
+                    save(tx, id, &lines, |migration| {
+                        migration.phase = turn.phase;
+                        migration.work.step = turn.step;
+                    })
+                })
+                .await
+        };
+        let held = matches!(turn.step, Step::Drain | Step::CarryLast | Step::Commit);
+        if !held {
+            self.migration = saving.await?;
+            return Ok(());
+        }
+        let (saved, outcome) = join(saving, self.outcome(turn.step)).await;
+        // Whether or not it could be written down, what was done was done.
+        let written = saved.map(|saved| self.migration.revision = saved.revision);
+        if let Err(error) = &written {
+            tracing::error!(migration = id.0, %error, "a step of a cutover could not be written down");
+        }
+        let turn = next(turn.phase, turn.step, outcome.kind())
+            .map_err(|illegal| ServiceError::Unavailable(format!("migration {id}: {illegal}")))?;
+        Box::pin(self.turn(turn, &outcome)).await
+    }
+
+    /// It failed, or nobody wants it any more: written down, before anything is tidied up.
+    async fn end_badly(&mut self, turn: Turn, outcome: &Outcome) -> Result<(), ServiceError> {
+        let (action, why) = match outcome {
+            Outcome::Cancelled => (Action::MigrationCancelled, None),
+            other => (Action::MigrationError, other.reason().map(str::to_owned)),
+        };
+        // Clients wait: writes flow before anything is written down.
+        self.release_writes().await;
+        let word = if turn.phase == Phase::Cancelled { "cancelled" } else { "error" };
+        self.say(word, why.clone().unwrap_or_else(|| "cancelled by an operator".to_owned()));
+        let (id, now) = (self.migration.id, self.shared.clock.now());
+        let lines = self.live.take_lines(id, now);
+        let saved = self
+            .shared
+            .store
+            .write(move |tx| {
+                let before = record::find(tx, id)?;
+                let saved = save(tx, id, &lines, |migration| {
+                    migration.phase = turn.phase;
+                    migration.work.step = turn.step;
+                    migration.work.waiting_for_workers.clear();
+                    migration.error_msg = why.or(migration.error_msg.take());
+                    migration.finished_at = Some(now);
+                })?;
+                tx.append_audit(&NewEntry {
+                    actor: Actor::Engine,
+                    action,
+                    subject: Subject::Entity(EntityKind::Migration, id.0),
+                    before: Some(Snapshot::Migration(MigrationSnapshot::of(&before))),
+                    after: Some(Snapshot::Migration(MigrationSnapshot::of(&saved))),
+                    nginx: None,
+                    at: now,
+                })?;
+                Ok::<_, ServiceError>(saved)
+            })
+            .await?;
+        self.migration = saved;
+        self.keep_file().await;
+        Ok(())
+    }
+
+    /// Changes the record, with the lines that were said since.
+    pub(super) async fn save(
+        &mut self,
+        edit: impl FnOnce(&mut Migration) + Send + 'static,
+    ) -> Result<(), ServiceError> {
+        let id = self.migration.id;
+        let lines = self.live.take_lines(id, self.shared.clock.now());
+        self.migration = self.shared.store.write(move |tx| save(tx, id, &lines, edit)).await?;
+        Ok(())
+    }
+
+    /// Changes the gateway together with the record.
+    pub(super) async fn change(
+        &mut self,
+        body: impl FnMut(&mut Change<'_>) -> Result<Migration, ServiceError> + Send + 'static,
+    ) -> Result<(), ServiceError> {
+        self.migration = self.shared.publisher.change(Actor::Engine, body).await?;
+        Ok(())
+    }
+
+    /// Says something for the migration's log. Written with the next record.
+    pub(super) fn say(&self, phase: &str, line: String) {
+        tracing::info!(migration = self.migration.id.0, bucket = %self.migration.bucket, phase, "{line}");
+        self.live.say(phase, line);
+    }
+
+    /// Keeps the migration's file beside the database as the record is. A rebuild needs it; the migration does not.
+    pub(super) async fn keep_file(&self) {
+        if let Err(error) = self.shared.files.write(&self.migration).await {
+            tracing::error!(migration = self.migration.id.0, %error, "the migration's file could not be written");
+        }
+    }
+
+    pub(super) fn token(&self) -> Option<Token> {
+        self.migration.work.gate.as_ref().map(|gate| gate.token.clone())
+    }
+
+    /// The token, where there must be one.
+    pub(super) fn gated(&self) -> Result<Token, Outcome> {
+        self.token().ok_or_else(|| Outcome::Failed("its token is not known any more".to_owned()))
+    }
+
+    pub(super) fn last_setback(&self) -> &str {
+        &self.last_setback
+    }
+}
+
+/// What a fault of gate or journal means for a step.
+pub(super) fn outcome_of(error: GateError) -> Outcome {
+    match error {
+        GateError::Void(why) => Outcome::Void(why),
+        GateError::State(why) | GateError::Fault(why) => Outcome::NotNow(why),
+    }
+}
+
+/// The record as it is in the database, changed, with lines of its log.
+fn save(
+    tx: &mut dyn crate::ports::store::Tx,
+    id: MigrationId,
+    lines: &[NewLogEntry],
+    edit: impl FnOnce(&mut Migration),
+) -> Result<Migration, ServiceError> {
+    let mut migration = record::find(tx, id)?;
+    edit(&mut migration);
+    if !lines.is_empty() {
+        tx.append_migration_log(lines)?;
+        tx.prune_migration_log(id, LOG_LINES)?;
+    }
+    Ok(tx.save_migration(migration)?)
+}

@@ -1,0 +1,200 @@
+//! After the commit, or after the end: what nginx and the records say becomes plain again.
+
+use std::time::Duration;
+
+use super::compare::compare;
+use super::drive::Drive;
+use super::record;
+use crate::domain::migration::machine::Outcome;
+use crate::domain::migration::token::{GateStage, TokenState};
+use crate::domain::migration::work::Comparison;
+
+/// How often it is looked whether an upload has ended.
+const UPLOADS_LOOK: Duration = Duration::from_secs(15);
+/// How many keys are named of those that differ after the switch.
+const NAMED: usize = 100;
+
+impl Drive {
+    /// The routes lead to the destination, in the database and on disk.
+    pub(super) async fn record(&mut self) -> Outcome {
+        match self.try_record().await {
+            Ok(()) => Outcome::Done,
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn try_record(&mut self) -> Result<(), Outcome> {
+        if let Some(token) = self.token() {
+            // After a restart: reads have gone to the destination since the rename, and so must writes.
+            let sides = self.sides().await?;
+            self.shared.gate.reopen(&token).await.map_err(|error| Outcome::NotNow(error.to_string()))?;
+            if self.uploads.is_empty() {
+                self.uploads = self.source_uploads().await.unwrap_or_default();
+            }
+            self.open(&sides).await;
+        }
+        if self.migration.orphan.is_none() {
+            let (id, uploads) = (self.migration.id, self.uploads.clone());
+            self.change(move |change| record::switch(change, id, &uploads))
+                .await
+                .map_err(|error| Outcome::NotNow(error.to_string()))?;
+        }
+        self.keep_file().await;
+        self.shared.backup_soon();
+        for name in &self.migration.swept_http_vhosts.clone() {
+            self.say("switching", format!("http vhost {name} could not follow: give its route another pool"));
+        }
+        Ok(())
+    }
+
+    /// nginx loads the plain routes.
+    pub(super) async fn settle(&mut self) -> Outcome {
+        match self.reload().await {
+            Ok(()) => Outcome::Done,
+            Err(Outcome::Void(why) | Outcome::Failed(why)) => Outcome::NotNow(why),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Waits until no worker is left that asks the token.
+    pub(super) async fn await_old_workers(&mut self) -> Outcome {
+        if self.workers.is_empty() {
+            // After a restart nobody knows which workers loaded what: all of them are older than one more reload.
+            if let Err(outcome) = self.reload().await {
+                return Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned());
+            }
+        }
+        self.keep_file().await;
+        match self.workers_gone().await {
+            Ok(()) => Outcome::Done,
+            Err(outcome) => Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned()),
+        }
+    }
+
+    /// Waits until the uploads that began on the source have ended.
+    pub(super) async fn await_uploads(&mut self) -> Outcome {
+        let gate = self.migration.work.gate.clone();
+        let Some(gate) = gate.filter(|gate| !gate.source_uploads.is_empty()) else { return Outcome::Done };
+        self.say("done", format!("{} uploads began on the source and have not ended", gate.source_uploads.len()));
+        if self.uploads.is_empty() {
+            self.uploads.clone_from(&gate.source_uploads);
+            match self.sides().await {
+                Ok(sides) => self.open(&sides).await,
+                Err(outcome) => return outcome,
+            }
+        }
+        loop {
+            match self.open_uploads(&gate.source_uploads).await {
+                Ok(0) => break,
+                Ok(_) => self.shared.timer.pause(UPLOADS_LOOK).await,
+                Err(outcome) => return Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned()),
+            }
+        }
+        // They are rendered: nginx must forget them before the token goes.
+        let id = self.migration.id;
+        if let Err(error) = self.change(move |change| record::plain(change, id)).await {
+            return Outcome::NotNow(error.to_string());
+        }
+        self.settle_again().await
+    }
+
+    async fn settle_again(&mut self) -> Outcome {
+        if let Err(outcome) = self.reload().await {
+            return Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned());
+        }
+        match self.workers_gone().await {
+            Ok(()) => Outcome::Done,
+            Err(outcome) => Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned()),
+        }
+    }
+
+    async fn open_uploads(&mut self, known: &[String]) -> Result<usize, Outcome> {
+        let sides = self.sides().await?;
+        let page = self
+            .shared
+            .storage
+            .uploads(&sides.source, &sides.bucket, "", None)
+            .await
+            .map_err(|error| Outcome::NotNow(error.to_string()))?;
+        if page.next.is_some() {
+            return Ok(known.len());
+        }
+        Ok(page.uploads.iter().filter(|upload| known.contains(&upload.id)).count())
+    }
+
+    /// Token and journal go.
+    pub(super) async fn forget(&mut self) -> Outcome {
+        let Some(token) = self.token() else { return Outcome::Done };
+        let id = self.migration.id;
+        if let Err(error) = self.change(move |change| record::ungate(change, id)).await {
+            return Outcome::NotNow(error.to_string());
+        }
+        self.shared.gate.forget(&token);
+        if let Err(error) = self.shared.gate.remove(&token).await {
+            // It is nobody's any more; the next start looks for such.
+            tracing::warn!(migration = id.0, %error, "token and journal could not be removed");
+        }
+        self.keep_file().await;
+        Outcome::Done
+    }
+
+    /// Compares both sides. What differs may have been changed by clients since: nothing is done about it.
+    pub(super) async fn report(&mut self) -> Outcome {
+        let sides = match self.sides().await {
+            Ok(sides) => sides,
+            Err(outcome) => return outcome,
+        };
+        let found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket).await;
+        let audit = match found {
+            Ok(found) if found.source.is_empty() => Comparison::Ok,
+            Ok(mut found) => {
+                found.source.truncate(NAMED);
+                Comparison::Differences(found.source)
+            }
+            Err(error) => Comparison::Failed(error.to_string()),
+        };
+        self.say(
+            "done",
+            match &audit {
+                Comparison::Ok | Comparison::Pending => "both sides were compared and are equal".to_owned(),
+                Comparison::Differences(keys) => {
+                    format!(
+                        "compared after the switch: {} keys differ, as clients may have changed them since",
+                        keys.len()
+                    )
+                }
+                Comparison::Failed(why) => format!("both sides could not be compared after the switch: {why}"),
+            },
+        );
+        match self.save(move |migration| migration.work.audit = Some(audit)).await {
+            Ok(()) => {
+                self.keep_file().await;
+                Outcome::Done
+            }
+            Err(error) => Outcome::NotNow(error.to_string()),
+        }
+    }
+
+    /// After an error or a cancellation: nginx gets its plain configuration, then the token goes.
+    pub(super) async fn withdraw(&mut self) -> Outcome {
+        let Some(token) = self.token() else { return Outcome::Done };
+        let gate = self.shared.gate.clone();
+        match gate.state(&token).await {
+            Ok(TokenState::Switched | TokenState::Open) => return Outcome::Again,
+            Ok(TokenState::Source | TokenState::Held | TokenState::Missing) => {}
+            Err(error) => return Outcome::NotNow(error.to_string()),
+        }
+        self.release_writes().await;
+        let stage = self.migration.work.gate.as_ref().map(|gate| gate.stage);
+        if stage == Some(GateStage::Gated) {
+            let id = self.migration.id;
+            if let Err(error) = self.change(move |change| record::plain(change, id)).await {
+                return Outcome::NotNow(error.to_string());
+            }
+        }
+        match self.settle_again().await {
+            Outcome::Done => self.forget().await,
+            outcome => outcome,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The process behind a copy: what it shows, and how it ends.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use nanio_orchestrator::adapters::processes::birth;
+use nanio_orchestrator::adapters::rclone::{Limits, RcloneCopier};
+use nanio_orchestrator::domain::copy::What;
+use nanio_orchestrator::ports::copier::{Copier, CopierError, Copying};
+
+use super::adapters::{Rig, Side, Told, slow};
+use super::order;
+use crate::support::nanio::{ACCESS_KEY, SECRET_KEY};
+use crate::support::nginx::wait_until;
+
+/// A copy that will take a minute, in the middle of it.
+async fn under_way(rig: &Rig) -> (Box<dyn Copying>, u32) {
+    rig.put(Side::Source, "large", &vec![7; 4 * 1024 * 1024]).await;
+    let told = Arc::new(Told::default());
+    let copying = rig.copier.start(order(rig, What::Everything), told.clone()).await.unwrap();
+    told.under_way().await;
+    let names = records(rig);
+    assert_eq!(names.len(), 1, "{names:?}");
+    let pid = names[0].split('.').next().unwrap().parse().unwrap();
+    assert!(birth(pid).is_some());
+    (copying, pid)
+}
+
+fn records(rig: &Rig) -> Vec<String> {
+    let entries = fs::read_dir(rig.database.with_extension("db.copiers")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_copy_has_ended_with_its_process() {
+    let rig = slow().await;
+    let (copying, pid) = under_way(&rig).await;
+    copying.cancel().await;
+    assert_eq!((birth(pid), records(&rig)), (None, vec![]));
+    assert_eq!(rig.holds(Side::Destination).await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_nobody_waits_for_any_more_ends_too() {
+    let rig = slow().await;
+    let (copying, pid) = under_way(&rig).await;
+    drop(copying);
+    tokio::task::spawn_blocking(move || wait_until("the end of rclone", || birth(pid).is_none())).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f45_a_copy_that_goes_on_after_its_master_is_ended_by_the_next_one() {
+    let rig = slow().await;
+    let (mut copying, pid) = under_way(&rig).await;
+    let next = RcloneCopier::new("rclone".into(), Limits { checkers: 1, transfers: 1, bandwidth: None }, &rig.database);
+    assert_eq!(next.end_leftovers().await, Ok(1));
+    assert_eq!((birth(pid), next.end_leftovers().await), (None, Ok(0)));
+    // Whoever waited for it learns that it is not complete.
+    let outcome = copying.ended().await;
+    assert!(matches!(outcome, Err(CopierError::Failed(_))), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f45_secrets_are_in_no_argument_and_in_no_file() {
+    let rig = slow().await;
+    let (copying, pid) = under_way(&rig).await;
+    let arguments = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/cmdline")).unwrap()).replace('\0', " ");
+    assert!(arguments.contains("rclone") && arguments.contains("src:photos"), "{arguments}");
+    let environment = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/environ")).unwrap()).into_owned();
+    assert!(environment.contains(SECRET_KEY) && !environment.contains("CARGO"), "not as it should be");
+    for secret in [ACCESS_KEY, SECRET_KEY] {
+        assert!(!arguments.contains(secret), "{arguments}");
+    }
+    let kept = files(rig.database.parent().unwrap());
+    assert_eq!(kept.len(), 1);
+    assert!(kept.iter().all(|file| !String::from_utf8_lossy(&fs::read(file).unwrap()).contains(SECRET_KEY)));
+    copying.cancel().await;
+}
+
+fn files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test]
+async fn a_program_that_is_missing_or_is_not_rclone_is_told_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    for (program, what) in
+        [("/nowhere/rclone", "no such program"), ("no-such-rclone", "no such program"), ("true", "version")]
+    {
+        let limits = Limits { checkers: 1, transfers: 1, bandwidth: None };
+        let copier = RcloneCopier::new(program.into(), limits, &directory.path().join("orchestrator.db"));
+        let Err(CopierError::Unusable(why)) = copier.probe().await else { panic!("{program} is rclone") };
+        for part in [program, what, "NANIO_ORCHESTRATOR_RCLONE_PATH"] {
+            assert!(why.contains(part), "{part} is not in {why}");
+        }
+    }
+}
