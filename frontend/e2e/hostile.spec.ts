@@ -37,6 +37,11 @@ const TEXTS = new Set([
   "value",
   "key",
   "config_file",
+  "bucket",
+  "src_pool_name",
+  "dst_pool_name",
+  "message",
+  "error_msg",
 ])
 
 function poisoned(value: unknown, name = ""): unknown {
@@ -47,12 +52,14 @@ function poisoned(value: unknown, name = ""): unknown {
 }
 
 test("f39 hostile text in every field of every answer is shown as text", async ({ page, gateway }) => {
+  await gateway.ask("POST", "/vhosts/1/buckets/sync")
   await page.route("**/api/**", async route => {
     if (route.request().url().includes("/api/events")) return route.continue()
     const answer = await route.fetch()
     return route.fulfill({ response: answer, json: poisoned(await answer.json()) })
   })
-  for (const { path } of await everyPage(gateway)) {
+  for (const { path, name } of await everyPage(gateway)) {
+    if (name === "migrations") continue
     await page.goto(path)
     await expect(page.getByText("onerror=").first()).toBeVisible()
     await isAccessible(page)

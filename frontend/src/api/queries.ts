@@ -59,6 +59,81 @@ export const queries = {
     queryFn: () => body(api.GET("/api/config/status", { params: { query: { drifted: true, limit: 100 } } })),
   }),
   settings: queryOptions({ queryKey: ["settings"], queryFn: () => body(api.GET("/api/config/settings")) }),
+  buckets: (vhost: number, fetch_counts: boolean) =>
+    queryOptions({
+      queryKey: ["db", "buckets", vhost, fetch_counts],
+      queryFn: () =>
+        body(
+          api.GET("/api/vhosts/{vhost_id}/buckets", { params: { path: { vhost_id: vhost }, query: { fetch_counts } } }),
+        ),
+      placeholderData: previous => previous,
+    }),
+  bucketOrphans: (vhost: number) =>
+    queryOptions({
+      queryKey: ["db", "bucket-orphans", vhost],
+      queryFn: () => body(api.GET("/api/vhosts/{vhost_id}/buckets/orphans", { params: { path: { vhost_id: vhost } } })),
+    }),
+  linkedBuckets: (vhost: number) =>
+    queryOptions({
+      queryKey: ["db", "linked-buckets", vhost],
+      queryFn: () =>
+        body(api.GET("/api/vhosts/{vhost_id}/http-bucket-routes", { params: { path: { vhost_id: vhost } } })),
+    }),
+  poolBuckets: (pool: number) =>
+    queryOptions({
+      queryKey: ["db", "pool-buckets", pool],
+      queryFn: () => body(api.GET("/api/pools/{pool_id}/buckets/status", { params: { path: { pool_id: pool } } })),
+    }),
+  objects: (pool: number, bucket: string) =>
+    queryOptions({
+      queryKey: ["objects", pool, bucket],
+      queryFn: () =>
+        body(
+          api.GET("/api/pools/{pool_id}/buckets/{bucket}/objects", {
+            params: { path: { pool_id: pool, bucket }, query: { limit: 1000 } },
+          }),
+        ),
+    }),
+  jobs: queryOptions({
+    queryKey: ["db", "jobs"],
+    queryFn: () => body(api.GET("/api/jobs", { params: { query: { limit: 50 } } })),
+    refetchInterval: query => (query.state.data?.some(job => job.finished_at === null) ? 1000 : false),
+  }),
+  migrations: queryOptions({
+    queryKey: ["db", "migrations"],
+    queryFn: () => body(api.GET("/api/migrations", { params: { query: { limit: 200 } } })),
+    // Progress is no change of the database.
+    refetchInterval: query => (query.state.data?.some(one => one.finished_at === null) ? 1000 : false),
+  }),
+  /** The newest few, for the dashboard. */
+  newestMigrations: queryOptions({
+    queryKey: ["db", "migrations", "newest"],
+    queryFn: () => body(api.GET("/api/migrations", { params: { query: { limit: 20 } } })),
+    refetchInterval: query => (query.state.data?.some(one => one.finished_at === null) ? 1000 : false),
+  }),
+  migrationLog: (id: number) =>
+    queryOptions({
+      queryKey: ["db", "migration-log", id],
+      queryFn: () =>
+        body(
+          api.GET("/api/migrations/{migration_id}/log", {
+            params: { path: { migration_id: id }, query: { limit: 200 } },
+          }),
+        ),
+    }),
+  staleMigrations: queryOptions({
+    queryKey: ["db", "migrations", "stale"],
+    queryFn: () => body(api.GET("/api/migrations/stale")),
+  }),
+  orphanedSources: queryOptions({
+    queryKey: ["db", "migrations", "orphaned"],
+    queryFn: () => body(api.GET("/api/migrations/orphaned")),
+  }),
+  sourceBuckets: (pool: number) =>
+    queryOptions({
+      queryKey: ["db", "source-buckets", pool],
+      queryFn: () => body(api.GET("/api/migrations/source-buckets", { params: { query: { pool_id: pool } } })),
+    }),
   audit: (filter: AuditFilter) =>
     queryOptions({
       queryKey: ["db", "audit", filter],

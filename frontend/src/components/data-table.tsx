@@ -116,7 +116,7 @@ export function DataTable<Row>(props: Props<Row>) {
               />
               <Text size="xs" c="dimmed" role="status">
                 {shown.length === rows.length
-                  ? `${rows.length.toLocaleString("en")} ${of}`
+                  ? `${rows.length.toLocaleString("en")} ${rows.length === 1 ? singular(of) : of}`
                   : `${shown.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} ${of}`}
               </Text>
             </Group>
@@ -183,6 +183,11 @@ export function DataTable<Row>(props: Props<Row>) {
       </div>
     </div>
   )
+}
+
+/** `entries` → `entry`, `routes` → `route`. */
+function singular(of: string): string {
+  return of.replace(/ies$/, "y").replace(/s$/, "")
 }
 
 interface HeadProps<Row> {

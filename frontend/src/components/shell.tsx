@@ -1,7 +1,9 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, NavLink, Text, UnstyledButton } from "@mantine/core"
 import { useDisclosure, useHotkeys } from "@mantine/hooks"
 import {
+  IconArrowsTransferUp,
   IconBook2,
+  IconBucket,
   IconFileCode,
   IconGauge,
   IconHistory,
@@ -27,6 +29,8 @@ const PAGES = [
   { to: "/", label: "Dashboard", icon: IconGauge },
   { to: "/web/pools", label: "Pools", icon: IconServer2 },
   { to: "/web/vhosts", label: "Vhosts", icon: IconWorld },
+  { to: "/web/buckets", label: "Buckets", icon: IconBucket },
+  { to: "/web/migrations", label: "Migrations", icon: IconArrowsTransferUp },
   { to: "/web/config", label: "Config", icon: IconFileCode },
   { to: "/web/audit", label: "Audit", icon: IconHistory },
   { to: "/web/settings", label: "Settings", icon: IconSettings },

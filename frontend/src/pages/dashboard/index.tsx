@@ -12,6 +12,8 @@ import { Time } from "../../components/time"
 import { Trouble } from "../../components/trouble"
 import { sentence } from "../audit/sentence"
 import classes from "./dashboard.module.css"
+import { MigrationProgress } from "../migrations/progress"
+import { isOver, stateOf } from "../migrations/words"
 import { drifted } from "./model"
 import { TopologyPicture } from "./topology"
 
@@ -22,6 +24,8 @@ export function Component() {
   const { data: state } = useQuery(queries.state)
   const { data: health } = useQuery(queries.health)
   const { data: loops } = useQuery(queries.loops)
+  const { data: migrations } = useQuery(queries.newestMigrations)
+  const moving = (migrations ?? []).filter(migration => !isOver(migration))
   const { data: audit } = useQuery(queries.audit({ per_page: RECENT }))
   const totals = topology?.totals
   const drift = health?.drift_alerts
@@ -55,6 +59,25 @@ export function Component() {
           bad={state?.nginx_up === false && state.check_mode !== "dry-run"}
         />
       </SimpleGrid>
+      {moving.length > 0 && (
+        <Section title="Moving now">
+          <ul className={classes.list}>
+            {moving.map(migration => (
+              <li key={migration.id}>
+                <Link to={`/web/migrations?migration=${migration.id}`} className={classes.entry}>
+                  <Status health={stateOf(migration).health}>
+                    <span className="breakable">
+                      {migration.bucket}: {migration.src_pool_name} → {migration.dst_pool_name},{" "}
+                      {stateOf(migration).word}
+                    </span>
+                  </Status>
+                  <MigrationProgress migration={migration} />
+                </Link>
+              </li>
+            ))}
+          </ul>
+        </Section>
+      )}
       <Section title="Topology">
         <Trouble error={error} title="The topology cannot be shown" onRetry={() => void refetch()} />
         {topology === undefined ? (
@@ -72,7 +95,7 @@ export function Component() {
             earlier gateway, Config → Rebuild from disk brings it back.
           </Empty>
         ) : (
-          <TopologyPicture topology={topology} drifted={drifted(state?.files ?? [])} />
+          <TopologyPicture topology={topology} drifted={drifted(state?.files ?? [])} moving={moving} />
         )}
       </Section>
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">

@@ -1,10 +1,10 @@
 import { Text } from "@mantine/core"
-import { IconAlertTriangle, IconUsers } from "@tabler/icons-react"
+import { IconAlertTriangle, IconArrowsTransferUp, IconUsers } from "@tabler/icons-react"
 import type { ReactNode } from "react"
 import { useMemo, useState } from "react"
 import { Link } from "react-router"
 
-import type { Topology } from "../../api/client"
+import type { Migration, Topology } from "../../api/client"
 import type { Health } from "../../components/status"
 import { Status } from "../../components/status"
 import { Field } from "./field"
@@ -20,10 +20,17 @@ export interface Drifted {
 /** What is looked at: the rest fades. */
 type Focus = { vhost?: number; pool?: number } | null
 
+interface Props {
+  topology: Topology
+  drifted: Drifted
+  /** Migrations that run. */
+  moving: readonly Migration[]
+}
+
 /** From clients to storage nodes. */
-export function TopologyPicture({ topology, drifted }: { topology: Topology; drifted: Drifted }) {
+export function TopologyPicture({ topology, drifted, moving }: Props) {
   return isSmall(topology) ? (
-    <Drawing topology={topology} drifted={drifted} />
+    <Drawing topology={topology} drifted={drifted} moving={moving} />
   ) : (
     <Field topology={topology} drifted={drifted} />
   )
@@ -33,7 +40,7 @@ export function TopologyPicture({ topology, drifted }: { topology: Topology; dri
 const AT = { clients: 0, vhosts: 8, ways: 32, pools: 54, members: 77 }
 const WIDTH = { clients: 5, vhosts: 20, ways: 18, pools: 19, members: 23 }
 
-function Drawing({ topology, drifted }: { topology: Topology; drifted: Drifted }) {
+function Drawing({ topology, drifted, moving }: Props) {
   const picture = useMemo(() => draw(topology), [topology])
   const [focus, setFocus] = useState<Focus>(null)
   const { ways } = picture
@@ -156,6 +163,7 @@ function Drawing({ topology, drifted }: { topology: Topology; drifted: Drifted }
               </Status>
               <span className={classes.small}>{poolHealth(pool.item).word}</span>
               {drifted.pools.has(pool.item.name) && <Drift />}
+              {moving.some(migration => migration.src_pool_id === pool.item.id) && <Moving />}
             </Node>
           ))}
           {picture.members.map(member => (
@@ -194,6 +202,15 @@ export function Drift() {
   return (
     <span className={classes.drift} title="Its file was changed outside the orchestrator">
       <IconAlertTriangle size={12} aria-hidden /> drift
+    </span>
+  )
+}
+
+/** The mark of a pool that buckets are being moved from. */
+function Moving() {
+  return (
+    <span className={classes.moving} title="A bucket is being moved from here">
+      <IconArrowsTransferUp size={12} aria-hidden /> moving
     </span>
   )
 }
