@@ -31,9 +31,8 @@ pub type Api = (
     DiskApi,
     SettingsApi,
     AuditApi,
-    HealthApi,
-    TopologyApi,
-    EventsApi,
+    // A tuple of operations holds sixteen at most.
+    (HealthApi, TopologyApi, EventsApi),
 );
 
 /// What `/api/health` tells of the process.
@@ -82,8 +81,6 @@ pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
         DiskApi(services.clone()),
         SettingsApi(services.clone()),
         AuditApi(services.clone()),
-        HealthApi(services.clone(), facts),
-        TopologyApi(services.clone()),
-        EventsApi(pulse),
+        (HealthApi(services.clone(), facts), TopologyApi(services.clone()), EventsApi(pulse)),
     )
 }
