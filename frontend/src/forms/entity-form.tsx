@@ -33,7 +33,7 @@ export interface EntityFormProps {
   verb: string
   /** What to say when it is done. */
   said: (values: Values, answer: unknown) => string
-  onDone: () => void
+  onDone: (answer: unknown) => void
   onCancel?: () => void
   children?: ReactNode
 }
@@ -78,7 +78,7 @@ export function EntityForm(props: EntityFormProps) {
     onSuccess: async ({ resolved, answer }) => {
       await client.invalidateQueries()
       done(said(resolved, answer))
-      onDone()
+      onDone(answer)
     },
     onError: async thrown => {
       if (Problem.from(thrown).status !== 412 || reread === undefined) return

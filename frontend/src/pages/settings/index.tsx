@@ -102,7 +102,7 @@ export function Component() {
           const answer = await body(api.POST("/api/config/settings/rotate-secret"))
           const unreadable = answer.unreadable.map(pool => pool.pool_name)
           done(
-            `The keys of ${answer.rotated.length} pools are encrypted with the first key of SECRET.` +
+            `The S3 keys of ${answer.rotated.length} pools were encrypted anew; those of ${answer.current.length} already were with the first key.` +
               (unreadable.length === 0 ? "" : ` Not readable with any key: ${unreadable.join(", ")}.`),
           )
         }}

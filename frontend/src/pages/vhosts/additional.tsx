@@ -48,15 +48,16 @@ const FIELDS: FieldSpec[] = [
 
 /** Access rules and extra blocks of a vhost. */
 export function Additional({ vhost }: { vhost: Vhost }) {
-  // After a change the form begins anew, with what is there now.
-  const [round, setRound] = useState(0)
+  // After a change the form begins anew, with what came of it: what is read again comes a moment later.
+  const [saved, setSaved] = useState<Vhost | null>(null)
+  const latest = saved !== null && saved.revision > vhost.revision ? saved : vhost
   const path = { vhost_id: vhost.id }
   return (
     <Paper className="panel" p="md" maw="52rem">
       <EntityForm
-        key={round}
+        key={saved?.revision}
         fields={FIELDS}
-        base={read(vhost)}
+        base={read(latest)}
         reread={async () => read(await body(api.GET("/api/vhosts/{vhost_id}", { params: { path } })))}
         save={async (changed, revision, all) => {
           const sent = asPatch(changed, all)
@@ -70,7 +71,7 @@ export function Additional({ vhost }: { vhost: Vhost }) {
         }}
         verb="Save"
         said={() => `${vhost.server_name} is saved. nginx runs it after the next reload.`}
-        onDone={() => setRound(round + 1)}
+        onDone={answer => setSaved(answer as Vhost)}
       />
     </Paper>
   )
