@@ -1,7 +1,7 @@
 # Thin: each target is one line that could be typed. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: bench help setup install-dev run dev test fuzz check check-frontend fmt openapi frontend e2e screenshots build clean
+.PHONY: bench help setup install-dev run dev test fuzz soak check check-frontend fmt openapi frontend e2e screenshots build clean
 
 # .venv holds the S3 server of the demo and the foreign clients of the tests.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -30,6 +30,9 @@ bench: setup build ## Figures beside nginx's own, in one run, to docs/performanc
 
 fuzz: ## Hostile text, 1,000,000 cases a promise (FUZZ_CASES=…), optimised; make test tries 20,000
 	PROPTEST_CASES=$(or $(FUZZ_CASES),1000000) cargo test --locked --release --lib --test integration fuzz::
+
+soak: setup build ## Move a bucket under load, 10 times 60 s with 16 clients, and prove every answer true (RUNS, SECONDS_EACH, CLIENTS, DRILL=flags)
+	scripts/soak.sh target/release/nanio-orchestrator $(DRILL)
 
 check: check-frontend ## Format, lints, unit tests
 	cargo fmt --check

@@ -13,15 +13,12 @@ use tokio::task::JoinHandle;
 
 use crate::adapters::background::{Background, First, Rhythm};
 use crate::adapters::clock::{SystemClock, SystemTimer};
-use crate::adapters::fake::gate::FakeGate;
 use crate::adapters::fernet::FernetCipher;
-use crate::adapters::gate::{GateDirectory, GateOptions, GateServer};
 use crate::adapters::http::{self, Assets, HttpOptions};
 use crate::adapters::job_runner::JobRunner;
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
-use crate::adapters::nginx::running::RunningNginx;
 use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::rclone::{Limits, RcloneCopier};
@@ -46,8 +43,11 @@ use crate::ports::gate::{Gate, GateError};
 use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::store::Store;
 
+mod gate;
 mod rebuild;
 
+pub use gate::release;
+use gate::{GateChoice, release_held};
 pub use rebuild::{RebuildFault, Rebuilt, preview_rebuild, rebuild_db};
 
 /// Why the use cases could not be brought up. Nothing was changed.
@@ -238,7 +238,7 @@ async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running,
         0 => {}
         count => tracing::warn!(count, "copiers that an earlier run left were ended"),
     }
-    let gate = gate(settings).await?;
+    let gate = gate::gate(settings).await?;
     let ports = ports(settings, store.clone(), gateway, gate.port())?;
     let (services, changes) = Services::new(ports);
     match services.settings.recover().await.map_err(StartError::Recovery)? {
@@ -440,59 +440,6 @@ fn nginx_command(settings: &Settings) -> NginxCommand {
         NginxSudo::Never => Sudo::Never,
     };
     NginxCommand::new(settings.nginx_bin.clone(), settings.nginx_conf.clone(), sudo)
-}
-
-/// The gate of the nginx that there is, if there is one.
-enum GateChoice {
-    Directory(Arc<GateDirectory>),
-    DryRun(Arc<FakeGate>),
-}
-
-impl GateChoice {
-    fn port(&self) -> Arc<dyn Gate> {
-        match self {
-            Self::Directory(gate) => gate.clone(),
-            Self::DryRun(gate) => gate.clone(),
-        }
-    }
-
-    /// Answers nginx for as long as what is given back lives.
-    fn serve(&self) -> Result<Option<GateServer>, StartError> {
-        match self {
-            Self::Directory(gate) => Ok(Some(gate.serve()?)),
-            Self::DryRun(_) => Ok(None),
-        }
-    }
-}
-
-async fn gate(settings: &Settings) -> Result<GateChoice, GatewayError> {
-    if settings.dev {
-        return Ok(GateChoice::DryRun(Arc::default()));
-    }
-    let nginx = RunningNginx::new(&settings.nginx_config_dir, nginx_command(settings)).await?;
-    let options = GateOptions {
-        fleeting: settings.migration_gate_volatile,
-        ..GateOptions::at(settings.migration_gate_dir.clone())
-    };
-    Ok(GateChoice::Directory(Arc::new(GateDirectory::new(options, nginx))))
-}
-
-/// Gives held writes back to the source. A start does not fail for it: nginx holds what it cannot be told of.
-fn release_held(directory: &Path) {
-    match crate::adapters::gate::release(directory) {
-        Ok(tokens) if tokens.is_empty() => {}
-        Ok(tokens) => tracing::warn!(count = tokens.len(), "writes that were held were given back to the source"),
-        Err(error) => tracing::error!(%error, "writes that are held could not be given back to the source"),
-    }
-}
-
-/// As `serve` does at its start, for a command: the tokens whose writes were held.
-///
-/// # Errors
-/// Writes of a token are still held.
-pub fn release(settings: &Settings) -> Result<Vec<String>, GateError> {
-    let tokens = crate::adapters::gate::release(&settings.migration_gate_dir)?;
-    Ok(tokens.iter().map(|token| token.as_str().to_owned()).collect())
 }
 
 /// The settings of the program itself, as it was started.

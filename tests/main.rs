@@ -5,6 +5,7 @@ mod api;
 mod architecture;
 mod contract;
 mod crash;
+mod drill;
 mod fuzz;
 mod nginx;
 mod process;

@@ -3,6 +3,7 @@
 pub mod background;
 pub mod cli;
 pub mod clock;
+pub mod drill;
 pub mod fake;
 pub mod fernet;
 pub mod fields;

@@ -45,7 +45,7 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(settings.nginx_sudo, NginxSudo::Auto);
     assert_eq!(settings.migration_hold_target_ms, Duration::from_millis(300));
     assert!(!settings.dev && settings.secret.is_none() && settings.log_file.is_none());
-    assert_eq!(SETTINGS.len(), 41);
+    assert_eq!(SETTINGS.len(), 42);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_setting_is_found_by_either_name_in_whatever_case() {
     assert!(Setting::named("level").is_none() && Setting::named("").is_none());
     let guarded: Vec<&str> =
         SETTINGS.iter().filter(|setting| setting.is_guarded()).map(|setting| setting.key).collect();
-    assert_eq!(guarded.len(), 13, "every name of the list is that of a setting: {guarded:?}");
+    assert_eq!(guarded.len(), 14, "every name of the list is that of a setting: {guarded:?}");
 }
 
 #[test]

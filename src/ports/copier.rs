@@ -62,7 +62,15 @@ pub enum CopierError {
     /// No place of a site takes connections; each is named with what was wrong.
     #[error("{0}")]
     Unreachable(String),
-    /// Some objects were not copied; with the copier's own words.
+    /// Some objects were not copied, since a node said so of each. Nothing of it is under way any more.
+    #[error("the copy is not complete: {why}")]
+    Refused {
+        /// Their keys.
+        keys: Vec<String>,
+        /// The copier's own words.
+        why: String,
+    },
+    /// Some objects were not copied, and what was sent of them may still arrive; with the copier's own words.
     #[error("the copy is not complete: {0}")]
     Failed(String),
     /// It was ended before it was complete.

@@ -47,7 +47,8 @@ pub trait ObjectStorage: Send + Sync {
     ) -> Result<ObjectPage, StorageError>;
 
     /// At most `limit` (up to [`PAGE`]) objects and folders directly under `prefix`, from the
-    /// [`next`](FolderPage::next) of an earlier page on. Keys are what they are, whatever stands in them.
+    /// [`next`](FolderPage::next) of an earlier page on. Keys are what they are, whatever stands in them. Objects come
+    /// once each; not every server counts folders, or leaves those of earlier pages out.
     async fn folder(
         &self,
         site: &Site,
@@ -61,7 +62,7 @@ pub trait ObjectStorage: Send + Sync {
     async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError>;
 
     /// Makes an object without bytes, of a key that ends in `/`, with what else `head` says. It is sent to another
-    /// place only if nothing of it has reached the one before.
+    /// place only if nothing of it has reached the one before. Not every server can hold one.
     async fn put_marker(
         &self,
         site: &Site,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
@@ -26,6 +26,7 @@ pub struct ScriptedGateway {
     dry_run: NginxGateway,
     directory: Arc<tempfile::TempDir>,
     switches: Mutex<Switches>,
+    on_reload: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl ScriptedGateway {
@@ -41,11 +42,16 @@ impl ScriptedGateway {
 
     fn over(directory: Arc<tempfile::TempDir>) -> Self {
         let dry_run = NginxGateway::dry_run(directory.path(), false).unwrap();
-        Self { dry_run, directory, switches: Mutex::default() }
+        Self { dry_run, directory, switches: Mutex::default(), on_reload: OnceLock::new() }
     }
 
     fn switches(&self) -> std::sync::MutexGuard<'_, Switches> {
         self.switches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on this is done when nginx has loaded its configuration.
+    pub fn on_reload(&self, act: impl Fn() + Send + Sync + 'static) {
+        let _ = self.on_reload.set(Box::new(act));
     }
 
     /// From now on nginx refuses every candidate in these words; `None`: it accepts again.
@@ -138,7 +144,12 @@ impl Gateway for ScriptedGateway {
         let refusal = self.switches().refusal.clone();
         match refusal {
             Some(output) => Reload { answer: NginxAnswer { ok: false, output }, running: None },
-            None => self.dry_run.reload().await,
+            None => {
+                if let Some(act) = self.on_reload.get() {
+                    act();
+                }
+                self.dry_run.reload().await
+            }
         }
     }
 

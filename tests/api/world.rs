@@ -88,6 +88,14 @@ pub struct World {
     pub stop: watch::Sender<bool>,
 }
 
+/// What a restart of the program does not change.
+#[derive(Default)]
+struct Machine {
+    buckets: Arc<FakeStorage>,
+    gate: Arc<FakeGate>,
+    copier: Arc<FakeCopier>,
+}
+
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -179,6 +187,13 @@ impl World {
         Self::over(store, self.gateway.again(), self.clock.clone(), KEY, Some(SECRET), self.home.clone())
     }
 
+    /// The same gateway after a restart of the program, with the nodes, the copier and the gate directory of before.
+    pub fn same_machine(&self) -> Self {
+        let machine = Machine { buckets: self.buckets.clone(), gate: self.gate.clone(), copier: self.copier.clone() };
+        let (home, gateway) = (self.home.clone(), self.gateway.again());
+        Self::on(machine, self.store.clone(), gateway, self.clock.clone(), KEY, Some(SECRET), home)
+    }
+
     /// A file of the program's own: `config.env`, or something beside it.
     pub fn home(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
@@ -192,8 +207,22 @@ impl World {
         secret: Option<&str>,
         home: Arc<tempfile::TempDir>,
     ) -> Self {
+        Self::on(Machine::default(), store, gateway, clock, key, secret, home)
+    }
+
+    fn on(
+        machine: Machine,
+        store: Store,
+        gateway: ScriptedGateway,
+        clock: Arc<TestClock>,
+        key: &str,
+        secret: Option<&str>,
+        home: Arc<tempfile::TempDir>,
+    ) -> Self {
+        let Machine { buckets, gate, copier } = machine;
+        let reloaded = gate.clone();
+        gateway.on_reload(move || reloaded.reloaded());
         let gateway = Arc::new(gateway);
-        let buckets = Arc::new(FakeStorage::default());
         let path = home.path().join("config.env").display().to_string();
         let production_file = EnvFile::read(&path).unwrap();
         let sources = Sources { production_file, production_path: Some(path), ..Sources::default() };
@@ -202,7 +231,6 @@ impl World {
         let backup = Arc::new(FakeBackup::of(move || copied.version().to_le_bytes().to_vec(), 3));
         let cipher = FernetCipher::new(secret.map(Secret::new).as_ref());
         let global = Keys::parse("global-key", "global-secret").unwrap();
-        let (gate, copier) = (Arc::new(FakeGate::default()), Arc::new(FakeCopier::default()));
         let ports = Ports {
             store: store.clone(),
             gateway: gateway.clone(),

@@ -31,7 +31,7 @@ const INPUT_OUTPUT: [&str; 8] = [
     "std::time::Instant",
 ];
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     Rule {
         place: "src/domain",
         only: &["std", "serde", "thiserror", "chrono", "crate::domain"],
@@ -86,6 +86,12 @@ const RULES: [Rule; 13] = [
         only: &[],
         never: &["crate::adapters::store", "crate::adapters::nginx", "crate::adapters::s3", "crate::adapters::fake"],
         why: "commands drive services; the composition root alone chooses the adapters behind them",
+    },
+    Rule {
+        place: "src/adapters/drill/history.rs",
+        only: &["std", "crate::adapters::drill::content", "crate::adapters::drill::history"],
+        never: &[],
+        why: "the judgement of a drill is pure: what it says depends on what the clients saw, and on nothing else",
     },
     Rule {
         place: "src/adapters/background.rs",
@@ -196,11 +202,20 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("diesel_migrations", &["src/adapters/store"]),
     // The demo is a client of its own storage nodes: it makes their buckets and waits for them.
     ("object_store", &["src/adapters/sigv4.rs"]),
-    ("reqwest", &["src/adapters/s3", "src/adapters/sigv4.rs", "src/adapters/cli", "src/adapters/gate/knock.rs"]),
-    // Two sockets whose requests pass as they came.
-    ("hyper", &["src/adapters/gate"]),
-    ("hyper_util", &["src/adapters/gate"]),
-    ("http_body_util", &["src/adapters/gate"]),
+    (
+        "reqwest",
+        &[
+            "src/adapters/s3",
+            "src/adapters/sigv4.rs",
+            "src/adapters/cli",
+            "src/adapters/gate/knock.rs",
+            "src/adapters/drill/s3.rs",
+        ],
+    ),
+    // Two sockets whose requests pass as they came; and the drill must know whether a connection was new.
+    ("hyper", &["src/adapters/gate", "src/adapters/drill/wire.rs"]),
+    ("hyper_util", &["src/adapters/gate", "src/adapters/drill/wire.rs"]),
+    ("http_body_util", &["src/adapters/gate", "src/adapters/drill/wire.rs"]),
     ("quick_xml", &["src/adapters/s3"]),
     // Settings judge keys, commands make them, the adapter uses them.
     ("fernet", &["src/adapters/fernet.rs", "src/adapters/cli", "src/config"]),

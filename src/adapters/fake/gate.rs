@@ -15,12 +15,14 @@ pub struct FakeGate {
     state: Mutex<State>,
     /// Only tells that something is another than it was.
     changed: watch::Sender<()>,
+    restless: bool,
 }
 
 #[derive(Default)]
 struct State {
     made: u64,
     requests: u64,
+    reloads: u64,
     tokens: BTreeMap<Token, Entry>,
     admissions: BTreeMap<Token, Admission>,
     arrived: BTreeMap<Token, HashSet<String>>,
@@ -37,11 +39,17 @@ struct Entry {
 impl Default for FakeGate {
     fn default() -> Self {
         let (changed, _) = watch::channel(());
-        Self { state: Mutex::default(), changed }
+        Self { state: Mutex::default(), changed, restless: false }
     }
 }
 
 impl FakeGate {
+    /// For a dry run, in which nobody tells of reloads: each look finds other workers than the one before.
+    #[must_use]
+    pub fn dry_run() -> Self {
+        Self { restless: true, ..Self::default() }
+    }
+
     /// Appends a line to a token's journal, as nginx does.
     pub fn append(&self, token: &Token, line: &[u8]) {
         if let Some(entry) = self.state().tokens.get_mut(token) {
@@ -67,6 +75,11 @@ impl FakeGate {
     /// From now on these are nginx's workers, or this is why they cannot be told.
     pub fn set_workers(&self, workers: Result<Vec<Worker>, GateError>) {
         self.state().workers = Some(workers);
+    }
+
+    /// nginx has loaded its configuration: another worker took the place of the one that was there.
+    pub fn reloaded(&self) {
+        self.state().reloads += 1;
     }
 
     /// From now on this request of a token waits at the gate.
@@ -215,7 +228,9 @@ impl Gate for FakeGate {
     }
 
     async fn workers(&self) -> Result<Vec<Worker>, GateError> {
-        self.state().workers.clone().unwrap_or_else(|| Ok(vec![Worker { pid: 2, started: 1 }]))
+        let mut state = self.state();
+        state.reloads += u64::from(self.restless);
+        state.workers.clone().unwrap_or_else(|| Ok(vec![Worker { pid: 2, started: state.reloads }]))
     }
 
     async fn knock(&self, listener: &Listener, path: &str) -> Result<u16, GateError> {

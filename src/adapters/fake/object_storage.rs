@@ -78,6 +78,17 @@ impl FakeStorage {
         self.state().buckets.entry(bucket.to_owned()).or_default().objects.insert(key.to_owned(), head);
     }
 
+    /// From now on the first node of a site that answers holds this object, as if a client had put it there.
+    ///
+    /// # Errors
+    /// Nobody answers, or there is no such bucket.
+    pub fn store(&self, site: &Site, bucket: &BucketName, key: &str, head: ObjectHead) -> Result<(), StorageError> {
+        self.ask(site, |buckets| {
+            find(buckets, bucket)?.objects.insert(key.to_owned(), head);
+            Ok(())
+        })
+    }
+
     /// From now on it is this time at every node.
     pub fn set_time(&self, time: Timestamp) {
         self.state().time = Some(time);
@@ -332,7 +343,10 @@ impl ObjectStorage for FakeStorage {
             return Err(StorageError::Unanswered(format!("{key:?} does not end in / and is no marker of a folder")));
         }
         let head = ObjectHead { size: 0, etag: Some(format!("{:032x}", 0)), ..head.clone() };
-        self.ask(site, |buckets| Ok(drop(find(buckets, bucket)?.objects.insert(key.to_owned(), head))))
+        self.ask(site, |buckets| {
+            find(buckets, bucket)?.objects.insert(key.to_owned(), head);
+            Ok(())
+        })
     }
 
     async fn time(&self, site: &Site) -> Result<Timestamp, StorageError> {

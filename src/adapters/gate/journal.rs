@@ -3,17 +3,16 @@
 //! Its first line is ours. Who empties or replaces the file (`copytruncate`) takes that line away, and is found out,
 //! also after a restart of ours.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::line::entry;
 use super::place::fault;
 use crate::domain::migration::token::Token;
-use crate::ports::gate::{GateError, JournalPart};
+use crate::ports::gate::GateError;
 
 /// What is read at a time, unless a single line is longer.
 const PART: usize = 4 * 1024 * 1024;
@@ -38,6 +37,8 @@ pub(super) fn make(path: &Path, token: &Token, room: u64) -> Result<Option<File>
         Err(error) => return Err(fault("make", path, &error)),
     };
     let written = reserve(&file, room).and_then(|()| {
+        // Whatever the umask is.
+        file.set_permissions(Permissions::from_mode(0o640))?;
         file.write_all(&first_line(token))?;
         file.sync_all()
     });
@@ -84,8 +85,14 @@ pub(super) fn keep_room(path: &Path, room: u64) -> Result<(), GateError> {
     }
 }
 
+/// A part of a journal, as it is in the file.
+pub(super) struct Part {
+    pub lines: Vec<Vec<u8>>,
+    pub end: u64,
+}
+
 /// The whole lines from `from` on, but for our own.
-pub(super) fn part(path: &Path, token: &Token, from: u64) -> Result<JournalPart, GateError> {
+pub(super) fn part(path: &Path, token: &Token, from: u64) -> Result<Part, GateError> {
     let file = File::open(path).map_err(|error| fault("read the journal", path, &error))?;
     let length = file.metadata().map_err(|error| fault("look at", path, &error))?.len();
     let first = first_line(token);
@@ -99,8 +106,8 @@ pub(super) fn part(path: &Path, token: &Token, from: u64) -> Result<JournalPart,
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         if whole > 0 || bytes.len() < size {
             let lines = bytes[..whole].split_inclusive(|byte| *byte == b'\n');
-            let lines = lines.map(|line| entry(&line[..line.len() - 1])).collect();
-            return Ok(JournalPart { lines, end: from + whole as u64 });
+            let lines = lines.map(|line| line[..line.len() - 1].to_vec()).collect();
+            return Ok(Part { lines, end: from + whole as u64 });
         }
         if size >= LONGEST_LINE {
             return Err(GateError::Void(format!(
@@ -140,7 +147,7 @@ fn read_at(file: &File, from: u64, size: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -27,7 +27,7 @@ use crate::ports::gate::{Admission, Gate, GateError, JournalPart, Listener, Work
 use desk::Desk;
 use place::Place;
 use relay_log::RELAY;
-use soundness::{BIRTH, JOURNAL, Memory};
+use soundness::{BIRTH, BIRTH_DRAFT, JOURNAL, Memory};
 
 pub use release::release;
 pub use server::GateServer;
@@ -135,7 +135,7 @@ impl Shared {
                 Ok(()) => Ok(token),
                 Err(error) => {
                     // Nobody knows the name yet. What cannot be removed either is listed, and removed, later.
-                    let _ = self.place.remove(&token, &[JOURNAL, BIRTH]);
+                    let _ = self.place.remove(&token, &[JOURNAL, BIRTH, BIRTH_DRAFT]);
                     Err(error)
                 }
             };
@@ -194,7 +194,7 @@ impl Gate for GateDirectory {
         let token = token.clone();
         self.blocking(move |shared| {
             shared.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
-            shared.place.remove(&token, &[JOURNAL, BIRTH, "birth-draft", RELAY])
+            shared.place.remove(&token, &[JOURNAL, BIRTH, BIRTH_DRAFT, RELAY])
         })
         .await
     }
@@ -211,7 +211,8 @@ impl Gate for GateDirectory {
                 memory.read = memory.read.max(part.end);
                 soundness::glance(&shared.place, &token, memory);
             });
-            Ok(part)
+            let lines = part.lines.iter().map(|line| line::entry(line)).collect();
+            Ok(JournalPart { lines, end: part.end })
         })
         .await
     }

@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ const MOST_HEADERS: usize = 1024;
 /// nginx sends the whole head at once.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Where nginx asks about writes, and where it sends what completes an upload of the source.
+const GATE: &str = "gate.sock";
+const RELAY: &str = "relay.sock";
+
 /// The upstream by which nginx reaches the relay.
 pub(super) const RELAY_UPSTREAM: &str = "nanio_relay";
 
@@ -57,22 +61,33 @@ impl GateServer {
         place.prepare()?;
         let lock = lock(&place.directory().join("gate.lock"))?;
         warn_of_short_queue();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| GateError::Fault(format!("no runtime for the gate: {error}")))?;
-        let listen = |name: &str| runtime.block_on(async { listen(&place.directory().join(name)) });
-        // A runtime may not be entered from within another: the callers are asynchronous.
-        let (gate, relay) = std::thread::scope(|scope| {
-            let work = scope.spawn(|| Ok((listen("gate.sock")?, listen("relay.sock")?)));
-            work.join().unwrap_or_else(|_| Err(GateError::Fault("the gate's sockets could not be made".to_owned())))
-        })?;
         let (end, ended) = oneshot::channel();
+        let (tell, told) = mpsc::channel();
         let server = Arc::new(Server {
             relay: Relay::new(shared.clone(), Handle::current()),
             shared: shared.clone(),
             known: Mutex::default(),
         });
+        let directory = place.directory().to_owned();
+        // All of the runtime's life is in its thread: the callers' may neither enter nor drop another one.
         let work = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = tell.send(Err(GateError::Fault(format!("no runtime for the gate: {error}"))));
+                    return;
+                }
+            };
             runtime.block_on(async move {
+                let doors = listen(&directory.join(GATE)).and_then(|gate| Ok((gate, listen(&directory.join(RELAY))?)));
+                let (gate, relay) = match doors {
+                    Ok(doors) => doors,
+                    Err(error) => {
+                        let _ = tell.send(Err(error));
+                        return;
+                    }
+                };
+                let _ = tell.send(Ok(()));
                 tokio::select! {
                     () = server.clone().accept(gate, Door::Gate) => {}
                     () = server.accept(relay, Door::Relay) => {}
@@ -82,7 +97,10 @@ impl GateServer {
         };
         let thread = std::thread::Builder::new().name("gate".to_owned()).spawn(work);
         let thread = thread.map_err(|error| GateError::Fault(format!("no thread for the gate: {error}")))?;
-        Ok(Self { end: Some(end), thread: Some(thread), _lock: lock })
+        let server = Self { end: Some(end), thread: Some(thread), _lock: lock };
+        let gone = || Err(GateError::Fault("the gate's thread has ended".to_owned()));
+        told.recv().unwrap_or_else(|_| gone())?;
+        Ok(server)
     }
 }
 

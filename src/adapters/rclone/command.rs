@@ -65,7 +65,10 @@ pub(super) fn arguments(order: &CopyOrder, limits: &Limits) -> Vec<String> {
     // Never more: at debug level rclone logs the secret keys.
     all.extend(["--log-level", "NOTICE", "--stats-log-level", "NOTICE"].map(str::to_owned));
     all.extend(["--checkers".to_owned(), limits.checkers.to_string()]);
-    all.extend(["--transfers".to_owned(), limits.transfers.to_string()]);
+    // Few objects that are waited for, and each a request or two: most of their time is the way there and back.
+    let at_once =
+        if matches!(order.what, What::Keys(_)) { limits.transfers.saturating_mul(4).min(64) } else { limits.transfers };
+    all.extend(["--transfers".to_owned(), at_once.to_string()]);
     if let Some(bandwidth) = &limits.bandwidth {
         all.extend(["--bwlimit".to_owned(), bandwidth.clone()]);
     }
@@ -80,6 +83,8 @@ pub(super) fn arguments(order: &CopyOrder, limits: &Limits) -> Vec<String> {
         // An object may have changed without a change of its size and time.
         What::Keys(_) => {
             all.extend(["--ignore-times", "--no-traverse", "--files-from-raw", "-"].map(str::to_owned));
+            // What is there is replaced whatever it is, and what then is there is looked at by who asked for it.
+            all.extend(["--no-check-dest", "--s3-no-head"].map(str::to_owned));
         }
         What::Everything | What::Mirror => all.extend(["--exclude", UNFINISHED].map(str::to_owned)),
     }

@@ -1,5 +1,6 @@
 //! One order, carried out: by as many calls of rclone as it takes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -15,13 +16,15 @@ use super::command::{arguments, environment, lists};
 use super::place::Places;
 use super::process::{Call, Running, Spawner, feed};
 use super::record::Records;
-use super::words::{Word, next_line, read};
+use super::words::{Word, is_answer, next_line, read};
 use super::{Limits, fault};
 
 /// How many lines of one call are passed on.
 const MOST_LINES: usize = 200;
 /// How many errors are told when a copy fails.
 const MOST_ERRORS: usize = 3;
+/// Of how many objects it is remembered that a node said no.
+const MOST_REFUSED: usize = 10_000;
 
 /// Everything that is needed to carry out an order.
 pub(super) struct Run {
@@ -42,6 +45,10 @@ struct Heard {
     first: Vec<String>,
     last_line: String,
     lines: usize,
+    /// Objects of which a node has said no.
+    refused: BTreeSet<String>,
+    /// Whether anything else went wrong.
+    unanswered: bool,
 }
 
 impl Run {
@@ -117,8 +124,16 @@ impl Run {
                     (heard.progress, heard.errors) = (progress, errors);
                     self.watch.progress(progress.after(before));
                 }
-                Some(Word::Error(text)) => {
+                Some(Word::Error { object, text }) => {
                     let text = self.without_secrets(text);
+                    match object {
+                        Some(object) if is_answer(&text) && heard.refused.len() < MOST_REFUSED => {
+                            heard.refused.insert(object);
+                        }
+                        // A summary says what was said of an object before.
+                        None if !heard.refused.is_empty() && is_answer(&text) => {}
+                        _ => heard.unanswered = true,
+                    }
                     self.pass_on(&mut heard, &text);
                     if heard.first.len() < MOST_ERRORS && !heard.first.contains(&text) {
                         heard.first.push(text);
@@ -164,7 +179,10 @@ impl Heard {
         if more > 0 {
             told.push_str(&format!("; and {more} more errors"));
         }
-        Err(CopierError::Failed(told))
+        if self.unanswered || self.refused.is_empty() {
+            return Err(CopierError::Failed(told));
+        }
+        Err(CopierError::Refused { keys: self.refused.iter().cloned().collect(), why: told })
     }
 }
 

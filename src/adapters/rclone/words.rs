@@ -15,8 +15,13 @@ const MOST_CHARACTERS: usize = 500;
 pub(super) enum Word {
     /// How far it is, and how many errors there were.
     Progress(Progress, u64),
-    /// Something that went wrong.
-    Error(String),
+    /// Something that went wrong, and with which object.
+    Error {
+        /// Its key; none: with the copy as a whole, or a summary of what was said before.
+        object: Option<String>,
+        /// What.
+        text: String,
+    },
     /// Anything else.
     Line(String),
 }
@@ -56,7 +61,10 @@ pub(super) fn read(line: &[u8]) -> Option<Word> {
     };
     match field("level") {
         _ if text.is_empty() => None,
-        "error" | "critical" | "fatal" => Some(Word::Error(text)),
+        "error" | "critical" | "fatal" => {
+            let object = fields.get("object").and_then(Value::as_str).filter(|object| !object.is_empty());
+            Some(Word::Error { object: object.map(str::to_owned), text })
+        }
         _ => Some(Word::Line(text)),
     }
 }
@@ -80,6 +88,15 @@ fn count(stats: &Map<String, Value>, name: &str) -> u64 {
 fn whole(number: f64) -> u64 {
     // Ends at the bounds of u64.
     number as u64
+}
+
+/// Whether a node has answered, so that nothing of what was sent to it is under way: what rclone's S3 library adds to
+/// the answer of a node, its own word that what arrived is not what it read, or that the object ended before its end: it
+/// was replaced while it was read, and no node takes a request that was broken off.
+pub(super) fn is_answer(text: &str) -> bool {
+    ["status code: 4", "status code: 500", "corrupted on transfer", "unexpected EOF"]
+        .iter()
+        .any(|answer| text.contains(answer))
 }
 
 /// One line of bounded length without control characters.
@@ -128,7 +145,13 @@ mod tests {
     #[test]
     fn an_error_names_its_object_in_one_line() {
         let line = br#"{"level":"error","msg":"Failed to copy: NoSuchBucket\n\tstatus code: 404","object":"a b"}"#;
-        assert_eq!(read(line), Some(Word::Error("a b: Failed to copy: NoSuchBucket status code: 404".to_owned())));
+        assert_eq!(
+            read(line),
+            Some(Word::Error {
+                object: Some("a b".to_owned()),
+                text: "a b: Failed to copy: NoSuchBucket status code: 404".to_owned()
+            })
+        );
     }
 
     #[test]

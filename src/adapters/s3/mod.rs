@@ -4,7 +4,7 @@ mod answers;
 mod ask;
 mod heads;
 mod many;
-mod xml;
+pub(in crate::adapters) mod xml;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,6 +29,8 @@ use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError, Tell};
 
 use ask::{Question, ask};
 
+/// How often an object that is there one moment and not the next is asked about.
+const HEADS: u32 = 3;
 /// A whole question, over all places of a site.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// More of an answer than this is not read: a page of a thousand keys, the longest there are and all escaped, is less.
@@ -194,10 +196,20 @@ impl ObjectStorage for NodeStorage {
 
     async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError> {
         let question = Question { method: Method::HEAD, ..Question::of(bucket, key, Vec::new()) };
-        match ask::ask_whole(&self.client, site, &question, |headers, _| heads::read(headers)).await {
-            Ok(head) => Ok(Some(head)),
-            Err(error) if error.is(ask::HEADLESS) => self.why_not(site, bucket, key).await.map(|()| None),
-            Err(error) => Err(error),
+        let mut tries = HEADS;
+        loop {
+            tries -= 1;
+            match ask::ask_whole(&self.client, site, &question, |headers, _| heads::read(headers)).await {
+                Ok(head) => return Ok(Some(head)),
+                Err(error) if error.is(ask::HEADLESS) => {}
+                Err(error) => return Err(error),
+            }
+            match self.why_not(site, bucket, key).await {
+                Ok(()) => return Ok(None),
+                // It was made in between.
+                Err(_) if tries > 0 => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 

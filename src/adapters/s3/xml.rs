@@ -12,7 +12,11 @@ const LONGEST: usize = 16 * 1024;
 ///
 /// # Errors
 /// What the document is instead of the wanted one, in words of ours.
-pub(super) fn read(body: &[u8], root: &str, mut each: impl FnMut(&[&str], &str)) -> Result<(), &'static str> {
+pub(in crate::adapters) fn read(
+    body: &[u8],
+    root: &str,
+    mut each: impl FnMut(&[&str], &str),
+) -> Result<(), &'static str> {
     let mut reader = Reader::from_reader(body);
     reader.config_mut().expand_empty_elements = true;
     let (mut path, mut text): (Vec<String>, String) = (Vec::new(), String::new());
@@ -67,7 +71,7 @@ fn character(entity: &quick_xml::events::BytesRef<'_>) -> Option<char> {
 }
 
 /// A text as the content of an element; `None` if XML 1.0 cannot hold it.
-pub(super) fn written(text: &str) -> Option<String> {
+pub(in crate::adapters) fn written(text: &str) -> Option<String> {
     let mut written = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -128,6 +128,16 @@ pub struct Batch {
     upto: u64,
 }
 
+impl Batch {
+    /// The same pass, without keys that it did not carry over.
+    #[must_use]
+    pub fn without(mut self, keys: &[String]) -> Self {
+        let left: HashSet<&String> = keys.iter().collect();
+        self.keys.retain(|key| !left.contains(key));
+        self
+    }
+}
+
 impl Ledger {
     /// An empty ledger of this bucket.
     #[must_use]

@@ -1,7 +1,7 @@
 //! No call moves a bucket away from its data unseen.
 
 use super::keyring::{Keyring, Unusable};
-use super::{Context, ServiceError};
+use super::{Context, ServiceError, migrations, serving};
 use crate::domain::bucket::BucketName;
 use crate::domain::credential::Credential;
 use crate::domain::ids::{MigrationId, PoolId, VhostId};
@@ -36,6 +36,13 @@ pub(super) fn serving(tx: &mut dyn Tx, vhost: VhostId, prefix: &PathPrefix) -> R
         Some(route) => at_pool(tx, route.pool_id),
         None => Ok(None),
     }
+}
+
+/// Refuses a state in which something that is under way could not go on: a purge, or a migration. Called with the state
+/// after a change, whatever the change was.
+pub(super) fn refuse_conflicts(tx: &mut dyn Tx) -> Result<(), ServiceError> {
+    serving::refuse_purged(tx)?;
+    migrations::refuse_disturbed(tx)
 }
 
 /// A pool and where to ask it.

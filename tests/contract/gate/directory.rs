@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 
+use nanio_orchestrator::domain::migration::journal::JournalEntry;
 use nanio_orchestrator::domain::migration::token::TokenState;
 use nanio_orchestrator::domain::vhost::{Port, ServerName};
 use nanio_orchestrator::ports::gate::{Gate, GateError, Listener};
@@ -44,7 +45,8 @@ async fn what_nginx_writes_is_what_is_read() {
     }
     wait_until("both lines", || fs::read(disk.file(&token, "journal")).unwrap().ends_with(b"second\"}\n"));
     let part = disk.gate.journal(&token, end).await.unwrap();
-    assert_eq!(part.lines, [&b"{\"u\":\"/b/k%20\\\"\xff\"}"[..], b"{\"u\":\"/b/second\"}"]);
+    // The log format of this nginx has a name and nothing else: each line is seen, and none is taken for another.
+    assert_eq!(part.lines, [JournalEntry::Unreadable, JournalEntry::Unreadable]);
     disk.gate.sound(&token).await.unwrap();
 }
 
@@ -248,8 +250,19 @@ async fn a_canary_goes_in_as_a_client_does() {
     assert_eq!(disk.gate.knock(&listener("*.s3.example", wild, false), path).await, Ok(404));
     let nobody = disk.gate.knock(&listener("s3.example", free_port(), false), path).await;
     assert!(matches!(nobody, Err(GateError::Fault(why)) if why.contains("s3.example")));
-    let expected = "PUT http s3.example /photos/.nanio-canary-7 -\nPUT https s3.example /photos/.nanio-canary-7 -\n\
-                    PUT http photos.s3.example /.nanio-canary-7 -\n";
-    wait_until("three lines", || fs::read_to_string(&log).unwrap().lines().count() == 3);
-    assert_eq!(fs::read_to_string(&log).unwrap(), expected);
+    let seen = || {
+        let mut lines: Vec<String> = fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
+        // Two workers write them, each when it comes to it.
+        lines.sort();
+        lines
+    };
+    wait_until("three lines", || seen().len() == 3);
+    assert_eq!(
+        seen(),
+        [
+            "PUT http photos.s3.example /.nanio-canary-7 -",
+            "PUT http s3.example /photos/.nanio-canary-7 -",
+            "PUT https s3.example /photos/.nanio-canary-7 -",
+        ]
+    );
 }

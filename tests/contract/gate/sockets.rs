@@ -162,6 +162,18 @@ async fn a_directory_has_one_server_and_the_next_takes_its_place() {
 }
 
 #[tokio::test]
+async fn a_socket_that_cannot_be_made_is_named_and_the_place_is_free_again() {
+    let disk = Disk::new().await;
+    disk.gate.create().await.unwrap();
+    let path = disk.directory().join("relay.sock");
+    std::fs::create_dir(&path).unwrap();
+    let told = disk.gate.serve().err().unwrap().to_string();
+    assert!(told.contains(&path.display().to_string()), "{told}");
+    std::fs::remove_dir(&path).unwrap();
+    disk.gate.serve().unwrap();
+}
+
+#[tokio::test]
 async fn the_sockets_are_of_no_use_to_strangers() {
     let (disk, token) = serving().await;
     disk.gate.admit(&token, to_destination());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nanio_orchestrator::adapters::s3::NodeStorage;
 use nanio_orchestrator::domain::credential::{Endpoint, Region};
-use nanio_orchestrator::domain::object::{Occupancy, Upload};
+use nanio_orchestrator::domain::object::{ObjectHead, Occupancy, Upload};
 use nanio_orchestrator::domain::pool::Address;
 use nanio_orchestrator::domain::site::Site;
 use nanio_orchestrator::ports::object_storage::{ObjectStorage, StorageError};
@@ -221,12 +221,33 @@ async fn a_key_that_a_url_means_otherwise_is_not_sent() {
 }
 
 #[tokio::test]
+async fn a_marker_carries_its_metadata_and_no_byte() {
+    let node = Scripted::start(&[("200 OK", "")]).await;
+    let head = ObjectHead {
+        content_type: Some("application/x-directory".to_owned()),
+        content_encoding: Some("gzip".to_owned()),
+        metadata: [("owner".to_owned(), "me".to_owned())].into(),
+        ..ObjectHead::default()
+    };
+    storage().put_marker(&node.site(), &named("b"), "a b/", &head).await.unwrap();
+    let heard = node.heard().concat();
+    assert!(heard.starts_with("PUT /b/a%20b/ HTTP/1.1\r\n") && heard.ends_with("\r\n\r\n"), "{heard}");
+    for line in ["content-type: application/x-directory", "content-encoding: gzip", "x-amz-meta-owner: me"] {
+        assert!(heard.contains(&format!("\r\n{line}\r\n")), "{heard}");
+    }
+    assert!(heard.contains("x-amz-meta-owner,") || heard.contains(";x-amz-meta-owner"), "it is signed: {heard}");
+}
+
+#[tokio::test]
 async fn that_an_object_is_missing_is_believed_in_words_of_s3_only() {
     let missing = "<Error><Code>NoSuchKey</Code></Error>";
     let node = Scripted::start(&[("404 Not Found", ""), ("404 Not Found", missing)]).await;
     assert_eq!(storage().head(&node.site(), &named("b"), "k").await, Ok(None));
     assert!(node.heard()[1].to_lowercase().contains("range: bytes=0-0"), "{}", node.heard()[1]);
-    for (head, body) in [("404 Not Found", "<html/>"), ("200 OK", "x"), ("503 x", "")] {
+    // It was made in between.
+    let node = Scripted::start(&[("404 Not Found", ""), ("200 OK", "x")]).await;
+    assert!(storage().head(&node.site(), &named("b"), "k").await.unwrap().is_some());
+    for (head, body) in [("404 Not Found", "<html/>"), ("503 x", "")] {
         let node = Scripted::start(&[("404 Not Found", ""), (head, body)]).await;
         storage().head(&node.site(), &named("b"), "k").await.unwrap_err();
     }

@@ -31,7 +31,13 @@ Try S3 through the gateway:
   {s3} -T README.md {gateway}/documents/README.md
   AWS_ACCESS_KEY_ID={access} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION={REGION} \\
     aws --endpoint-url {gateway} s3 ls s3://photos
+
+Prove that a bucket moves from pool-2025 to pool-2026 while clients work on it, and that none notices:
+  NANIO_ORCHESTRATOR_API_KEY={key} NANIO_ORCHESTRATOR_S3_ACCESS_KEY={access} \\
+    NANIO_ORCHESTRATOR_S3_SECRET_KEY={secret} {program} drill --server {api}
 ",
         directory = place.top().display(),
+        program =
+            std::env::current_exe().map_or_else(|_| "nanio-orchestrator".to_owned(), |path| path.display().to_string()),
     )
 }

@@ -30,11 +30,13 @@ pub(super) struct Sides {
 }
 
 /// What was carried.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Carried {
     pub objects: u64,
     pub bytes: u64,
     pub deleted: u64,
+    /// Keys that were not, since a node said no: they were written to meanwhile. With its words.
+    pub left: Option<(Vec<String>, String)>,
 }
 
 /// Why keys were not carried.
@@ -55,27 +57,33 @@ impl From<StorageError> for CarryError {
 }
 
 impl Sides {
-    /// Makes the destination equal under each of `keys`. `once`: no failure is repeated, since writes are held.
-    pub(super) async fn carry(
-        &self,
-        keys: &[String],
-        once: bool,
-        watch: Arc<dyn Watch>,
-    ) -> Result<Carried, CarryError> {
+    /// Makes the destination equal under each of `keys`.
+    pub(super) async fn carry(&self, keys: &[String], watch: Arc<dyn Watch>) -> Result<Carried, CarryError> {
         let mut plan = Plan::default();
         for (key, head) in self.heads(&self.source, keys).await? {
             plan.add(key, head)?;
         }
         let deleted = self.delete(&plan.gone).await?;
         for (key, head) in &plan.markers {
-            self.storage.put_marker(&self.destination, &self.bucket, key, head).await?;
+            self.put_marker(key, head).await?;
         }
-        let mut carried = Carried { objects: plan.markers.len() as u64, bytes: plan.bytes, deleted };
+        let mut carried = Carried { objects: plan.markers.len() as u64, bytes: plan.bytes, deleted, left: None };
         if !plan.copies.is_empty() {
             carried.objects += plan.copies.len() as u64;
-            self.copy(plan.copies, once, watch).await?;
+            carried.left = self.copy(plan.copies, watch).await?;
         }
         Ok(carried)
+    }
+
+    async fn put_marker(&self, key: &str, head: &ObjectHead) -> Result<(), CarryError> {
+        match self.storage.put_marker(&self.destination, &self.bucket, key, head).await {
+            Err(StorageError::Refused { status, code, .. }) if (400..500).contains(&status) => {
+                Err(CarryError::Never(format!(
+                    "the destination does not take the marker of a folder {key:?} ({code}); delete it, then start again"
+                )))
+            }
+            outcome => Ok(outcome?),
+        }
     }
 
     /// The keys under which the two sides differ, each with how.
@@ -130,20 +138,26 @@ impl Sides {
         }
     }
 
-    async fn copy(&self, keys: Vec<String>, once: bool, watch: Arc<dyn Watch>) -> Result<(), CarryError> {
+    async fn copy(
+        &self,
+        keys: Vec<String>,
+        watch: Arc<dyn Watch>,
+    ) -> Result<Option<(Vec<String>, String)>, CarryError> {
         let order = CopyOrder {
             source: self.source.clone(),
             destination: self.destination.clone(),
             bucket: self.bucket.clone(),
             what: What::Keys(keys),
-            once,
+            // A request that was sent twice may arrive twice, the older one last.
+            once: true,
         };
         let ended = match self.copier.start(order, watch).await {
             Ok(mut copying) => copying.ended().await,
             Err(error) => Err(error),
         };
         match ended {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(None),
+            Err(CopierError::Refused { keys, why }) => Ok(Some((keys, why))),
             Err(error @ CopierError::Uncarriable { .. }) => Err(CarryError::Never(error.to_string())),
             Err(error @ (CopierError::Cancelled | CopierError::Failed(_))) => Err(CarryError::Cut(error.to_string())),
             Err(error) => Err(CarryError::NotNow(error.to_string())),

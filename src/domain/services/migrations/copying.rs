@@ -15,14 +15,17 @@ use crate::domain::copy::{CopyOrder, What};
 use crate::domain::migration::MigrationMode;
 use crate::domain::migration::journal::UNCERTAIN_MS;
 use crate::domain::migration::machine::Outcome;
+use crate::ports::copier::CopierError;
 use crate::ports::object_storage::PAGE;
 
+/// How long what a copier has sent may still arrive after it failed.
+const SETTLING: Duration = Duration::from_millis(UNCERTAIN_MS as u64);
 /// How often the record says how far a copy is.
 const REPORT: Duration = Duration::from_secs(2);
 /// A write that is under way for longer is waited for before writes are held.
 const OLD_WRITE_MS: i64 = 2_000;
 /// An upload that was not used for as long is not waited for.
-const IDLE_UPLOAD_MS: i64 = 60_000;
+const IDLE_UPLOAD_MS: i64 = 10_000;
 /// How many keys that cannot be moved are named.
 const NAMED: usize = 5;
 
@@ -46,7 +49,9 @@ impl Drive {
             destination: sides.destination.clone(),
             bucket: sides.bucket.clone(),
             what,
-            once: false,
+            // What fails is found by the comparison, and carried over later: a request that was sent twice may arrive
+            // twice, the older one last.
+            once: true,
         };
         let copier = self.shared.copier.clone();
         let mut copying =
@@ -67,9 +72,19 @@ impl Drive {
             // The journal grows meanwhile: read in time, it needs little memory at once.
             self.read_journal().await?;
         };
-        let copied = ended.map_err(|error| Outcome::NotNow(format!("rclone copy failed: {error}")))?;
         self.keep_progress().await;
-        self.say("copying", format!("copied {} objects, {} bytes", copied.objects, copied.bytes));
+        match ended {
+            Ok(copied) => self.say("copying", format!("copied {} objects, {} bytes", copied.objects, copied.bytes)),
+            Err(CopierError::Refused { keys, .. }) => self.say(
+                "copying",
+                format!("copied all but {} objects, which changed meanwhile and are carried over later", keys.len()),
+            ),
+            Err(error) => {
+                // What was sent may still arrive, and must not find the comparison done.
+                self.shared.timer.pause(SETTLING).await;
+                return Err(Outcome::NotNow(format!("rclone copy failed: {error}")));
+            }
+        }
         Ok(())
     }
 
@@ -158,9 +173,13 @@ impl Drive {
             self.try_compare_all().await?;
         }
         let batch = self.ledger.batch();
+        let count = batch.keys.len();
         let began = self.shared.timer.elapsed();
-        match sides.carry(&batch.keys, false, self.live.clone()).await {
-            Ok(_) => self.ledger.carried(&batch),
+        match sides.carry(&batch.keys, self.live.clone()).await {
+            Ok(carried) => {
+                let left = carried.left.map(|(keys, _)| keys).unwrap_or_default();
+                self.ledger.carried(&batch.without(&left));
+            }
             Err(CarryError::Never(why)) => return Err(Outcome::Failed(why)),
             Err(CarryError::NotNow(why)) => return Err(Outcome::NotNow(why)),
             Err(CarryError::Cut(why)) => {
@@ -172,7 +191,7 @@ impl Drive {
         let took = self.shared.timer.elapsed().saturating_sub(began);
         self.read_journal().await?;
         let backlog = self.ledger.backlog();
-        self.pace.note(batch.keys.len(), took, backlog);
+        self.pace.note(count, took, backlog);
         let settings = &self.shared.settings;
         match self.pace.verdict(backlog, settings.hold_target, settings.max_hold, settings.max_copy_passes) {
             Verdict::More => Ok(false),
@@ -191,22 +210,25 @@ impl Drive {
         let now = self.shared.timer.epoch_ms();
         let uncertain = self.ledger.youngest_uncertain_ms().is_some_and(|at| now - at < UNCERTAIN_MS);
         let old_write = self.ledger.oldest_open_ms().is_some_and(|since| now - since > OLD_WRITE_MS);
-        if uncertain || old_write || self.uploads_busy(now).await? {
+        if uncertain || old_write || self.uploads_busy(now) {
             self.shared.timer.pause(LOOK).await;
             return Ok(false);
         }
         Ok(true)
     }
 
-    /// Whether an upload is being made, and may be waited for.
-    async fn uploads_busy(&mut self, now: i64) -> Result<bool, Outcome> {
-        let busy = self.ledger.uploads().values().any(|used| now - used < IDLE_UPLOAD_MS);
-        if !busy {
-            self.waiting_since = None;
-            return Ok(false);
-        }
-        let since = *self.waiting_since.get_or_insert(self.shared.timer.elapsed());
-        Ok(self.shared.timer.elapsed().saturating_sub(since) < self.shared.settings.multipart_wait)
+    /// Whether an upload that was being made when this was first asked is still being made, and may be waited for. Later
+    /// ones are not waited for: on a busy bucket there is always one, and each can be completed after the switch too.
+    fn uploads_busy(&mut self, now: i64) -> bool {
+        let used = |used: &i64| now - used < IDLE_UPLOAD_MS;
+        let present = self.ledger.uploads();
+        let (since, first) = self.awaited.get_or_insert_with(|| {
+            let first = present.iter().filter(|(_, last)| used(last)).map(|(id, _)| id.clone());
+            (self.shared.timer.elapsed(), first.collect())
+        });
+        let waited = self.shared.timer.elapsed().saturating_sub(*since);
+        let busy = first.iter().any(|id: &String| present.get(id).is_some_and(used));
+        busy && waited < self.shared.settings.multipart_wait
     }
 
     /// Identities of the uploads that began on the source and have not ended.

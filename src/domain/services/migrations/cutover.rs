@@ -124,8 +124,12 @@ impl Drive {
             return Err(Outcome::NotNow("a write of unknown keys came in between".to_owned()));
         }
         let batch = self.ledger.batch();
-        match sides.carry(&batch.keys, true, self.live.clone()).await {
-            Ok(_) => {}
+        match sides.carry(&batch.keys, self.live.clone()).await {
+            Ok(carried) => {
+                if let Some((_, why)) = carried.left {
+                    return Err(Outcome::NotNow(why));
+                }
+            }
             Err(CarryError::Never(why)) => return Err(Outcome::Failed(why)),
             Err(CarryError::NotNow(why)) => return Err(Outcome::NotNow(why)),
             Err(CarryError::Cut(why)) => {
@@ -253,8 +257,8 @@ struct OneKey {
 #[async_trait]
 impl Carrier for OneKey {
     async fn carry(&self, key: &str) -> Result<(), String> {
-        match self.sides.carry(&[key.to_owned()], false, self.live.clone()).await {
-            Ok(_) => Ok(()),
+        match self.sides.carry(&[key.to_owned()], self.live.clone()).await {
+            Ok(carried) => carried.left.map_or(Ok(()), |(_, why)| Err(why)),
             Err(CarryError::NotNow(why) | CarryError::Never(why) | CarryError::Cut(why)) => Err(why),
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Drive {
     pub(super) ledger: Ledger,
     /// Bytes of the journal that the ledger has read.
     pub(super) position: u64,
+    /// Since when uploads are waited for before the cutover, and for which.
+    pub(super) awaited: Option<(Duration, Vec<String>)>,
     /// Uploads that had begun on the source, and had not ended, when writes were held.
     pub(super) uploads: Vec<String>,
     /// Where both sides are.
@@ -69,6 +71,7 @@ impl Drive {
             live,
             migration,
             position: 0,
+            awaited: None,
             uploads: Vec::new(),
             sides: None,
             workers: HashSet::new(),

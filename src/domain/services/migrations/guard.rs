@@ -1,8 +1,10 @@
 //! What must stay as it is while a bucket is moved.
 
-use super::record::expect_reach;
+use super::reach::prefix_of;
+use crate::domain::migration::Migration;
+use crate::domain::migration::work::MigrationKind;
 use crate::domain::services::ServiceError;
-use crate::ports::store::Tx;
+use crate::ports::store::{StoreError, Tx};
 
 /// Refuses a state in which a migration that nginx knows of could not go on. Called with the state after a change,
 /// whatever the change was.
@@ -12,18 +14,7 @@ pub(in crate::domain::services) fn refuse_disturbed(tx: &mut dyn Tx) -> Result<(
             // It is being tidied up, and needs nothing any more.
             continue;
         }
-        let disturbed = if migration.work.committed {
-            let pool = tx.pool(migration.source.id)?;
-            let gone = pool.is_none_or(|pool| pool.name.as_str() != migration.source.name);
-            gone.then(|| format!("pool {} is needed by uploads that began there", migration.source.name))
-        } else {
-            match expect_reach(tx, &migration) {
-                Ok(_) => None,
-                Err(ServiceError::Rejected(why)) => Some(why),
-                Err(fault) => return Err(fault),
-            }
-        };
-        if let Some(why) = disturbed {
+        if let Some(why) = disturbed(tx, &migration)? {
             return Err(ServiceError::Conflict(format!(
                 "migration {0} is moving bucket {1} from pool {2} to pool {3}, and this change disturbs it ({why}); wait \
                  for its end, or cancel it (POST /api/migrations/{0}/cancel)",
@@ -32,4 +23,23 @@ pub(in crate::domain::services) fn refuse_disturbed(tx: &mut dyn Tx) -> Result<(
         }
     }
     Ok(())
+}
+
+/// What is not any more as the migration needs it. Uploads that began on the source may need it after the switch too.
+fn disturbed(tx: &mut dyn Tx, migration: &Migration) -> Result<Option<String>, StoreError> {
+    for named in [&migration.source, &migration.destination] {
+        let pool = tx.pool(named.id)?;
+        if pool.is_none_or(|pool| pool.name.as_str() != named.name) {
+            return Ok(Some(format!("there would be no pool {} any more", named.name)));
+        }
+    }
+    if migration.work.committed || migration.work.kind == MigrationKind::BackFill {
+        return Ok(None);
+    }
+    let Some(vhost) = tx.vhost(migration.vhost.id)? else { return Ok(None) };
+    let route = tx.route_at(vhost.id, &prefix_of(&migration.bucket))?;
+    let serves = route.is_some_and(|route| route.enabled && route.pool_id == migration.source.id);
+    let gone = !serves || !vhost.enabled;
+    Ok(gone
+        .then(|| format!("route /{}/ of vhost {} would not lead there any more", migration.bucket, vhost.server_name)))
 }

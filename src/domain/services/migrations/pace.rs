@@ -52,7 +52,7 @@ impl Pace {
         }
         // A copier that takes longer than the target to start will not get faster: after two passes that gained
         // nothing, a hold that is longer than wished is better than none, as long as it is far from the limit.
-        if self.standing >= 2 && predicted <= longest / 4 {
+        if self.standing >= 2 && predicted <= longest / 2 {
             return Verdict::Ready;
         }
         if self.standing >= most { Verdict::Hopeless } else { Verdict::More }

@@ -1,0 +1,314 @@
+//! Moves of buckets, on storage, copier and gate in memory: what a client of the API sees of them.
+
+use std::sync::Arc;
+
+use nanio_orchestrator::domain::migration::token::TokenState;
+use nanio_orchestrator::domain::pool::Address;
+use nanio_orchestrator::ports::gate::{Admission, Gate as _};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::world::World;
+
+/// A gateway with two pools on nodes of their own. Bucket `photos` is on the first and routed to it.
+struct Moves {
+    world: World,
+    pools: [i64; 2],
+    vhost: i64,
+    stop: watch::Sender<bool>,
+}
+
+const NODES: [&str; 2] = ["10.0.0.1:9000", "10.0.0.2:9000"];
+
+fn node(index: usize) -> Address {
+    Address::parse(NODES[index]).unwrap()
+}
+
+impl Moves {
+    /// The engine does not run yet.
+    async fn waiting() -> Self {
+        let world = World::start().await;
+        for index in 0..2 {
+            world.copier.add_node(&node(index), &world.buckets);
+            world.buckets.at(&node(index));
+        }
+        world.buckets.set_time(nanio_orchestrator::ports::clock::Clock::now(&*world.clock));
+        let first = world.pool("first").await;
+        let second = world.post("/api/pools", json!({"name": "second", "type": "nanio"})).await.expect(201);
+        let second = second["id"].as_i64().unwrap();
+        let member = json!({"address": NODES[1], "role": "active"});
+        world.post(&format!("/api/pools/{second}/members"), member).await.expect(201);
+        let vhost = world.vhost("s3.test", Some(first)).await;
+        let moves = Self { world, pools: [first, second], vhost, stop: watch::Sender::new(false) };
+        moves.fill("photos").await;
+        moves
+    }
+
+    /// The engine runs.
+    async fn start() -> Self {
+        let moves = Self::waiting().await;
+        moves.run_engine();
+        moves
+    }
+
+    fn run_engine(&self) {
+        tokio::spawn(self.world.services.migrations.engine().run(self.stop.subscribe()));
+    }
+
+    async fn fill(&self, bucket: &str) {
+        let first = node(0);
+        let source = self.world.buckets.at(&first).make(bucket);
+        for key in ["a", "b/c", "b/d"] {
+            source.put(bucket, key);
+        }
+        let route = json!({"path_prefix": format!("/{bucket}/"), "pool_id": self.pools[0]});
+        self.world.post(&format!("/api/vhosts/{}/routes", self.vhost), route).await.expect(201);
+    }
+
+    fn request(&self, bucket: &str) -> Value {
+        json!({"bucket": bucket, "src_pool_id": self.pools[0], "dst_pool_id": self.pools[1]})
+    }
+
+    async fn begin(&self, bucket: &str) -> i64 {
+        let made = self.world.post("/api/migrations", self.request(bucket)).await.expect(201);
+        assert_eq!(made["phase"], "pending");
+        made["id"].as_i64().unwrap()
+    }
+
+    async fn get(&self, id: i64) -> Value {
+        self.world.get(&format!("/api/migrations/{id}")).await.expect(200)
+    }
+
+    async fn until(&self, id: i64, so: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..20_000 {
+            let migration = self.get(id).await;
+            if so(&migration) {
+                return migration;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        panic!("{:#}\n{}", self.get(id).await, self.world.get(&format!("/api/migrations/{id}/log")).await.text);
+    }
+
+    async fn until_over(&self, id: i64) -> Value {
+        self.until(id, |migration| migration["step"] == "end").await
+    }
+
+    async fn route_pool(&self, bucket: &str) -> i64 {
+        let routes = self.world.get(&format!("/api/vhosts/{}/routes", self.vhost)).await.expect(200);
+        let prefix = format!("/{bucket}/");
+        let route = routes.as_array().unwrap().iter().find(|route| route["path_prefix"] == prefix.as_str());
+        route.unwrap()["pool_id"].as_i64().unwrap()
+    }
+
+    async fn audited(&self) -> Vec<String> {
+        let entries = self.world.get("/api/audit?entity_type=migration").await.expect(200);
+        entries.as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).rev().collect()
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_moves_and_every_record_says_so() {
+    let moves = Moves::start().await;
+    let id = moves.begin("photos").await;
+    let over = moves.until_over(id).await;
+    assert_eq!((&over["phase"], &over["audit"]), (&json!("done"), &json!("ok")), "{over:#}");
+    assert_eq!(over["objects_done"], 3);
+    assert_eq!(over["orphaned_source_prefix"], "/photos/");
+    assert_eq!(moves.route_pool("photos").await, moves.pools[1]);
+    assert_eq!(moves.audited().await, ["start_migration", "migration_done"]);
+    let orphaned = moves.world.get("/api/migrations/orphaned").await.expect(200);
+    assert_eq!(
+        (&orphaned[0]["migration_id"], &orphaned[0]["orphaned_source_pool_id"]),
+        (&json!(id), &json!(moves.pools[0]))
+    );
+    assert_eq!(moves.world.gate.tokens().await.unwrap(), []);
+    let buckets = moves.world.get(&format!("/api/vhosts/{}/buckets", moves.vhost)).await.expect(200);
+    assert_eq!(
+        (&buckets["buckets"][0]["status"], &buckets["buckets"][0]["routed_pool_id"]),
+        (&json!("routed"), &json!(moves.pools[1]))
+    );
+    let done = moves.world.home(&format!("data/migrations/migration-{id}.done.json"));
+    assert!(done.exists(), "{}", done.display());
+    let files: Vec<(String, String)> = moves.world.gateway.live().into_iter().collect();
+    assert!(files.iter().all(|(_, text)| !text.contains("migration_id")), "nginx has nothing of it any more");
+    let back = json!({"bucket": "photos", "src_pool_id": moves.pools[1], "dst_pool_id": moves.pools[0]});
+    let id = moves.world.post("/api/migrations", back).await.expect(201)["id"].as_i64().unwrap();
+    assert_eq!(moves.until_over(id).await["phase"], "done");
+    let orphaned = moves.world.get("/api/migrations/orphaned").await.expect(200);
+    let ids: Vec<&Value> = orphaned.as_array().unwrap().iter().map(|orphan| &orphan["migration_id"]).collect();
+    assert_eq!(ids, [&json!(id)], "what came back is in use, and no orphan");
+}
+
+#[tokio::test]
+async fn f07_more_than_may_run_at_a_time_wait_and_nothing_is_switched_without_its_data() {
+    let moves = Moves::start().await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        moves.world.copier.hang_next(0);
+    }
+    for bucket in ["photos", "films", "songs"] {
+        if bucket != "photos" {
+            moves.fill(bucket).await;
+        }
+        let id = moves.begin(bucket).await;
+        if ids.len() < 2 {
+            moves.until(id, |migration| migration["step"] == "copy_all").await;
+        }
+        ids.push(id);
+    }
+    let waiting = moves.get(ids[2]).await;
+    assert_eq!((&waiting["phase"], &waiting["step"]), (&json!("pending"), &json!("check")));
+    assert_eq!(moves.route_pool("songs").await, moves.pools[0]);
+    moves.world.post(&format!("/api/migrations/{}/cancel", ids[0]), json!({})).await.expect(200);
+    assert_eq!(moves.until_over(ids[2]).await["phase"], "done", "it got the place of the cancelled one");
+    assert_eq!(moves.route_pool("songs").await, moves.pools[1]);
+    assert_eq!(moves.route_pool("photos").await, moves.pools[0]);
+}
+
+#[tokio::test]
+async fn f17_a_cancelled_migration_leaves_route_and_nginx_as_they_were() {
+    let moves = Moves::start().await;
+    let before = moves.world.gateway.live();
+    moves.world.copier.hang_next(1);
+    let id = moves.begin("photos").await;
+    moves.until(id, |migration| migration["step"] == "copy_all").await;
+    assert_ne!(moves.world.gateway.live(), before, "nginx journals");
+    let refused = moves.world.post("/api/migrations", moves.request("photos")).await.detail(409);
+    assert!(refused.contains(&format!("Migration {id}")), "{refused}");
+    moves.world.post(&format!("/api/migrations/{id}/cancel"), json!({})).await.expect(200);
+    let over = moves.until_over(id).await;
+    assert_eq!((&over["phase"], over["finished_at"].is_string()), (&json!("cancelled"), true));
+    assert_eq!(over["error_msg"], Value::Null);
+    assert_eq!(moves.route_pool("photos").await, moves.pools[0]);
+    let conf = |files: std::collections::HashMap<String, String>| {
+        let mut conf: Vec<_> = files.into_iter().filter(|(path, _)| path.ends_with(".conf")).collect();
+        conf.sort();
+        conf
+    };
+    assert_eq!(conf(moves.world.gateway.live().into_iter().collect()), conf(before.into_iter().collect()));
+    assert_eq!(moves.world.gate.tokens().await.unwrap(), []);
+    assert_eq!(moves.audited().await, ["start_migration", "cancel_migration", "migration_cancelled"]);
+    let again = moves.world.post(&format!("/api/migrations/{id}/cancel"), json!({})).await.detail(400);
+    assert!(again.contains("terminal state 'cancelled'"), "{again}");
+}
+
+#[tokio::test]
+async fn a_paused_migration_goes_on_where_it_was() {
+    let moves = Moves::start().await;
+    moves.world.copier.hang_next(1);
+    let id = moves.begin("photos").await;
+    moves.until(id, |migration| migration["step"] == "copy_all").await;
+    moves.world.post(&format!("/api/migrations/{id}/pause"), json!({})).await.expect(200);
+    let paused = moves.until(id, |migration| migration["paused"] == true).await;
+    assert_eq!(paused["phase"], "copying");
+    moves.world.post(&format!("/api/migrations/{id}/resume"), json!({})).await.expect(200);
+    assert_eq!(moves.until_over(id).await["phase"], "done");
+    moves.world.post(&format!("/api/migrations/{id}/pause"), json!({})).await.detail(400);
+    assert_eq!(moves.audited().await, ["start_migration", "pause_migration", "resume_migration", "migration_done"]);
+}
+
+#[tokio::test]
+async fn what_cannot_begin_is_told_by_preflight_and_by_the_request_alike() {
+    let moves = Moves::start().await;
+    let world = &moves.world;
+    let http = world.http_pool("files").await;
+    let [first, second] = moves.pools;
+    let ask = |body: Value| async move { world.post("/api/migrations", body).await };
+    let body = |bucket: &str, from: i64, to: i64| json!({"bucket": bucket, "src_pool_id": from, "dst_pool_id": to});
+    for (request, words) in [
+        (body("photos", first, first), "must be different"),
+        (body("photos", 999, second), "Source pool 999 not found"),
+        (body("photos", first, http), "nanio pools"),
+        (body("photos", second, first), "No enabled route '/photos/'"),
+        (body("films", first, second), "No route '/films/'"),
+        (body("Bad_Name", first, second), "plain one"),
+    ] {
+        let refused = ask(request.clone()).await.detail(400);
+        assert!(refused.contains(words), "{refused}");
+        let told = world.post("/api/migrations/preflight", request).await.expect(200);
+        assert_eq!(told["ok"], false);
+        assert!(told["checks"][0]["message"].as_str().unwrap().contains(words), "{told}");
+    }
+    world.buckets.at(&node(0)).put("photos", "x//y");
+    let refused = ask(moves.request("photos")).await.detail(400);
+    assert!(refused.contains("\"x//y\""), "{refused}");
+    world.buckets.at(&node(0)).remove("photos");
+    assert!(ask(moves.request("photos")).await.detail(400).contains("does not exist"));
+    world.buckets.at(&node(0)).make("photos");
+    assert!(ask(moves.request("photos")).await.detail(400).contains("is empty"));
+    world.buckets.fail(&node(0), "connection refused");
+    assert!(ask(moves.request("photos")).await.detail(503).contains("connection refused"));
+    assert_eq!(world.get("/api/migrations").await.expect(200), json!([]));
+}
+
+#[tokio::test]
+async fn a_restart_goes_forward_from_a_committed_token_and_back_from_any_other() {
+    for committed in [false, true] {
+        let moves = Moves::start().await;
+        moves.world.copier.hang_next(3);
+        let id = moves.begin("photos").await;
+        moves.until(id, |migration| migration["step"] == "copy_all").await;
+        let token = moves.world.gate.tokens().await.unwrap().remove(0);
+        moves.stop.send_replace(true);
+        moves.world.gate.freeze(&token).await.unwrap();
+        if committed {
+            moves.world.gate.commit(&token).await.unwrap();
+        }
+        let world = moves.world.same_machine();
+        let again = Moves { world, pools: moves.pools, vhost: moves.vhost, stop: watch::Sender::new(false) };
+        again.run_engine();
+        let over = again.until_over(id).await;
+        assert_eq!(over["phase"], "done", "{over:#}");
+        assert_eq!(again.route_pool("photos").await, moves.pools[1]);
+        let log = again.world.get(&format!("/api/migrations/{id}/log?limit=100")).await.text;
+        assert!(log.contains(if committed { "at record" } else { "at journal_on" }), "{log}");
+        assert_eq!(again.world.gate.state(&token).await.unwrap(), TokenState::Missing);
+    }
+}
+
+#[tokio::test]
+async fn writes_wait_at_the_gate_during_the_cutover_and_go_to_the_destination_after_it() {
+    let moves = Moves::start().await;
+    let gate = Arc::clone(&moves.world.gate);
+    moves.world.copier.hang_next(3);
+    let id = moves.begin("photos").await;
+    moves.until(id, |migration| migration["step"] == "copy_all").await;
+    let token = gate.tokens().await.unwrap().remove(0);
+    let held = {
+        let (gate, token) = (gate.clone(), token.clone());
+        tokio::spawn(async move { gate.admitted(&token, |admission| matches!(admission, Admission::Hold)).await })
+    };
+    let opened = {
+        let (gate, token) = (gate.clone(), token.clone());
+        tokio::spawn(
+            async move { gate.admitted(&token, |admission| matches!(admission, Admission::Destination(_))).await },
+        )
+    };
+    moves.world.post(&format!("/api/migrations/{id}/pause"), json!({})).await.expect(200);
+    moves.world.post(&format!("/api/migrations/{id}/resume"), json!({})).await.expect(200);
+    held.await.unwrap();
+    let Admission::Destination(destination) = opened.await.unwrap() else { panic!("not open") };
+    assert_eq!((destination.pool.as_str(), destination.source.as_str()), ("second", "first"));
+    assert_eq!(moves.until_over(id).await["phase"], "done");
+}
+
+#[tokio::test]
+async fn nothing_may_disturb_a_bucket_that_is_being_moved() {
+    let moves = Moves::start().await;
+    let world = &moves.world;
+    moves.world.copier.hang_next(0);
+    let id = moves.begin("photos").await;
+    moves.until(id, |migration| migration["step"] == "copy_all").await;
+    let routes = world.get(&format!("/api/vhosts/{}/routes", moves.vhost)).await.expect(200);
+    let route = routes.as_array().unwrap().iter().find(|route| route["path_prefix"] == "/photos/").unwrap();
+    let path = format!("/api/vhosts/{}/routes/{}", moves.vhost, route["id"]);
+    world.put(&path, json!({"pool_id": moves.pools[1], "allow_orphan": true})).await.detail(409);
+    world.put(&path, json!({"enabled": false, "allow_orphan": true})).await.detail(409);
+    world.delete(&format!("{path}?allow_orphan=true")).await.detail(409);
+    world.put(&format!("/api/pools/{}", moves.pools[0]), json!({"name": "renamed"})).await.detail(409);
+    world.put(&format!("/api/vhosts/{}", moves.vhost), json!({"enabled": false})).await.detail(409);
+    let part = json!({"path_prefix": "/photos/2025/", "pool_id": moves.pools[0], "allow_orphan": true});
+    world.post(&format!("/api/vhosts/{}/routes", moves.vhost), part).await.detail(409);
+    world.put(&path, json!({"extra_directives": "proxy_buffering on;"})).await.expect(200);
+}
