@@ -1,7 +1,7 @@
 # Thin: each target is one line that could be typed. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: bench help setup install-dev run dev test fuzz soak check fmt openapi build clean
+.PHONY: bench help setup install-dev run dev test fuzz soak check check-frontend fmt openapi frontend e2e screenshots build clean
 
 # .venv holds the S3 server of the demo and the foreign clients of the tests.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -14,14 +14,15 @@ setup: ## Install what run and test need (Debian packages, .venv); quick if it i
 
 install-dev: setup ## The same as setup
 
-run: setup ## Start everything for real: nginx, storage nodes, API and docs at http://localhost:8080
+run: setup frontend ## Start everything for real: nginx, storage nodes, API and docs at http://localhost:8080
 	exec cargo run --locked -- demo
 
-dev: ## Dry-run dev mode: nginx commands are printed, state in ./dev-data, API key `dev`
+dev: frontend ## Dry-run dev mode: nginx commands are printed, state in ./dev-data, API key `dev`
 	NANIO_ORCHESTRATOR_DEV=true cargo run --locked -- serve
 
-test: setup check ## Everything: format, lints, all tests
+test: setup frontend check ## Everything: format, lints, all tests, the web UI in a browser
 	cargo test --locked
+	$(MAKE) e2e
 
 bench: setup build ## Figures beside nginx's own, in one run, to docs/performance.md (ONLY=changes|crowd|http|lists|process|drift|disk|purge)
 	@command -v wrk >/dev/null || { echo "bench: install wrk (Debian package wrk)" >&2; exit 1; }
@@ -33,20 +34,43 @@ fuzz: ## Hostile text, 1,000,000 cases a promise (FUZZ_CASES=…), optimised; ma
 soak: setup build ## Move a bucket under load, 10 times 60 s with 16 clients, and prove every answer true (RUNS, SECONDS_EACH, CLIENTS, DRILL=flags)
 	scripts/soak.sh target/release/nanio-orchestrator $(DRILL)
 
-check: ## Format, lints, unit tests
+check: check-frontend ## Format, lints, unit tests
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	PROPTEST_CASES=256 cargo test --locked --lib
 
-fmt: ## Format the code
+check-frontend: frontend/node_modules/.installed ## The same for the web UI alone
+	cd frontend && npm run --silent check && npm test --silent
+
+fmt: frontend/node_modules/.installed ## Format the code
 	cargo fmt
+	cd frontend && npm run --silent fix
 
-openapi: ## Write openapi.json anew
+openapi: frontend/node_modules/.installed ## Write openapi.json and the types of the web UI anew
 	cargo run --locked -- openapi > openapi.json.tmp && mv openapi.json.tmp openapi.json
+	cd frontend && npm run --silent types
 
-build: ## Build the release binary: target/release/nanio-orchestrator
+frontend: frontend/dist/index.html ## Build the web UI, which goes into the program
+
+frontend/dist/index.html: frontend/node_modules/.installed $(shell find frontend -path frontend/node_modules -prune -o -path frontend/dist -prune -o -path frontend/e2e -prune -o -type f -print)
+	cd frontend && npm run --silent build
+
+# What npm installed is as the lock file says: nothing is resolved anew, and nothing but packages is downloaded.
+frontend/node_modules/.installed: frontend/package-lock.json
+	cd frontend && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+e2e: frontend ## The web UI in a real browser, against the real program, nginx and storage nodes
+	cargo build --locked
+	cd frontend && npm run --silent e2e
+
+screenshots: frontend ## Pictures of every page to docs/screenshots
+	cargo build --locked
+	cd frontend && SCREENSHOTS=1 npx playwright test screenshots
+
+build: frontend ## Build the release binary: target/release/nanio-orchestrator
 	cargo build --locked --release
 
 clean: ## Remove what build, dev and demo made
 	cargo clean
-	rm -rf .venv dist dev-data demo-data
+	rm -rf .venv dist dev-data demo-data frontend/dist frontend/node_modules

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what `make run` and `make test` need: Debian packages, and a .venv with the Python tools of
+# Installs what `make run` and `make test` need: Debian packages (a browser too), and a .venv with the Python tools of
 # tests/requirements.txt. Does nothing, quickly, when all of it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,6 +19,8 @@ as_root() {
 
 find_nginx() { command -v nginx || { [ -x /usr/sbin/nginx ] && echo /usr/sbin/nginx; }; }
 
+node_is_new() { command -v node >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; }
+
 missing_packages() {
     find_nginx >/dev/null || echo nginx
     command -v rclone >/dev/null || echo rclone
@@ -27,6 +29,10 @@ missing_packages() {
     ls -d /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     command -v make >/dev/null || echo make
     command -v setpriv >/dev/null || echo util-linux
+    # The web UI: built by Node, looked at by a browser. A Node of one's own is as good as Debian's if it is new enough.
+    node_is_new || echo nodejs
+    command -v npm >/dev/null || echo npm
+    command -v chromium >/dev/null || echo chromium
     # systemd-analyze judges the units that are made for storage nodes, and the tests have systemd's own library read
     # what the program writes; nothing is started.
     { command -v systemd-analyze && compgen -G '/usr/lib/*/systemd/libsystemd-shared-*.so'; } >/dev/null || echo systemd
@@ -65,6 +71,10 @@ install_packages() {
     fi
 }
 
+# Debian 12 has an older one; nothing else here does without asking.
+if command -v node >/dev/null && ! node_is_new; then
+    fail "the web UI needs Node 20.19 or newer, and there is $(node --version): install it from https://nodejs.org"
+fi
 command -v cargo >/dev/null || fail "no Rust toolchain: install it from https://rustup.rs (1.95 or newer)"
 
 packages=$(missing_packages | tr '\n' ' ')
@@ -85,4 +95,4 @@ if [ ! -x .venv/bin/nanio ] || ! cmp -s tests/requirements.txt "$stamp"; then
     .venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
     cp tests/requirements.txt "$stamp"
 fi
-say "ready: $(find_nginx), $(command -v rclone), .venv/bin/nanio"
+say "ready: $(find_nginx), $(command -v rclone), .venv/bin/nanio, node $(node --version), $(command -v chromium)"

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::adapters::background::{Background, First, Rhythm};
 use crate::adapters::clock::{SystemClock, SystemTimer};
 use crate::adapters::fernet::FernetCipher;
-use crate::adapters::http::{self, HttpOptions};
+use crate::adapters::http::{self, Assets, HttpOptions};
 use crate::adapters::job_runner::JobRunner;
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
@@ -158,7 +158,12 @@ pub async fn serve_until(
     let (stop_engine, stopped) = watch::channel(false);
     let engine = tokio::spawn(services.migrations.engine().run(stopped));
     let runner = JobRunner::start(services.jobs.clone());
-    let app = http::app(services, http_options(&settings, clock, store));
+    let (end, ended) = watch::channel(false);
+    let app = http::app(services, http_options(&settings, clock, store, ended));
+    let stop = async move {
+        stop.await;
+        end.send_replace(true);
+    };
     let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
     stop_engine.send_replace(true);
     if let Err(error) = engine.await {
@@ -454,7 +459,7 @@ fn keyring(settings: &Settings) -> Result<Keyring, StartError> {
     Ok(Keyring::new(Arc::new(FernetCipher::new(settings.secret.as_ref())), global))
 }
 
-fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store) -> HttpOptions {
+fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store, ended: watch::Receiver<bool>) -> HttpOptions {
     HttpOptions {
         api_key: settings.api_key.reveal().to_owned(),
         session_ttl: settings.session_ttl.as_secs(),
@@ -464,6 +469,8 @@ fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store) -> Htt
         host: std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned(),
         clock,
         store,
+        assets: Assets::built(),
+        ended,
     }
 }
 

@@ -274,6 +274,9 @@ pub trait Tx {
     /// How many routes nginx has of each vhost that has any: enabled ones of enabled vhosts, without `/`. A full
     /// look at the routes.
     fn route_counts(&mut self) -> Result<HashMap<VhostId, u64>, StoreError>;
+    /// The routes of each vhost to each pool, taken together, by vhost and pool: without `/`, with disabled routes and
+    /// disabled vhosts. A full look at the routes.
+    fn route_bundles(&mut self) -> Result<Vec<RouteBundle>, StoreError>;
     /// How many vhosts there are, and how many characters the longest server name has.
     fn server_names(&mut self) -> Result<ServerNames, StoreError>;
 
@@ -314,6 +317,21 @@ pub struct ServerNames {
     pub count: u64,
     /// Characters of the longest name.
     pub longest: u64,
+}
+
+/// The routes of one vhost to one pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteBundle {
+    /// The vhost.
+    pub vhost_id: VhostId,
+    /// The pool.
+    pub pool_id: PoolId,
+    /// Enabled ones.
+    pub enabled: u64,
+    /// Disabled ones.
+    pub disabled: u64,
+    /// The prefix of one of them.
+    pub example: String,
 }
 
 /// A managed file as we last wrote it.

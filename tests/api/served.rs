@@ -1,11 +1,26 @@
 //! The server on a real socket.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use nanio_orchestrator::adapters::http::run;
 use poem::endpoint::make;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use tokio::sync::{Notify, oneshot};
+
+/// A front end in small, as the build leaves it.
+pub fn assets() -> HashMap<String, Vec<u8>> {
+    let page = r#"<!doctype html><script type="module" nonce="__NONCE__" src="/static/index-1a.js"></script>
+        <meta property="csp-nonce" nonce="__NONCE__"><div id="root"></div>"#;
+    let files: [(&str, &[u8]); 5] = [
+        ("index.html", page.as_bytes()),
+        ("static/index-1a.js", b"plain script"),
+        ("static/index-1a.js.br", b"as brotli"),
+        ("static/index-1a.js.gz", b"as gzip"),
+        ("static/index-1a.css", b"plain style"),
+    ];
+    files.map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).into()
+}
 
 #[tokio::test]
 async fn a_stop_lets_the_request_in_flight_finish_and_takes_no_new_one() {

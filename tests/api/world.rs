@@ -14,7 +14,7 @@ use nanio_orchestrator::adapters::fake::object_storage::FakeStorage;
 use nanio_orchestrator::adapters::fake::service_manager::FakeManager;
 use nanio_orchestrator::adapters::fake::store::FakeStore;
 use nanio_orchestrator::adapters::fernet::FernetCipher;
-use nanio_orchestrator::adapters::http::{HttpOptions, app};
+use nanio_orchestrator::adapters::http::{Assets, HttpOptions, app};
 use nanio_orchestrator::adapters::job_runner::JobRunner;
 use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::adapters::node_files::NodeTemplates;
@@ -31,8 +31,9 @@ use nanio_orchestrator::ports::clock::Clock;
 use nanio_orchestrator::ports::store::Store;
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method, StatusCode};
-use poem::{Endpoint, EndpointExt, Request, Response};
+use poem::{Body, Endpoint, EndpointExt, Request, Response};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::gateway::ScriptedGateway;
 
@@ -83,6 +84,8 @@ pub struct World {
     pub manager: Arc<FakeManager>,
     /// Its env file and what lies beside it.
     home: Arc<tempfile::TempDir>,
+    /// Ends what would go on for ever.
+    pub stop: watch::Sender<bool>,
 }
 
 /// What a restart of the program does not change.
@@ -255,6 +258,7 @@ impl World {
         let (services, publish_loop) = Services::new(ports);
         let services = Arc::new(services);
         tokio::spawn(publish_loop.run());
+        let stop = watch::Sender::new(false);
         let runner = JobRunner::start(services.jobs.clone());
         let options = HttpOptions {
             api_key: key.to_owned(),
@@ -265,9 +269,25 @@ impl World {
             host: "gw1".to_owned(),
             clock: clock.clone(),
             store: store.clone(),
+            assets: Assets::of(super::served::assets()),
+            ended: stop.subscribe(),
         };
         let app = app(services.clone(), options).boxed();
-        Self { app, gateway, clock, buckets, gate, copier, backup, services, manager, home, store, _runner: runner }
+        Self {
+            app,
+            gateway,
+            clock,
+            buckets,
+            gate,
+            copier,
+            backup,
+            services,
+            manager,
+            home,
+            store,
+            stop,
+            _runner: runner,
+        }
     }
 
     /// Sends a request as it is, and checks what must hold for every answer.
@@ -285,6 +305,13 @@ impl World {
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text };
         answer.must_be_decent(method, path);
         answer
+    }
+
+    /// Opens what may never end, with the API key: status, and what comes.
+    pub async fn open(&self, path: &str) -> (u16, Body) {
+        let request = Request::builder().uri_str(path).header("x-orchestrator-key", KEY).finish();
+        let response = self.app.get_response(request).await;
+        (response.status().as_u16(), response.into_body())
     }
 
     /// A request with the API key and, unless `body` is null, JSON.

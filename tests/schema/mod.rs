@@ -18,10 +18,12 @@ const CHECKS: &str =
 /// Answered with 503 where there is no service to restart, dev mode among them, as 0.4.x did: no fault of the server,
 /// and the tool could not tell. tests/api/settings.rs and tests/process/config.rs ask it.
 ///
+/// `listen` answers for minutes, and the tool would wait for the end: tests/api/events.rs asks it.
+///
 /// The others ask storage nodes, of which there are none here: 502. tests/api/pool_buckets.rs, purge.rs and
 /// tests/real/purge.rs ask them.
-const NOT_HERE: [&str; 5] =
-    ["restart_service", "list_pool_buckets", "list_pool_objects", "purge_pool_bucket", "purge_orphan"];
+const NOT_HERE: [&str; 6] =
+    ["restart_service", "listen", "list_pool_buckets", "list_pool_objects", "purge_pool_bucket", "purge_orphan"];
 /// Examples an operation, on top of the edge cases that the tool derives from the document.
 const EXAMPLES: u64 = 100;
 /// How many entities of each kind are there to be found by ids that the tool makes up: mostly small ones.

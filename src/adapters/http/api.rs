@@ -9,6 +9,7 @@ use super::buckets::BucketsApi;
 use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
+use super::events::{EventsApi, Pulse};
 use super::health::HealthApi;
 use super::jobs::JobsApi;
 use super::linked_buckets::LinkedBucketsApi;
@@ -20,6 +21,7 @@ use super::pools::PoolsApi;
 use super::purges::PurgesApi;
 use super::routes::RoutesApi;
 use super::settings::SettingsApi;
+use super::topology::TopologyApi;
 use super::vhosts::VhostsApi;
 use crate::domain::services::Services;
 
@@ -40,7 +42,8 @@ pub type Api = (
     DiskApi,
     SettingsApi,
     AuditApi,
-    HealthApi,
+    // A tuple holds sixteen at most.
+    (HealthApi, TopologyApi, EventsApi),
 );
 
 /// What `/api/health` tells of the process.
@@ -83,7 +86,7 @@ pub enum Group {
 
 /// The operations over these use cases.
 #[must_use]
-pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
+pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
     (
         PoolsApi(services.clone()),
         MembersApi(services.clone()),
@@ -100,6 +103,6 @@ pub fn operations(services: &Arc<Services>, facts: Facts) -> Api {
         DiskApi(services.clone()),
         SettingsApi(services.clone()),
         AuditApi(services.clone()),
-        HealthApi(services.clone(), facts),
+        (HealthApi(services.clone(), facts), TopologyApi(services.clone()), EventsApi(pulse)),
     )
 }

@@ -8,7 +8,7 @@ use super::api::Group;
 use super::auth::Caller;
 use super::diff::unified;
 use super::error::{Acting, ApiError, Failure, Finding, Reading, Searching};
-use super::params::{Path, Query};
+use super::params::{Limit, Path, Query};
 use super::reply::Shown;
 use super::schema::view;
 use crate::domain::audit::NginxAnswer;
@@ -217,10 +217,25 @@ impl ConfigApi {
         _caller: Caller,
         /// With a diff of each drifted file.
         diff: Query<bool>,
+        /// Drifted files only.
+        drifted: Query<bool>,
+        /// At most so many files.
+        limit: Query<Limit>,
     ) -> Result<Shown<StatusView>, Failure<Searching>> {
-        let wanted = diff.alone().map_err(ApiError::faults)?.unwrap_or(false);
-        let mut status = StatusView::from(self.0.config.status().await?);
-        if wanted {
+        let mut faults = Vec::new();
+        let (diff, drifted, limit) = (diff.read(&mut faults), drifted.read(&mut faults), limit.read(&mut faults));
+        if !faults.is_empty() {
+            return Err(ApiError::faults(faults).into());
+        }
+        let mut status = self.0.config.status().await?;
+        if drifted == Some(true) {
+            status.files.retain(|file| file.drifted);
+        }
+        if let Some(Limit(most)) = limit {
+            status.files.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        }
+        let mut status = StatusView::from(status);
+        if diff == Some(true) {
             for file in status.files.iter_mut().filter(|file| file.drifted) {
                 file.diff = Some(unified(&file.path, &self.0.drift.texts(&file.path).await?));
             }

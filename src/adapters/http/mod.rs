@@ -16,6 +16,7 @@ mod diff;
 mod disk;
 mod docs;
 mod error;
+mod events;
 mod fault;
 mod fields;
 #[cfg(test)]
@@ -44,8 +45,11 @@ mod schema;
 mod server;
 mod session;
 mod settings;
+mod spa;
+mod topology;
 mod values;
 mod vhosts;
 
 pub use docs::openapi_document;
 pub use server::{HttpOptions, app, run};
+pub use spa::Assets;

@@ -1,4 +1,4 @@
-//! The script-free pages: login, and the start page that links the API documentation.
+//! The script-free pages: login, and the one that stands in for a web UI that was not built.
 
 use minijinja::{Environment, context};
 use poem::http::{HeaderValue, StatusCode, header};
@@ -28,7 +28,7 @@ impl Pages {
         for (name, source) in [
             ("layout.html", include_str!("pages/layout.html")),
             ("login.html", include_str!("pages/login.html")),
-            ("home.html", include_str!("pages/home.html")),
+            ("unbuilt.html", include_str!("pages/unbuilt.html")),
         ] {
             #[expect(clippy::expect_used, reason = "the templates are part of the program, and a test renders each")]
             templates.add_template(name, source).expect("the built-in templates are well-formed");
@@ -42,10 +42,10 @@ impl Pages {
         self.render("login.html", message)
     }
 
-    /// The start page.
+    /// What to do where the web UI should be.
     #[must_use]
-    pub fn home(&self) -> Response {
-        self.render("home.html", None)
+    pub fn unbuilt(&self) -> Response {
+        self.render("unbuilt.html", None)
     }
 
     fn render(&self, name: &str, message: Option<&str>) -> Response {
@@ -89,7 +89,7 @@ mod tests {
     #[tokio::test]
     async fn every_page_renders_without_script_and_escapes_what_it_shows() {
         let pages = Pages::new("<gw&1>".to_owned(), "1.2.3".to_owned(), true);
-        for page in [pages.login(None), pages.login(Some("<b>no</b>")), pages.home()] {
+        for page in [pages.login(None), pages.login(Some("<b>no</b>")), pages.unbuilt()] {
             let html = html(page).await;
             assert!(html.contains("&lt;gw&amp;1&gt;"), "{html}");
             assert!(!html.contains("<script") && !html.contains("<b>") && !html.contains("style="), "{html}");

@@ -120,7 +120,7 @@ impl IntoResponse for Answer {
 /// Whether a request only reads pools, members, vhosts or routes, on no condition.
 fn is_pure(request: &Request) -> bool {
     let mut segments = request.uri().path().split('/').skip(1);
-    let named = segments.next() == Some("api") && matches!(segments.next(), Some("pools" | "vhosts"));
+    let named = segments.next() == Some("api") && matches!(segments.next(), Some("pools" | "vhosts" | "topology"));
     let plain = |segment: &str| {
         matches!(segment, "members" | "routes") || (!segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit()))
     };
@@ -138,7 +138,9 @@ mod tests {
     #[test]
     fn only_reads_of_the_databases_own_things_are_remembered() {
         let asks = |method: Method, path: &str| is_pure(&Request::builder().method(method).uri_str(path).finish());
-        for path in ["/api/pools", "/api/pools?limit=3", "/api/pools/7/members/9", "/api/vhosts/1/routes"] {
+        for path in
+            ["/api/pools", "/api/pools?limit=3", "/api/pools/7/members/9", "/api/vhosts/1/routes", "/api/topology"]
+        {
             assert!(asks(Method::GET, path), "{path}");
             assert!(!asks(Method::PUT, path), "{path}");
         }

@@ -4,13 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use poem::endpoint::make_sync;
 use poem::http::uri::Scheme;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::listener::Acceptor;
 use poem::middleware::CatchPanic;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, Server, get, post};
+use tokio::sync::watch;
 
 use super::allow::Allowed;
 use super::api::{self, Facts};
@@ -18,12 +18,14 @@ use super::attempts::Attempts;
 use super::auth::{Gatekeeper, guard};
 use super::docs;
 use super::error::ApiError;
+use super::events::Pulse;
 use super::login::{self, Login, is_https};
 use super::momentary::{Momentary, repeat};
 use super::pages::{self, Pages};
 use super::remembered::{Remembered, remember};
 use super::request_log;
 use super::session::Sessions;
+use super::spa::{self, Assets, Spa};
 use crate::domain::audit::Actor;
 use crate::domain::services::Services;
 use crate::fault::point;
@@ -55,6 +57,10 @@ pub struct HttpOptions {
     pub clock: Arc<dyn Clock>,
     /// Where ended sessions are remembered.
     pub store: Store,
+    /// The files of the web UI.
+    pub assets: Assets,
+    /// Becomes true when the server stops: what would go on for ever ends then.
+    pub ended: watch::Receiver<bool>,
 }
 
 impl std::fmt::Debug for HttpOptions {
@@ -66,16 +72,18 @@ impl std::fmt::Debug for HttpOptions {
 
 /// The whole HTTP application.
 pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Output = Response> + use<> {
-    let HttpOptions { api_key, session_ttl, dev, version, nginx_config_dir, host, clock, store } = options;
+    let HttpOptions { api_key, session_ttl, dev, version, nginx_config_dir, host, clock, store, assets, ended } =
+        options;
+    let pulse = Pulse::of(&services, store.clone(), ended);
     let momentary = Arc::new(Momentary::new(clock.clone()));
     let remembered = Arc::new(Remembered::new(store.clone(), services.reachability.clone()));
     let sessions = Sessions::new(&api_key, session_ttl, store);
     let gatekeeper = Arc::new(Gatekeeper::new(&api_key, sessions, clock.clone()));
     let pages = Arc::new(Pages::new(host, version.clone(), dev));
-    let home = pages.clone();
+    let spa = Arc::new(Spa { assets, pages: pages.clone() });
     let login = Arc::new(Login { gatekeeper: gatekeeper.clone(), pages, attempts: Attempts::default(), clock });
     let allowed = Arc::new(Allowed::of(&docs::openapi_document()));
-    let operations = api::operations(&services, Facts { version, dev, nginx_config_dir });
+    let operations = api::operations(&services, Facts { version, dev, nginx_config_dir }, pulse);
 
     Route::new()
         .nest("/api", docs::service(operations))
@@ -85,7 +93,9 @@ pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Outpu
         .at("/login", get(login::show).post(login::log_in).data(login.clone()))
         .at("/logout", post(login::log_out).data(login))
         .at("/static/style.css", get(pages::style))
-        .at("/", get(make_sync(move |_| home.home())))
+        .at("/static/*path", get(spa::asset).data(spa.clone()))
+        .at("/", get(spa::page).data(spa.clone()))
+        .at("/web/*path", get(spa::page).data(spa))
         .around(move |next, request| remember(remembered.clone(), next, request))
         .around(without_slash)
         .around(move |next, request| in_json(allowed.clone(), next, request))

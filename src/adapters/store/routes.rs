@@ -1,17 +1,17 @@
 //! Routes of vhosts: the largest table, tens of thousands of rows in one vhost.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::NaiveDateTime;
-use diesel::dsl::{count_star, exists};
+use diesel::dsl::{count_star, exists, min};
 use diesel::prelude::*;
 
 use crate::domain::bucket::BucketName;
 use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
 use crate::domain::route::{KeyPrefix, PathPrefix, Route};
 use crate::domain::vhost::Snippet;
-use crate::ports::store::StoreError;
+use crate::ports::store::{RouteBundle, StoreError};
 
 use super::decode::{Row, most};
 use super::error::Table;
@@ -237,4 +237,25 @@ pub(super) fn counts(db: &mut Db<'_>) -> Result<HashMap<VhostId, u64>, StoreErro
         .load(c))
     .map_err(TABLE.fault())?;
     Ok(rows.into_iter().map(|(vhost, count)| (VhostId(vhost), count.unsigned_abs())).collect())
+}
+
+pub(super) fn bundles(db: &mut Db<'_>) -> Result<Vec<RouteBundle>, StoreError> {
+    let rows: Vec<(i64, i64, bool, i64, Option<String>)> = on!(db, c => routes::table
+        .filter(routes::canonical_prefix.ne(PathPrefix::root().as_str()))
+        .group_by((routes::vhost_id, routes::pool_id, routes::enabled))
+        .select((routes::vhost_id, routes::pool_id, routes::enabled, count_star(), min(routes::path_prefix)))
+        .load(c))
+    .map_err(TABLE.fault())?;
+    let mut bundles: BTreeMap<(i64, i64), RouteBundle> = BTreeMap::new();
+    for (vhost, pool, enabled, count, example) in rows {
+        let bundle = bundles.entry((vhost, pool)).or_insert_with(|| RouteBundle {
+            vhost_id: VhostId(vhost),
+            pool_id: PoolId(pool),
+            enabled: 0,
+            disabled: 0,
+            example: example.unwrap_or_default(),
+        });
+        *(if enabled { &mut bundle.enabled } else { &mut bundle.disabled }) = count.unsigned_abs();
+    }
+    Ok(bundles.into_values().collect())
 }

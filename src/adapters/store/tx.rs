@@ -19,7 +19,7 @@ use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ServerName, Vhost};
 use crate::fault::point;
-use crate::ports::store::{Access, Body, FileRecord, ServerNames, StoreError, Tx};
+use crate::ports::store::{Access, Body, FileRecord, RouteBundle, ServerNames, StoreError, Tx};
 
 use super::error::fault;
 use super::ids::Counters;
@@ -336,6 +336,10 @@ impl Tx for SqlTx<'_> {
 
     fn route_counts(&mut self) -> Result<HashMap<VhostId, u64>, StoreError> {
         routes::counts(&mut self.db)
+    }
+
+    fn route_bundles(&mut self) -> Result<Vec<RouteBundle>, StoreError> {
+        routes::bundles(&mut self.db)
     }
 
     fn server_names(&mut self) -> Result<ServerNames, StoreError> {

@@ -1,5 +1,6 @@
 //! The board on which every loop writes how it fares.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::domain::loops::LoopReport;
 #[derive(Debug, Clone, Default)]
 pub struct Loops {
     reports: Arc<Mutex<Vec<LoopReport>>>,
+    version: Arc<AtomicU64>,
 }
 
 impl Loops {
@@ -25,6 +27,12 @@ impl Loops {
     pub fn reports(&self) -> Vec<LoopReport> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// A number that is another one after any report has changed.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
 }
 
 /// One loop's place on the board.
@@ -40,6 +48,7 @@ impl LoopSeat {
         let mut reports = self.board.reports.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(report) = reports.get_mut(self.place) {
             change(report);
+            self.board.version.fetch_add(1, Ordering::AcqRel);
         }
     }
 }

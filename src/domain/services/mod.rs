@@ -28,6 +28,7 @@ pub mod routes;
 mod serving;
 pub mod settings;
 mod sidecars;
+pub mod topology;
 mod touched;
 pub mod vhosts;
 
@@ -72,6 +73,7 @@ use relocation::Relocation;
 use restore::Restore;
 use routes::Routes;
 use settings::Settings;
+use topology::Overview;
 use vhosts::Vhosts;
 
 /// Why a use case did not do what it was asked. Nothing has changed.
@@ -223,6 +225,8 @@ pub struct Services {
     pub backups: Backups,
     /// What runs by itself.
     pub loops: Loops,
+    /// The gateway at a glance.
+    pub overview: Overview,
 }
 
 impl Services {
@@ -247,6 +251,7 @@ impl Services {
         let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, keyring, publisher };
         let config = Config::new(context.clone(), clock.clone());
+        let reachability = Reachability::new(context.clone(), clock.clone());
         let backups = Backups::new(store.clone(), backup, clock.clone());
         let means = Means {
             copier,
@@ -264,7 +269,8 @@ impl Services {
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
-            reachability: Reachability::new(context.clone(), clock.clone()),
+            overview: Overview::new(context.clone(), reachability.clone()),
+            reachability,
             credentials: Credentials::new(context.clone()),
             node_configs: NodeConfigs::new(store.clone(), node_files),
             pool_buckets: PoolBucketsOf::new(context.clone()),

@@ -8,7 +8,7 @@ use nanio_orchestrator::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use nanio_orchestrator::domain::pool::PoolKind;
 use nanio_orchestrator::domain::route::Route;
 use nanio_orchestrator::domain::vhost::Vhost;
-use nanio_orchestrator::ports::store::{ServerNames, Store};
+use nanio_orchestrator::ports::store::{RouteBundle, ServerNames, Store};
 
 use super::adapters::{
     a_member, a_pool, a_route, a_vhost, add_member, add_pool, add_route, add_vhost, at, read, write,
@@ -221,6 +221,31 @@ pub async fn the_size_of_the_gateway_follows_its_rows(store: &Store) {
     assert_eq!(read(store, |tx| tx.server_names()).await, ServerNames { count: 4, longest: 21 });
 }
 
+pub async fn routes_of_a_vhost_to_a_pool_are_taken_together(store: &Store) {
+    write(store, |tx| {
+        let (old, new) = (add_pool(tx, "old")?, add_pool(tx, "new")?);
+        let (on, off) = (add_vhost(tx, "on.test")?, add_vhost(tx, "off.test")?);
+        for (vhost, prefix, pool) in [(&on, "/", &old), (&on, "/b/", &new), (&on, "/a/", &new), (&off, "/c/", &old)] {
+            add_route(tx, vhost.id, prefix, pool.id)?;
+        }
+        tx.save_route(Route { enabled: false, ..a_route(90, on.id, "/z/", new.id) })?;
+        tx.save_vhost(Vhost { enabled: false, ..off })?;
+        Ok(())
+    })
+    .await;
+    let mut bundles = read(store, |tx| tx.route_bundles()).await;
+    let example = std::mem::take(&mut bundles[0].example);
+    assert!(["/a/", "/b/", "/z/"].contains(&example.as_str()), "{example}");
+    let bundle = |vhost, pool, enabled, disabled, example: &str| RouteBundle {
+        vhost_id: VhostId(vhost),
+        pool_id: PoolId(pool),
+        enabled,
+        disabled,
+        example: example.to_owned(),
+    };
+    assert_eq!(bundles, [bundle(1, 2, 2, 1, ""), bundle(2, 1, 1, 0, "/c/")]);
+}
+
 pub async fn what_is_not_there_is_none_and_empty(store: &Store) {
     read(store, |tx| {
         assert!(tx.pools()?.is_empty() && tx.vhosts()?.is_empty() && tx.files()?.is_empty());
@@ -230,7 +255,7 @@ pub async fn what_is_not_there_is_none_and_empty(store: &Store) {
         assert!(tx.vhost(VhostId(1))?.is_none() && tx.vhost_named("x")?.is_none());
         assert!(tx.vhosts_using(PoolId(1))?.is_empty() && tx.routes(VhostId(1))?.is_empty());
         assert!(tx.route(RouteId(1))?.is_none() && tx.route_at(VhostId(1), "/x")?.is_none());
-        assert!(tx.route_pool_ids(VhostId(1))?.is_empty());
+        assert!(tx.route_pool_ids(VhostId(1))?.is_empty() && tx.route_bundles()?.is_empty());
         assert!(tx.audit(&Filter { take: 10, ..Filter::default() })?.is_empty());
         assert!(tx.fact("x")?.is_none() && tx.revoked_sessions(at(0))?.is_empty());
         Ok(())

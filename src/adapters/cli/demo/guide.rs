@@ -16,6 +16,7 @@ pub(super) fn text(place: &Place, kept: &Kept, api: &str) -> String {
         "
 nanio-orchestrator demo is running. Ctrl-C ends it; its state stays in {directory}
 
+  Web UI       {api}/   (log in with the API key)
   API docs     {api}/api/docs
   API          {api}/api
   API key      {key}

@@ -1,7 +1,7 @@
 //! A transaction on a copy of the state.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::domain::audit;
@@ -17,7 +17,7 @@ use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::{ServerName, Vhost};
-use crate::ports::store::{Access, FileRecord, ServerNames, StoreError, Tx};
+use crate::ports::store::{Access, FileRecord, RouteBundle, ServerNames, StoreError, Tx};
 
 use super::state::State;
 
@@ -366,6 +366,21 @@ impl Tx for FakeTx {
             }
         }
         Ok(counts)
+    }
+
+    fn route_bundles(&mut self) -> Result<Vec<RouteBundle>, StoreError> {
+        let mut bundles: BTreeMap<(VhostId, PoolId), RouteBundle> = BTreeMap::new();
+        for route in self.state.routes.values().filter(|route| !route.path_prefix.is_root()) {
+            let bundle = bundles.entry((route.vhost_id, route.pool_id)).or_insert_with(|| RouteBundle {
+                vhost_id: route.vhost_id,
+                pool_id: route.pool_id,
+                enabled: 0,
+                disabled: 0,
+                example: route.path_prefix.to_string(),
+            });
+            *(if route.enabled { &mut bundle.enabled } else { &mut bundle.disabled }) += 1;
+        }
+        Ok(bundles.into_values().collect())
     }
 
     fn server_names(&mut self) -> Result<ServerNames, StoreError> {

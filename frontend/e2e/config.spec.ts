@@ -1,0 +1,125 @@
+import { appendFile, readFile, rm, writeFile } from "node:fs/promises"
+
+import type { ConfigStatus, Pool } from "../src/api/client"
+import type { Gateway } from "./gateway"
+import { expect, isAccessible, test } from "./test"
+
+const status = (gateway: Gateway) => gateway.ask<ConfigStatus>("GET", "/config/status")
+
+async function poolWithFile(gateway: Gateway, name: string): Promise<Pool> {
+  const pool = await gateway.ask<Pool>("POST", "/pools", { name })
+  await gateway.ask("POST", `/pools/${pool.id}/members`, { address: "127.0.0.1:9" })
+  return pool
+}
+
+test("changes wait for a reload, and the reload makes nginx run them", async ({ page, gateway }) => {
+  await poolWithFile(gateway, "pending")
+  await page.goto("/")
+  await page.getByRole("link", { name: "Reload nginx" }).click()
+  const dialog = page.getByRole("dialog", { name: "Reload nginx?" })
+  await isAccessible(page)
+  await dialog.getByRole("button", { name: "Reload" }).click()
+  await expect(page.getByText("nginx runs the new configuration")).toBeVisible()
+  await expect(page.getByText("nginx runs what is on disk")).toBeVisible()
+  expect((await status(gateway)).pending_reload).toBe(false)
+  await page.getByRole("button", { name: "Test", exact: true }).click()
+  await expect(page.getByText("nginx accepts what is on disk")).toBeVisible()
+  await isAccessible(page)
+})
+
+test("an edit on disk is shown with its difference, and undone", async ({ page, gateway }) => {
+  await poolWithFile(gateway, "undone")
+  const path = gateway.managed("pools/undone.conf")
+  const written = await readFile(path, "utf8")
+  await writeFile(path, written.replace("weight=1", "weight=77"))
+  await page.goto("/web/config")
+  const difference = page.getByLabel(`Difference in ${path}`)
+  await expect(difference.getByText(/^\+.*weight=77/)).toBeVisible()
+  await expect(difference.getByText(/^-.*weight=1 /)).toBeVisible()
+  await isAccessible(page)
+  await page.getByRole("button", { name: "Undo the edit" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Write it anew" }).click()
+  await expect(difference).toBeHidden()
+  expect(await readFile(path, "utf8")).toBe(written)
+})
+
+test("an edit on disk is taken over into the database", async ({ page, gateway }) => {
+  const pool = await poolWithFile(gateway, "taken-over")
+  const path = gateway.managed("pools/taken-over.conf")
+  await writeFile(path, (await readFile(path, "utf8")).replace("weight=1", "weight=78"))
+  await page.goto("/web/config")
+  await page.getByRole("button", { name: "Take the edit over" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Take it over" }).click()
+  await expect(page.getByLabel(`Difference in ${path}`)).toBeHidden()
+  expect(await gateway.ask("GET", `/pools/${pool.id}/members`)).toMatchObject([{ weight: 78 }])
+})
+
+test("an edit that the database has no place for is refused with the reason", async ({ page, gateway }) => {
+  await poolWithFile(gateway, "no-place")
+  const path = gateway.managed("pools/no-place.conf")
+  const written = await readFile(path, "utf8")
+  await writeFile(path, written.replace("least_conn;", "least_conn;\n    zone strange 64k;"))
+  await page.goto("/web/config")
+  await page.getByRole("button", { name: "Take the edit over" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Take it over" }).click()
+  await expect(page.getByRole("dialog").getByRole("alert")).toContainText("zone")
+  await writeFile(path, written)
+})
+
+test("every edit on disk is taken over, and every file is written anew", async ({ page, gateway }) => {
+  const pool = await poolWithFile(gateway, "all-at-once")
+  const path = gateway.managed("pools/all-at-once.conf")
+  await writeFile(path, (await readFile(path, "utf8")).replace("weight=1", "weight=79"))
+  await page.goto("/web/config")
+  await page.getByRole("button", { name: "More" }).click()
+  await page.getByRole("menuitem", { name: "Take over every edit on disk" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Take them over" }).click()
+  await expect(page.getByText(/files were taken over/)).toBeVisible()
+  expect(await gateway.ask("GET", `/pools/${pool.id}/members`)).toMatchObject([{ weight: 79 }])
+
+  await rm(path)
+  await page.reload()
+  await expect(page.getByText("missing", { exact: true }).first()).toBeVisible()
+  await page.getByRole("button", { name: "More" }).click()
+  await page.getByRole("menuitem", { name: "Write every file anew" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Write and reload" }).click()
+  await expect(page.getByText(/files are written/)).toBeVisible()
+  expect(await readFile(path, "utf8")).toContain("weight=79")
+})
+
+test("drift is shown on every page and on the dashboard's picture", async ({ page, gateway }) => {
+  const path = gateway.managed("vhosts/localhost.conf")
+  const written = await readFile(path, "utf8")
+  await appendFile(path, "# by hand\n")
+  await page.goto("/")
+  await expect(
+    page
+      .getByText("its file was changed", { exact: false })
+      .or(page.getByText("drift", { exact: true }))
+      .first(),
+  ).toBeVisible()
+  await writeFile(path, written)
+})
+
+test("the database is backed up, and made again from the disk after it was shown what would come", async ({
+  page,
+  gateway,
+}) => {
+  await page.goto("/web/config")
+  await page.getByRole("button", { name: "More" }).click()
+  await page.getByRole("menuitem", { name: "Back up now" }).click()
+  await expect(page.getByText("The database is backed up")).toBeVisible()
+  await page.getByRole("button", { name: "More" }).click()
+  await page.getByRole("menuitem", { name: "Rebuild the database from disk" }).click()
+  const dialog = page.getByRole("dialog")
+  await expect(dialog.getByText(/The disk holds \d+ pools/)).toBeVisible()
+  await isAccessible(page)
+  const rebuild = dialog.getByRole("button", { name: "Rebuild the database" })
+  await expect(rebuild).toBeDisabled()
+  const before = await gateway.ask<Pool[]>("GET", "/pools")
+  await dialog.getByLabel(/^Replace the/).check()
+  await rebuild.click()
+  await expect(page.getByText(/are in the database/)).toBeVisible()
+  const after = await gateway.ask<Pool[]>("GET", "/pools")
+  expect(after.map(pool => [pool.id, pool.name])).toEqual(before.map(pool => [pool.id, pool.name]))
+})

@@ -1,0 +1,96 @@
+import { writeFile } from "node:fs/promises"
+
+import { everyPage } from "./pages"
+import { expect, isAccessible, test } from "./test"
+
+const HOSTILE = `"><img src=x onerror="window.hit=1"><svg/onload=window.hit=1>'-window.hit-'javascript:window.hit=1//\${window.hit=1}`
+
+/** Names and texts that an answer may hold; what is left are numbers, times and words from closed lists. */
+const TEXTS = new Set([
+  "name",
+  "description",
+  "server_name",
+  "address",
+  "pool_name",
+  "path_prefix",
+  "example",
+  "path",
+  "diff",
+  "filepath",
+  "content",
+  "unreachable_because",
+  "ssl_certificate",
+  "ssl_certificate_key",
+  "extra_directives",
+  "key_prefix",
+  "last_result",
+  "last_error",
+  "nginx_version",
+  "nginx_reload_output",
+  "actor",
+  "action",
+  "entity_type",
+  "access_key_masked",
+  "endpoint_url",
+  "problem",
+  "version",
+  "value",
+  "key",
+  "config_file",
+  "bucket",
+  "src_pool_name",
+  "dst_pool_name",
+  "message",
+  "error_msg",
+])
+
+function poisoned(value: unknown, name = ""): unknown {
+  if (typeof value === "string") return TEXTS.has(name) ? `${value}${HOSTILE}` : value
+  if (Array.isArray(value)) return value.map(inner => poisoned(inner, name))
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, poisoned(inner, key)]))
+}
+
+test("f39 hostile text in every field of every answer is shown as text", async ({ page, gateway }) => {
+  await gateway.ask("POST", "/vhosts/1/buckets/sync")
+  await page.route("**/api/**", async route => {
+    if (route.request().url().includes("/api/events")) return route.continue()
+    const answer = await route.fetch()
+    return route.fulfill({ response: answer, json: poisoned(await answer.json()) })
+  })
+  for (const { path, name } of await everyPage(gateway)) {
+    if (name === "migrations") continue
+    await page.goto(path)
+    await expect(page.getByText("onerror=").first()).toBeVisible()
+    await isAccessible(page)
+    expect(await page.evaluate(() => "hit" in window), path).toBe(false)
+    expect(await page.locator("img[src=x], svg[onload]").count(), path).toBe(0)
+    for (const link of await page.locator("a[href]").all()) {
+      expect(await link.getAttribute("href"), path).not.toMatch(/^\s*javascript:/i)
+    }
+  }
+})
+
+test("f39 hostile text that the API takes, and a hostile file name on disk, are shown as text", async ({
+  page,
+  gateway,
+}) => {
+  const pool = await gateway.ask<{ id: number }>("POST", "/pools", { name: "hostile", description: HOSTILE })
+  await page.goto("/web/pools")
+  await expect(page.getByText(HOSTILE)).toBeVisible()
+  await page.goto(`/web/pools/${pool.id}`)
+  await expect(page.getByText(HOSTILE)).toBeVisible()
+  await page.getByRole("button", { name: "Edit" }).click()
+  await expect(page.getByLabel("Description")).toHaveValue(HOSTILE)
+  const name = `<img src=x onerror=alert(1)>'".conf`
+  await writeFile(gateway.managed(`vhosts/${name}`), "# nothing\n")
+  await page.goto("/web/config")
+  await expect(page.getByText("onerror=alert(1)").first()).toBeVisible()
+  await page.goto("/web/audit")
+  await page.getByRole("button", { name: "Created pool hostile" }).click()
+  await expect(page.getByRole("dialog").getByText(HOSTILE)).toBeVisible()
+  // What was not found is said back as text, too.
+  await page.goto(`/web/audit?entity_type=${encodeURIComponent(HOSTILE)}&from=${encodeURIComponent(HOSTILE)}`)
+  await expect(page.getByRole("alert")).toBeVisible()
+  expect(await page.evaluate(() => "hit" in window)).toBe(false)
+})

@@ -1,0 +1,22 @@
+import type { Pool, Vhost } from "../src/api/client"
+import type { Gateway } from "./gateway"
+
+/** Every page, by name, with what is visible once all of it is there. */
+export async function everyPage(gateway: Gateway): Promise<{ name: string; path: string; shows: string }[]> {
+  const pool = (await gateway.ask<Pool[]>("GET", "/pools")).find(one => one.name === "pool-2025")
+  const vhost = (await gateway.ask<Vhost[]>("GET", "/vhosts")).find(one => one.server_name === "localhost")
+  return [
+    { name: "dashboard", path: "/", shows: "Drift check" },
+    { name: "pools", path: "/web/pools", shows: "pool-2026" },
+    { name: "pool", path: `/web/pools/${pool?.id}`, shows: "keepalive_timeout" },
+    { name: "vhosts", path: "/web/vhosts", shows: "localhost" },
+    { name: "vhost", path: `/web/vhosts/${vhost?.id}`, shows: "/photos/" },
+    { name: "vhost-additional", path: `/web/vhosts/${vhost?.id}?tab=additional`, shows: "Extra block: end" },
+    { name: "buckets", path: "/web/buckets", shows: "Look for orphans" },
+    { name: "buckets-of-pool", path: "/web/buckets?by=pool", shows: "documents" },
+    { name: "migrations", path: "/web/migrations", shows: "Nothing was moved yet" },
+    { name: "config", path: "/web/config", shows: "ids.meta.json" },
+    { name: "audit", path: "/web/audit", shows: "Created vhost localhost" },
+    { name: "settings", path: "/web/settings", shows: "session_ttl" },
+  ]
+}

@@ -1,0 +1,71 @@
+import { Button, Checkbox, Group, Modal, Stack, Text } from "@mantine/core"
+import { useMutation } from "@tanstack/react-query"
+import type { ReactNode } from "react"
+import { useState } from "react"
+
+import type { Insisted } from "../forms/insist"
+import { askedFor, YES } from "../forms/insist"
+import { Trouble } from "./trouble"
+
+interface Props {
+  opened: boolean
+  onClose: () => void
+  title: string
+  /** What will be so afterwards. */
+  children: ReactNode
+  /** The verb on the button. */
+  verb: string
+  harmless?: boolean
+  /** Why it cannot be done now. */
+  prevented?: boolean
+  /** Does it; with what the operator insists on after a refusal. */
+  act: (insisted: Insisted | null) => Promise<unknown>
+}
+
+/** Asks before something is done that cannot be undone by a click. A refusal is shown here. */
+export function Confirm({ opened, onClose, title, children, verb, harmless = false, prevented = false, act }: Props) {
+  const [insisted, setInsisted] = useState<Insisted | null>(null)
+  const { mutate, isPending, error, reset } = useMutation({
+    mutationFn: () => act(insisted),
+    onSuccess: () => {
+      close()
+    },
+  })
+  const close = () => {
+    reset()
+    setInsisted(null)
+    onClose()
+  }
+  const asked = insisted ?? askedFor(error)
+  return (
+    <Modal opened={opened} onClose={close} title={title}>
+      <Stack>
+        <Text component="div" size="sm">
+          {children}
+        </Text>
+        <Trouble error={error} />
+        {asked !== null && (
+          <Checkbox
+            color="red"
+            label={YES[asked]}
+            checked={insisted === asked}
+            onChange={event => setInsisted(event.currentTarget.checked ? asked : null)}
+          />
+        )}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close} data-autofocus>
+            Cancel
+          </Button>
+          <Button
+            {...(harmless ? {} : { color: "red" })}
+            loading={isPending}
+            disabled={prevented}
+            onClick={() => mutate()}
+          >
+            {verb}
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  )
+}

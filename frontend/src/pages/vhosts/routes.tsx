@@ -1,0 +1,276 @@
+import { ActionIcon, Anchor, Badge, Button, Menu } from "@mantine/core"
+import { IconDots, IconPlus } from "@tabler/icons-react"
+import { useQuery } from "@tanstack/react-query"
+import { useState } from "react"
+import { Link } from "react-router"
+
+import type { Pool, Route, Vhost } from "../../api/client"
+import { api, body, ifMatch } from "../../api/client"
+import { queries, usePools } from "../../api/queries"
+import { Confirm } from "../../components/confirm"
+import type { Column } from "../../components/data-table"
+import { DataTable } from "../../components/data-table"
+import { Empty } from "../../components/empty"
+import { Placeholder } from "../../components/page"
+import { Status } from "../../components/status"
+import { done } from "../../components/toast"
+import { Trouble } from "../../components/trouble"
+import type { Read } from "../../forms/entity-form"
+import { FormDialog } from "../../forms/entity-form"
+import type { FieldSpec } from "../../forms/field"
+
+/** The routes of a vhost. */
+export function Routes({ vhost }: { vhost: Vhost }) {
+  const { data: routes, error, refetch } = useQuery(queries.routes(vhost.id))
+  const [adding, setAdding] = useState(false)
+  const [chosen, setChosen] = useState<{ route: Route; to: "edit" | "delete" } | null>(null)
+  const close = () => setChosen(null)
+  const add = (
+    <Button size="xs" leftSection={<IconPlus size={14} />} onClick={() => setAdding(true)}>
+      Add route
+    </Button>
+  )
+  return (
+    <>
+      <Trouble error={error} title="The routes cannot be read" onRetry={() => void refetch()} />
+      {routes === undefined ? (
+        error === null && <Placeholder rows={5} />
+      ) : (
+        <DataTable
+          of="routes"
+          rows={routes}
+          columns={columns((route, to) => setChosen({ route, to }))}
+          id={route => route.id}
+          tools={add}
+          empty={
+            <Empty title="This vhost has no routes" action={add}>
+              A route sends the requests for a bucket to a pool of its own. Without a default pool and without routes,
+              nginx answers 404 to everything.
+            </Empty>
+          }
+        />
+      )}
+      <RouteDialog opened={adding} onClose={() => setAdding(false)} vhost={vhost} />
+      {chosen !== null && (
+        <>
+          <RouteDialog opened={chosen.to === "edit"} onClose={close} vhost={vhost} route={chosen.route} />
+          <DeleteRoute opened={chosen.to === "delete"} onClose={close} vhost={vhost} route={chosen.route} />
+        </>
+      )}
+    </>
+  )
+}
+
+function columns(choose: (route: Route, to: "edit" | "delete") => void): Column<Route>[] {
+  return [
+    {
+      key: "prefix",
+      title: "Prefix",
+      value: route => route.path_prefix,
+      cell: route => (
+        <>
+          <span className="mono breakable">{route.path_prefix}</span>{" "}
+          {route.path_prefix === "/" && (
+            <Badge size="sm" variant="light" color="gray" radius="sm" tt="none" title="Follows the default pool">
+              automatic
+            </Badge>
+          )}
+        </>
+      ),
+    },
+    {
+      key: "pool",
+      title: "Pool",
+      value: route => route.pool_name,
+      cell: route => (
+        <Anchor component={Link} to={`/web/pools/${route.pool_id}`} size="sm">
+          {route.pool_name}
+        </Anchor>
+      ),
+    },
+    {
+      key: "extras",
+      title: "Extras",
+      value: route => [route.key_prefix, route.extra_directives].filter(Boolean).join(" "),
+      cell: route =>
+        [
+          route.key_prefix === null ? null : `key prefix ${route.key_prefix}`,
+          route.extra_directives === null ? null : "extra directives",
+        ]
+          .filter(Boolean)
+          .join(", "),
+      wide: true,
+    },
+    {
+      key: "enabled",
+      title: "State",
+      value: route => route.enabled,
+      cell: route => <Status health={route.enabled ? "good" : "idle"}>{route.enabled ? "on" : "off"}</Status>,
+    },
+    {
+      key: "actions",
+      title: "",
+      align: "end",
+      width: "3rem",
+      cell: route =>
+        route.path_prefix === "/" ? null : (
+          <Menu position="bottom-end" withinPortal>
+            <Menu.Target>
+              <ActionIcon variant="subtle" color="gray" aria-label={`What to do with ${route.path_prefix}`}>
+                <IconDots size={16} />
+              </ActionIcon>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Item onClick={() => choose(route, "edit")}>Edit</Menu.Item>
+              <Menu.Item c="var(--mantine-color-error)" onClick={() => choose(route, "delete")}>
+                Delete
+              </Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
+        ),
+    },
+  ]
+}
+
+function routeFields(pools: Pool[], vhost: Vhost): FieldSpec[] {
+  const kind = pools.find(pool => pool.id === vhost.default_pool_id)?.type
+  const fitting = pools.filter(pool => kind === undefined || pool.type === kind)
+  const isHttp = (id: unknown) => pools.find(pool => pool.id === id)?.type === "http"
+  return [
+    {
+      name: "path_prefix",
+      label: "Prefix",
+      kind: "text",
+      required: true,
+      placeholder: "/bucket/",
+      about: "The bucket with a slash on both sides; rarely a part of it.",
+    },
+    {
+      name: "pool_id",
+      label: "Pool",
+      kind: "choice",
+      numeric: true,
+      required: true,
+      placeholder: "Choose a pool",
+      about: kind === undefined ? undefined : `Of type ${kind}, as the default pool of this vhost.`,
+      options: fitting.map(pool => ({ value: String(pool.id), label: pool.name })),
+    },
+    {
+      name: "key_prefix",
+      label: "Key prefix",
+      kind: "text",
+      clearable: true,
+      when: values => isHttp(values.pool_id),
+      about: "What replaces the prefix on the way to the pool.",
+    },
+    {
+      name: "extra_directives",
+      label: "Extra directives",
+      kind: "code",
+      clearable: true,
+      about: "Raw nginx directives for this route alone.",
+    },
+    { name: "enabled", label: "Enabled", kind: "switch", about: "Off takes the route out of nginx." },
+  ]
+}
+
+const readRoute = (route: Route): Read => ({
+  revision: route.revision,
+  values: {
+    path_prefix: route.path_prefix,
+    pool_id: route.pool_id,
+    key_prefix: route.key_prefix ?? "",
+    extra_directives: route.extra_directives ?? "",
+    enabled: route.enabled,
+  },
+})
+
+interface DialogProps {
+  opened: boolean
+  onClose: () => void
+  vhost: Vhost
+}
+
+function RouteDialog({ opened, onClose, vhost, route }: DialogProps & { route?: Route }) {
+  const fields = routeFields(usePools(), vhost)
+  if (route === undefined) {
+    return (
+      <FormDialog
+        opened={opened}
+        onClose={onClose}
+        title={`Add a route to ${vhost.server_name}`}
+        fields={fields}
+        start={{ path_prefix: "", pool_id: null, key_prefix: "", extra_directives: "", enabled: true }}
+        save={values =>
+          body(
+            api.POST("/api/vhosts/{vhost_id}/routes", {
+              params: { path: { vhost_id: vhost.id } },
+              body: values as never,
+            }),
+          )
+        }
+        verb="Add route"
+        said={values => `Route ${values.path_prefix} is there. nginx uses it after the next reload.`}
+        onDone={onClose}
+      />
+    )
+  }
+  const path = { vhost_id: vhost.id, route_id: route.id }
+  return (
+    <FormDialog
+      opened={opened}
+      onClose={onClose}
+      title={`Edit route ${route.path_prefix}`}
+      fields={fields}
+      base={readRoute(route)}
+      reread={async () =>
+        readRoute(await body(api.GET("/api/vhosts/{vhost_id}/routes/{route_id}", { params: { path } })))
+      }
+      save={(values, revision) =>
+        body(
+          api.PUT("/api/vhosts/{vhost_id}/routes/{route_id}", {
+            params: { path, header: ifMatch({ revision }) },
+            body: values as never,
+          }),
+        )
+      }
+      verb="Save"
+      said={(values, answer) => {
+        const migration = (answer as Route).migration_id
+        return migration === null
+          ? `Route ${values.path_prefix} is saved. nginx uses it after the next reload.`
+          : `Migration ${migration} carries the objects over; the route changes its pool when it is done.`
+      }}
+      onDone={onClose}
+    />
+  )
+}
+
+function DeleteRoute({ opened, onClose, vhost, route }: DialogProps & { route: Route }) {
+  const fallback = usePools().find(pool => pool.id === vhost.default_pool_id)
+  const { refetch } = useQuery(queries.routes(vhost.id))
+  return (
+    <Confirm
+      opened={opened}
+      onClose={onClose}
+      title={`Delete route ${route.path_prefix}?`}
+      verb="Delete route"
+      act={async insisted => {
+        const query = insisted === null ? {} : { [insisted]: true }
+        const path = { vhost_id: vhost.id, route_id: route.id }
+        const params = { path, query, header: ifMatch(route) }
+        await body(api.DELETE("/api/vhosts/{vhost_id}/routes/{route_id}", { params }))
+        await refetch()
+        done(`Route ${route.path_prefix} is deleted.`)
+      }}
+    >
+      After the next reload requests for {route.path_prefix}{" "}
+      {fallback === undefined
+        ? "are answered with 404: this vhost has no default pool."
+        : fallback.id === route.pool_id
+          ? `still go to ${fallback.name}, the default pool.`
+          : `go to ${fallback.name}, the default pool, and no longer to ${route.pool_name}.`}{" "}
+      No object is touched.
+    </Confirm>
+  )
+}
