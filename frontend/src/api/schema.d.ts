@@ -758,7 +758,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a migration */
+        /**
+         * Get a migration
+         * @description With how fast it copies at the moment, if it does.
+         */
         get: operations["get_migration"];
         put?: never;
         post?: never;
@@ -838,7 +841,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a paused migration go on */
+        /**
+         * Let a paused migration go on
+         * @description Where it was.
+         */
         post: operations["resume_migration"];
         delete?: never;
         options?: never;
