@@ -4,7 +4,7 @@
 use super::buckets::{Buckets, Promoted, Promotion};
 use super::migrations::{Migrations, Request};
 use super::routes::{Consent, RoutePatch, RouteView, Routes};
-use super::{Context, ServiceError, vhosts};
+use super::{Context, ServiceError, guard, vhosts};
 use crate::domain::audit::Actor;
 use crate::domain::bucket::BucketName;
 use crate::domain::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
@@ -48,7 +48,8 @@ impl Relocation {
         let (Some(bucket), Some(destination)) = (whole, patch.pool_id.filter(|pool| *pool != seen.pool_id)) else {
             return Err(ServiceError::Conflict(conflict));
         };
-        if !seen.enabled || !stays || patch.enabled == Some(false) {
+        // Who says yes to leaving objects behind does not ask for a move.
+        if patch.consent.allow_orphan || !seen.enabled || !stays || patch.enabled == Some(false) {
             return Err(ServiceError::Conflict(conflict));
         }
         let migration = self.request(actor, vhost, bucket, seen.pool_id, destination).await.map_err(|error| {
@@ -87,6 +88,7 @@ impl Relocation {
             Err(error) => return Err(error),
         };
         let Some(source) = default else { return Err(refused) };
+        self.expect_answers(&bucket, [source, wanted.pool_id]).await?;
         let here = Promotion { pool_id: source, migrate: false, allow_orphan: false };
         let promoted = self.buckets.promote(actor, vhost, bucket.clone(), here).await?;
         match self.request(actor, vhost, bucket.clone(), source, wanted.pool_id).await {
@@ -97,6 +99,18 @@ impl Relocation {
                 Err(error)
             }
         }
+    }
+
+    /// Looks whether both pools say anything of the bucket, before anything is changed.
+    async fn expect_answers(&self, bucket: &BucketName, pools: [PoolId; 2]) -> Result<(), ServiceError> {
+        for id in pools {
+            let found = self.context.store.read(move |tx| Ok::<_, ServiceError>(guard::at_pool(tx, id)?)).await?;
+            let pool = found.ok_or_else(|| ServiceError::Rejected(format!("pool_id: pool {id} does not exist")))?;
+            let site = self.context.site(&pool)?;
+            let answer = self.context.storage.occupancy(&site, bucket).await;
+            answer.map_err(|error| ServiceError::Unavailable(format!("pool {}: {error}", pool.name)))?;
+        }
+        Ok(())
     }
 
     async fn request(
