@@ -1375,7 +1375,7 @@ export interface components {
              */
             pool_id: number;
             /**
-             * @description Move the bucket's objects first. Not in this version: 409.
+             * @description Move the bucket's objects to the pool: until they are there, the route leads to the default pool.
              * @default false
              */
             migrate?: boolean | null;
