@@ -223,7 +223,8 @@ impl OrphansView {
     }
 }
 
-const MIGRATE: &str = "Move the bucket's objects to the pool: until they are there, the route leads to the default pool.";
+const MIGRATE: &str =
+    "Move the bucket's objects to the pool: until they are there, the route leads to the default pool.";
 const TARGET: &str = "The pool that serves the bucket from then on.";
 const ALLOW_ORPHAN: &str = "Do it even if the bucket's objects stay behind on the pool that serves it now.";
 
