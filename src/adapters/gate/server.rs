@@ -27,6 +27,7 @@ use super::Shared;
 use super::desk::Way;
 use super::place::fault;
 use super::relay::Relay;
+use crate::domain::gateway::moving::{GATE_PATH, GATE_SOCKET, RELAY, RELAY_SOCKET};
 use crate::domain::migration::token::{Token, is_canary};
 use crate::ports::gate::GateError;
 
@@ -39,13 +40,6 @@ const LONGEST_HEAD: usize = 128 * 1024;
 const MOST_HEADERS: usize = 1024;
 /// nginx sends the whole head at once.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Where nginx asks about writes, and where it sends what completes an upload of the source.
-const GATE: &str = "gate.sock";
-const RELAY: &str = "relay.sock";
-
-/// The upstream by which nginx reaches the relay.
-pub(super) const RELAY_UPSTREAM: &str = "nanio_relay";
 
 /// The sockets at work. Dropping it ends them; nginx then answers writes that wait with `SlowDown`.
 pub struct GateServer {
@@ -79,7 +73,8 @@ impl GateServer {
                 }
             };
             runtime.block_on(async move {
-                let doors = listen(&directory.join(GATE)).and_then(|gate| Ok((gate, listen(&directory.join(RELAY))?)));
+                let doors = listen(&directory.join(GATE_SOCKET))
+                    .and_then(|gate| Ok((gate, listen(&directory.join(RELAY_SOCKET))?)));
                 let (gate, relay) = match doors {
                     Ok(doors) => doors,
                     Err(error) => {
@@ -228,7 +223,7 @@ impl Server {
 
     /// Answers `GET /gate/<token>`: which pool a write goes to.
     async fn decide(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let named = request.uri().path().strip_prefix("/gate/").map(Token::parse);
+        let named = request.uri().path().strip_prefix(GATE_PATH).map(Token::parse);
         let (Some(Ok(token)), Some(id)) = (named, header(request.headers(), "x-request-id")) else {
             return plain(StatusCode::NOT_FOUND);
         };
@@ -247,7 +242,7 @@ impl Server {
                 let upload = header(request.headers(), "x-upload-id").unwrap_or_default();
                 let post = header(request.headers(), "x-original-method").is_some_and(|method| method == "POST");
                 match (to.uploads.contains(&decoded(&upload)), post) {
-                    (true, true) => RELAY_UPSTREAM,
+                    (true, true) => RELAY,
                     (true, false) => to.source.as_str(),
                     (false, _) => to.pool.as_str(),
                 }

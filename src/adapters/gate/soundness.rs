@@ -15,11 +15,12 @@ use super::log_watch::{LogMark, LogWatch};
 use super::place::{Place, fault};
 use crate::adapters::nginx::family::Family;
 use crate::adapters::nginx::running::RunningNginx;
+use crate::domain::gateway::moving::GateFile;
 use crate::domain::migration::token::Token;
 use crate::ports::gate::GateError;
 
 /// The kinds of a token's files that belong to its journal.
-pub(super) const JOURNAL: &str = "journal";
+pub(super) const JOURNAL: &str = GateFile::Journal.word();
 pub(super) const BIRTH: &str = "birth";
 pub(super) const BIRTH_DRAFT: &str = "birth-draft";
 

@@ -7,14 +7,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::place::{Place, fault};
+use crate::domain::gateway::moving::GateFile;
 use crate::domain::migration::token::{Token, TokenState};
 use crate::ports::gate::GateError;
 
 /// The names that a token's one file has, and that of the second.
-pub(super) const SOURCE: &str = "src";
-pub(super) const HELD: &str = "held";
-pub(super) const SWITCHED: &str = "switched";
-pub(super) const OPEN: &str = "open";
+pub(super) const SOURCE: &str = GateFile::Source.word();
+pub(super) const HELD: &str = GateFile::Held.word();
+pub(super) const SWITCHED: &str = GateFile::Switched.word();
+pub(super) const OPEN: &str = GateFile::Open.word();
 
 /// A file that is renamed between two looks seems not to be there; one that is moved to and fro all the time is not ours.
 const LOOKS: usize = 8;

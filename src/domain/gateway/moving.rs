@@ -40,21 +40,29 @@ impl GateFile {
     /// The name of the file in the gate directory. No rule of logrotate for `*.log` matches the journal's.
     #[must_use]
     pub fn name(self, token: &Token) -> String {
-        let word = match self {
+        format!("{token}.{}", self.word())
+    }
+
+    /// What stands behind the dot.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
             GateFile::Source => "src",
             GateFile::Held => "held",
             GateFile::Switched => "switched",
             GateFile::Open => "open",
             GateFile::Journal => "journal",
-        };
-        format!("{token}.{word}")
+        }
     }
 }
+
+/// What the path begins with under which nginx asks at [`GATE_SOCKET`]; the token follows.
+pub const GATE_PATH: &str = "/gate/";
 
 /// The path under which nginx asks at [`GATE_SOCKET`] about a write.
 #[must_use]
 pub fn gate_path(token: &Token) -> String {
-    format!("/gate/{token}")
+    format!("{GATE_PATH}{token}")
 }
 
 /// A migration of which nginx has anything.

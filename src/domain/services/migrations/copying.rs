@@ -90,7 +90,6 @@ impl Drive {
 
     async fn keep_progress(&mut self) {
         let progress = self.live.progress_now();
-        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let saved = self.save(move |migration| {
             migration.objects_done = number(progress.objects_done);
             migration.objects_total = number(progress.objects_total.max(progress.objects_done));
@@ -140,7 +139,6 @@ impl Drive {
         }
         self.ledger.compared(events);
         let (objects, bytes) = (found.objects, found.bytes);
-        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let saved = self.save(move |migration| {
             migration.objects_total = number(objects);
             migration.objects_done = number(objects);
@@ -283,4 +281,9 @@ impl Drive {
         self.ledger.bury(&alive, self.shared.timer.epoch_ms());
         Ok(())
     }
+}
+
+/// A count, as the record keeps it.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

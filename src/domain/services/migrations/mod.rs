@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use engine::{Board, Shared};
 use live::Wish;
-use preflight::{Plan, plan};
+use preflight::{Looked, Plan, plan};
 
 use super::backups::Backups;
 use super::config::Config;
@@ -146,14 +146,11 @@ impl Migrations {
     /// # Errors
     /// The first thing that stands in its way.
     pub async fn request(&self, actor: Actor, request: Request) -> Result<Requested, ServiceError> {
-        let (planned, checks) = self.look(&request).await?;
-        if let Some(fault) = checks.iter().find(|check| check.outcome == CheckOutcome::Failed) {
-            return Err(match fault.name.as_str() {
-                "source" | "destination" if fault.message.contains("pool '") && unreachable(&fault.message) => {
-                    ServiceError::Unavailable(fault.message.clone())
-                }
-                _ => ServiceError::Rejected(fault.message.clone()),
-            });
+        let (planned, Looked { checks, unanswered }) = self.look(&request).await?;
+        if let Some(first) = checks.iter().position(|check| check.outcome == CheckOutcome::Failed) {
+            let why = checks[first].message.clone();
+            let silent = unanswered == Some(first);
+            return Err(if silent { ServiceError::Unavailable(why) } else { ServiceError::Rejected(why) });
         }
         let cascade_warnings = planned.cascade_warnings.clone();
         let wanted = request.clone();
@@ -172,7 +169,7 @@ impl Migrations {
     /// The database's.
     pub async fn preflight(&self, request: Request) -> Result<Vec<Check>, ServiceError> {
         match self.look(&request).await {
-            Ok((_, checks)) => Ok(checks),
+            Ok((_, looked)) => Ok(looked.checks),
             Err(error @ (ServiceError::Rejected(_) | ServiceError::Conflict(_))) => Ok(vec![Check {
                 name: "request".to_owned(),
                 outcome: CheckOutcome::Failed,
@@ -182,11 +179,11 @@ impl Migrations {
         }
     }
 
-    async fn look(&self, request: &Request) -> Result<(Plan, Vec<Check>), ServiceError> {
+    async fn look(&self, request: &Request) -> Result<(Plan, Looked), ServiceError> {
         let wanted = request.clone();
         let planned = self.context.store.read(move |tx| plan(tx, &wanted, None)).await?;
-        let checks = self.shared.look(&planned, &request.bucket, request.mode, false).await;
-        Ok((planned, checks))
+        let looked = self.shared.look(&planned, &request.bucket, request.mode, false).await;
+        Ok((planned, looked))
     }
 
     /// Migrations, newest first, in one phase or in all.
@@ -392,11 +389,6 @@ impl Migrations {
             })
             .await
     }
-}
-
-/// Whether a failed check says that nobody answered, rather than that something is not as it must be.
-fn unreachable(message: &str) -> bool {
-    message.starts_with("source pool '") || message.starts_with("destination pool '")
 }
 
 /// Writes a request down. What was looked at before is looked at again in the same transaction, as far as the database

@@ -19,7 +19,7 @@ use crate::domain::route::is_plain_bucket;
 use crate::domain::services::ServiceError;
 use crate::domain::site::Site;
 use crate::domain::vhost::Vhost;
-use crate::ports::object_storage::PAGE;
+use crate::ports::object_storage::{PAGE, StorageError};
 use crate::ports::store::Tx;
 
 /// How many pages of the source are looked through for keys that cannot be moved, before a migration is begun. All of
@@ -51,6 +51,13 @@ pub(super) struct Plan {
     /// What will not follow, in sentences.
     pub cascade_warnings: Vec<String>,
     sites: [(Vec<Address>, Option<Credential>); 2],
+}
+
+/// What storage and machine said to a plan.
+pub(super) struct Looked {
+    pub checks: Vec<Check>,
+    /// Which of the checks failed because a pool said nothing of the bucket; the first of them.
+    pub unanswered: Option<usize>,
 }
 
 /// Checks a request against the database. `own` is the migration that was made of it, if it was.
@@ -186,7 +193,7 @@ impl Shared {
         let began = migration.started_at.is_some();
         let planned = self.store.read(move |tx| plan(tx, &request, own)).await;
         match planned {
-            Ok(plan) => Ok(self.look(&plan, &migration.bucket, migration.mode, began).await),
+            Ok(plan) => Ok(self.look(&plan, &migration.bucket, migration.mode, began).await.checks),
             Err(error @ (ServiceError::Rejected(_) | ServiceError::Conflict(_))) => {
                 Ok(vec![failed("request", error.to_string())])
             }
@@ -195,7 +202,7 @@ impl Shared {
     }
 
     /// What storage and machine say to a plan. `began`: what the destination has may be the migration's own.
-    pub(super) async fn look(&self, plan: &Plan, bucket: &BucketName, mode: MigrationMode, began: bool) -> Vec<Check> {
+    pub(super) async fn look(&self, plan: &Plan, bucket: &BucketName, mode: MigrationMode, began: bool) -> Looked {
         let mut checks = Vec::new();
         let names = [&plan.source.name, &plan.destination.name];
         let mut sites: Vec<Site> = Vec::new();
@@ -204,15 +211,18 @@ impl Shared {
                 Ok(site) => sites.push(site),
                 Err(unusable) => {
                     checks.push(failed("credentials", format!("pool '{name}': {unusable}")));
-                    return checks;
+                    return Looked { checks, unanswered: None };
                 }
             }
         }
         let (source, destination) = (&sites[0], &sites[1]);
-        checks.push(self.source_check(plan, source, bucket).await);
-        checks.push(self.destination_check(plan, destination, bucket, mode, began).await);
+        let here = self.storage.occupancy(source, bucket).await;
+        let there = self.storage.occupancy(destination, bucket).await;
+        let unanswered = [here.is_err(), there.is_err()].iter().position(|silent| *silent);
+        checks.push(source_check(plan, bucket, here));
+        checks.push(destination_check(plan, bucket, there, mode, began));
         if checks.iter().any(|check| check.outcome == CheckOutcome::Failed) {
-            return checks;
+            return Looked { checks, unanswered };
         }
         checks.push(self.keys_check(source, bucket).await);
         checks.push(region_check(source, destination));
@@ -224,50 +234,7 @@ impl Shared {
         checks.extend(
             plan.cascade_warnings.iter().map(|warning| check("cascade", CheckOutcome::Warning, warning.clone())),
         );
-        checks
-    }
-
-    async fn source_check(&self, plan: &Plan, source: &Site, bucket: &BucketName) -> Check {
-        let pool = &plan.source.name;
-        match self.storage.occupancy(source, bucket).await {
-            Ok(Occupancy::Occupied) => ok("source", format!("bucket {bucket} holds objects on pool '{pool}'")),
-            Ok(Occupancy::Empty) => failed("source", format!("Bucket '{bucket}' is empty on source pool '{pool}'")),
-            Ok(Occupancy::Absent) => {
-                failed("source", format!("Bucket '{bucket}' does not exist on source pool '{pool}'"))
-            }
-            Err(error) => check("source", CheckOutcome::Failed, format!("source pool '{pool}': {error}")),
-        }
-    }
-
-    async fn destination_check(
-        &self,
-        plan: &Plan,
-        destination: &Site,
-        bucket: &BucketName,
-        mode: MigrationMode,
-        began: bool,
-    ) -> Check {
-        let pool = &plan.destination.name;
-        match (self.storage.occupancy(destination, bucket).await, mode) {
-            (Ok(Occupancy::Absent), _) => ok("destination", format!("the bucket will be made on pool '{pool}'")),
-            (Ok(Occupancy::Empty), _) => ok("destination", format!("the bucket on pool '{pool}' is empty")),
-            (Ok(Occupancy::Occupied), _) if began => {
-                ok("destination", format!("the bucket on pool '{pool}' has what was copied already"))
-            }
-            (Ok(Occupancy::Occupied), MigrationMode::Sync) => failed(
-                "destination",
-                format!(
-                    "Bucket '{bucket}' has objects on destination pool '{pool}', and mode sync would delete them; use \
-                     mode copy, or empty it first"
-                ),
-            ),
-            (Ok(Occupancy::Occupied), MigrationMode::Copy) => check(
-                "destination",
-                CheckOutcome::Warning,
-                format!("bucket {bucket} has objects on pool '{pool}' already; those of other keys will stay there"),
-            ),
-            (Err(error), _) => failed("destination", format!("destination pool '{pool}': {error}")),
-        }
+        Looked { checks, unanswered }
     }
 
     /// Looks for keys that cannot be moved, as far as that is quick.
@@ -404,6 +371,48 @@ impl Shared {
             Ok::<_, ServiceError>(Migration::left_on(&tx.migrations_of(&bucket)?, destination.id, &bucket).is_some())
         });
         read.await.map_err(|error| Outcome::NotNow(error.to_string()))
+    }
+}
+
+/// What the source says of the bucket.
+fn source_check(plan: &Plan, bucket: &BucketName, seen: Result<Occupancy, StorageError>) -> Check {
+    let pool = &plan.source.name;
+    match seen {
+        Ok(Occupancy::Occupied) => ok("source", format!("bucket {bucket} holds objects on pool '{pool}'")),
+        Ok(Occupancy::Empty) => failed("source", format!("Bucket '{bucket}' is empty on source pool '{pool}'")),
+        Ok(Occupancy::Absent) => failed("source", format!("Bucket '{bucket}' does not exist on source pool '{pool}'")),
+        Err(error) => failed("source", format!("source pool '{pool}': {error}")),
+    }
+}
+
+/// What the destination says of the bucket.
+fn destination_check(
+    plan: &Plan,
+    bucket: &BucketName,
+    seen: Result<Occupancy, StorageError>,
+    mode: MigrationMode,
+    began: bool,
+) -> Check {
+    let pool = &plan.destination.name;
+    match (seen, mode) {
+        (Ok(Occupancy::Absent), _) => ok("destination", format!("the bucket will be made on pool '{pool}'")),
+        (Ok(Occupancy::Empty), _) => ok("destination", format!("the bucket on pool '{pool}' is empty")),
+        (Ok(Occupancy::Occupied), _) if began => {
+            ok("destination", format!("the bucket on pool '{pool}' has what was copied already"))
+        }
+        (Ok(Occupancy::Occupied), MigrationMode::Sync) => failed(
+            "destination",
+            format!(
+                "Bucket '{bucket}' has objects on destination pool '{pool}', and mode sync would delete them; use \
+                 mode copy, or empty it first"
+            ),
+        ),
+        (Ok(Occupancy::Occupied), MigrationMode::Copy) => check(
+            "destination",
+            CheckOutcome::Warning,
+            format!("bucket {bucket} has objects on pool '{pool}' already; those of other keys will stay there"),
+        ),
+        (Err(error), _) => failed("destination", format!("destination pool '{pool}': {error}")),
     }
 }
 
