@@ -1,8 +1,17 @@
+import { readdirSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
 import { defineConfig } from "@playwright/test"
 
-/** One gateway for all: its tests come one after the other, each with names of its own. */
+const SPECS = readdirSync(fileURLToPath(new URL("e2e", import.meta.url))).filter(name => name.endsWith(".spec.ts"))
+
+/**
+ * A gateway for each file, whose tests come one after the other, each with names of its own. A project never shares a
+ * worker with another one, and so no gateway: what one file moves or counts is nothing to the next.
+ */
 export default defineConfig({
   testDir: "e2e",
+  projects: SPECS.map(name => ({ name: name.replace(".spec.ts", ""), testMatch: name })),
   workers: 1,
   fullyParallel: false,
   forbidOnly: true,
