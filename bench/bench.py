@@ -521,7 +521,7 @@ def report_found(answer, expected):
 
 
 SECTIONS = {"changes": changes, "crowd": crowd, "http": throughput, "lists": lists, "process": process, "drift": drift, "disk": disk,
-            "buckets": buckets}
+            "buckets": buckets, "purge": purge}
 
 
 def main():
