@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{StartError, nginx_command};
+use crate::adapters::clock::SystemClock;
 use crate::adapters::fake::gate::FakeGate;
-use crate::adapters::gate::{GateDirectory, GateOptions, GateServer};
+use crate::adapters::gate::{GateDirectory, GateOptions, GateServer, Released};
 use crate::adapters::nginx::running::RunningNginx;
 use crate::config::Settings;
+use crate::ports::clock::Clock as _;
 use crate::ports::gate::{Gate, GateError};
 use crate::ports::gateway::GatewayError;
 
@@ -49,18 +51,26 @@ pub(super) async fn gate(settings: &Settings) -> Result<GateChoice, GatewayError
 
 /// Gives held writes back to the source. A start does not fail for it: nginx holds what it cannot be told of.
 pub(super) fn release_held(directory: &Path) {
-    match crate::adapters::gate::release(directory) {
-        Ok(tokens) if tokens.is_empty() => {}
-        Ok(tokens) => tracing::warn!(count = tokens.len(), "writes that were held were given back to the source"),
+    match crate::adapters::gate::release(directory, SystemClock.now()) {
+        Ok(done) => {
+            if !done.released.is_empty() {
+                tracing::warn!(count = done.released.len(), "writes that were held were given back to the source");
+            }
+            if !done.kept.is_empty() {
+                tracing::warn!(
+                    count = done.kept.len(),
+                    "back-fills that were cut short are taken up before all writes flow"
+                );
+            }
+        }
         Err(error) => tracing::error!(%error, "writes that are held could not be given back to the source"),
     }
 }
 
-/// As `serve` does at its start, for a command: the tokens whose writes were held.
+/// As `serve` does at its start, for a command: what became of the tokens whose writes were held.
 ///
 /// # Errors
-/// Writes of a token are still held.
-pub fn release(settings: &Settings) -> Result<Vec<String>, GateError> {
-    let tokens = crate::adapters::gate::release(&settings.migration_gate_dir)?;
-    Ok(tokens.iter().map(|token| token.as_str().to_owned()).collect())
+/// Writes of a token could not be given back.
+pub fn release(settings: &Settings) -> Result<Released, GateError> {
+    crate::adapters::gate::release(&settings.migration_gate_dir, SystemClock.now())
 }

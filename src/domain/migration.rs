@@ -7,8 +7,10 @@ pub mod equal;
 pub mod journal;
 pub mod log;
 pub mod machine;
+pub mod portions;
 pub mod request;
 pub mod token;
+pub mod touched;
 pub mod work;
 
 use serde::Serialize;
@@ -17,7 +19,7 @@ use super::bucket::BucketName;
 use super::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
 use super::invalid::{Invalid, words};
 use super::time::Timestamp;
-use work::{Comparison, Work};
+use work::{Comparison, MigrationKind, Work};
 
 words!(
     /// What becomes of objects that only the destination has.
@@ -164,6 +166,15 @@ impl Migration {
             true if self.source.id == pool => Some(true),
             true if self.destination.id == pool => Some(false),
             _ => None,
+        }
+    }
+
+    /// The pool that serves the bucket while nginx has anything of the migration, before a switch.
+    #[must_use]
+    pub fn serving(&self) -> &Named<PoolId> {
+        match self.work.kind {
+            MigrationKind::Move if !self.work.committed => &self.source,
+            MigrationKind::Move | MigrationKind::BackFill => &self.destination,
         }
     }
 

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use crate::domain::bucket::BucketName;
 use crate::domain::migration::journal::JournalEntry;
 use crate::domain::migration::token::{Token, TokenState};
+use crate::domain::migration::touched::HeldKeys;
 use crate::domain::pool::PoolName;
 use crate::domain::site::Site;
 use crate::domain::vhost::{Port, ServerName};
@@ -40,6 +41,16 @@ pub trait Gate: Send + Sync {
     /// Makes the files say [`TokenState::Open`], whatever is there: for a migration that the database knows to be
     /// committed.
     async fn reopen(&self, token: &Token) -> Result<(), GateError>;
+
+    /// Notes that a copier may write these keys from now on. Lasting when it returns: as long as it stands there, and is
+    /// not so old that nothing can arrive any more, nobody lets writes flow who does not know of it.
+    async fn note_copy(&self, token: &Token, keys: &[String]) -> Result<(), GateError>;
+
+    /// The keys that were last noted, if they are still.
+    async fn noted_copy(&self, token: &Token) -> Result<Option<Vec<String>>, GateError>;
+
+    /// Nothing of the copy that was noted can arrive any more.
+    async fn copy_ended(&self, token: &Token) -> Result<(), GateError>;
 
     /// Removes the token and its journal, if they are there. nginx must not know it any more.
     async fn remove(&self, token: &Token) -> Result<(), GateError>;
@@ -97,6 +108,8 @@ pub trait Gate: Send + Sync {
 pub enum Admission {
     /// They wait.
     Hold,
+    /// Those that may change one of these keys wait; the others go where the bucket is.
+    HoldKeys(Arc<HeldKeys>, PoolName),
     /// They go where the bucket was.
     Source(PoolName),
     /// They go where the bucket is, but for requests that name an upload which began on the source.

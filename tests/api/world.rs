@@ -245,6 +245,7 @@ impl World {
                 cutover_attempts: 5,
                 multipart_wait: Duration::from_secs(900),
                 worker_wait: Duration::from_secs(3600),
+                settling: Duration::from_millis(50),
             },
             timer: Arc::new(SystemTimer::default()),
             storage: buckets.clone(),

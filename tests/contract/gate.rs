@@ -154,6 +154,23 @@ async fn who_waits_at_the_gate_is_told_until_he_is_let_through(rig: &Rig) {
     assert_eq!(rig.gate.arrived(&token), HashSet::new());
 }
 
+async fn a_copy_is_noted_until_it_has_ended(rig: &Rig) {
+    let token = rig.gate.create().await.unwrap();
+    assert_eq!(rig.gate.noted_copy(&token).await.unwrap(), None);
+    for keys in [vec!["a/b".to_owned(), "\"é\n".to_owned()], vec!["c".to_owned()]] {
+        rig.gate.note_copy(&token, &keys).await.unwrap();
+        assert_eq!(rig.gate.noted_copy(&token).await.unwrap(), Some(keys));
+    }
+    assert_eq!(state(rig, &token).await, TokenState::Source);
+    rig.gate.copy_ended(&token).await.unwrap();
+    rig.gate.copy_ended(&token).await.unwrap();
+    assert_eq!(rig.gate.noted_copy(&token).await.unwrap(), None);
+    rig.gate.note_copy(&token, &["k".to_owned()]).await.unwrap();
+    rig.gate.remove(&token).await.unwrap();
+    assert_eq!(rig.gate.noted_copy(&token).await.unwrap(), None);
+    assert!(!rig.gate.tokens().await.unwrap().contains(&token));
+}
+
 /// One test for each promise, on the rig that each adapter makes.
 macro_rules! kept_by {
     ($($adapter:ident),+: $promises:tt) => {
@@ -181,4 +198,5 @@ kept_by!(memory, on_disk: [
     a_journal_is_sound_until_something_failed_and_again_when_it_is_renewed,
     workers_are_told_or_it_is_said_why_not,
     who_waits_at_the_gate_is_told_until_he_is_let_through,
+    a_copy_is_noted_until_it_has_ended,
 ]);

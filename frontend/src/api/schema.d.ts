@@ -559,6 +559,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/vhosts/{vhost_id}/buckets/{bucket}/migrate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Carry over what the default pool still has of a bucket
+         * @description For a bucket with a route of its own: what the default pool has of it, and the route's pool lacks, is copied there
+         *     while clients go on. Nothing is overwritten, and nothing that clients delete meanwhile is brought back. It waits as
+         *     `pending` while others run (`MIGRATION_MAX_PARALLEL`), and is a migration of kind `back_fill` that can be paused
+         *     and cancelled as any other. It may be asked for again.
+         */
+        post: operations["back_fill_bucket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/vhosts/{vhost_id}/buckets/{bucket}/ignore": {
         parameters: {
             query?: never;
@@ -1338,6 +1361,18 @@ export interface components {
             /** @description When it was found, for the first time or again, UTC, `YYYY-MM-DDTHH:MM:SSZ`. */
             discovered_at: string | null;
         };
+        /** @description The back-fill was asked for. */
+        BucketBackFill: {
+            /** @description True. */
+            ok: boolean;
+            /**
+             * Format: int64
+             * @description The migration that does it.
+             */
+            migration_id: number;
+            /** @description The bucket. */
+            bucket: string;
+        };
         /** @description The buckets of a vhost. */
         BucketList: {
             /**
@@ -1879,9 +1914,11 @@ export interface components {
              * @description Its identity.
              */
             id: number;
+            /** @description `move`: the bucket is given to another pool; `back_fill`: the pool that serves it gets what it lacks and the source still has. */
+            kind: string;
             /**
              * Format: int64
-             * @description The vhost whose route is switched.
+             * @description The vhost whose route is meant.
              */
             vhost_id: number;
             /** @description That vhost's server name when it was asked for. */
@@ -6996,6 +7033,103 @@ export interface operations {
             };
             /** @description The body is larger than 1 MiB. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    back_fill_bucket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The vhost. */
+                vhost_id: number;
+                /** @description The bucket. */
+                bucket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BucketBackFill"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
 use crate::domain::bucket::BucketName;
 use crate::domain::copy::{Copied, CopyOrder, Progress, What, carriable};
@@ -32,9 +33,13 @@ struct World {
 struct Script {
     mishaps: VecDeque<Mishap>,
     skipped: BTreeSet<String>,
+    before_each: Option<Arc<BeforeEach>>,
     orders: Vec<CopyOrder>,
     leftovers: usize,
 }
+
+/// What happens before an object is copied.
+pub type BeforeEach = dyn Fn(String) -> BoxFuture<'static, ()> + Send + Sync;
 
 /// What befalls a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +67,11 @@ impl FakeCopier {
     /// From now on this key is passed over, and said to be copied.
     pub fn skip(&self, key: &str) {
         self.script().skipped.insert(key.to_owned());
+    }
+
+    /// From now on this is awaited before each object is copied.
+    pub fn before_each(&self, what: impl Fn(String) -> BoxFuture<'static, ()> + Send + Sync + 'static) {
+        self.script().before_each = Some(Arc::new(what));
     }
 
     /// From now on so many copiers of an earlier life are running.
@@ -151,6 +161,10 @@ impl FakeCopying {
         };
         for (index, object) in wanted.iter().enumerate() {
             self.meet_mishap(index).await?;
+            let before = lock(&self.world.script).before_each.clone();
+            if let Some(before) = before {
+                before(object.key.clone()).await;
+            }
             if !lock(&self.world.script).skipped.contains(&object.key) {
                 let head = source.head(&self.order.source, bucket, &object.key).await.map_err(failed(bucket))?;
                 let head = head.unwrap_or_else(|| ObjectHead { size: object.size, ..ObjectHead::default() });

@@ -34,6 +34,7 @@ struct Entry {
     token: TokenState,
     journal: Vec<u8>,
     void: Option<String>,
+    copy: Option<Vec<String>>,
 }
 
 impl Default for FakeGate {
@@ -129,7 +130,7 @@ impl FakeGate {
 
 impl Entry {
     fn new(token: TokenState) -> Self {
-        Self { token, journal: Vec::new(), void: None }
+        Self { token, journal: Vec::new(), void: None, copy: None }
     }
 
     fn append(&mut self, line: &[u8]) {
@@ -192,6 +193,22 @@ impl Gate for FakeGate {
     async fn reopen(&self, token: &Token) -> Result<(), GateError> {
         let open = || Entry::new(TokenState::Open);
         self.state().tokens.entry(token.clone()).or_insert_with(open).token = TokenState::Open;
+        Ok(())
+    }
+
+    async fn note_copy(&self, token: &Token, keys: &[String]) -> Result<(), GateError> {
+        self.state().tokens.get_mut(token).ok_or_else(|| unknown(token))?.copy = Some(keys.to_vec());
+        Ok(())
+    }
+
+    async fn noted_copy(&self, token: &Token) -> Result<Option<Vec<String>>, GateError> {
+        Ok(self.state().tokens.get(token).and_then(|entry| entry.copy.clone()))
+    }
+
+    async fn copy_ended(&self, token: &Token) -> Result<(), GateError> {
+        if let Some(entry) = self.state().tokens.get_mut(token) {
+            entry.copy = None;
+        }
         Ok(())
     }
 
@@ -262,7 +279,7 @@ impl Gate for FakeGate {
 
     fn admit(&self, token: &Token, admission: Admission) {
         let mut state = self.state();
-        if !matches!(admission, Admission::Hold) {
+        if !matches!(admission, Admission::Hold | Admission::HoldKeys(..)) {
             // Those that waited go on.
             state.arrived.remove(token);
         }

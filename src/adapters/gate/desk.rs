@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::domain::migration::request::Written;
 use crate::domain::migration::token::Token;
 use crate::domain::pool::PoolName;
 use crate::ports::gate::{Admission, Destination};
@@ -46,9 +47,11 @@ impl Entry {
         Self { admission: Admission::Hold, said: false, changed, waiting, canaries }
     }
 
-    fn way(&self) -> Option<Way> {
+    fn way(&self, asked: &Written) -> Option<Way> {
         match &self.admission {
             Admission::Hold => None,
+            Admission::HoldKeys(held, _) if held.concern(asked) => None,
+            Admission::HoldKeys(_, pool) => Some(Way::Source(pool.clone())),
             Admission::Source(pool) => Some(Way::Source(pool.clone())),
             Admission::Destination(destination) => Some(Way::Destination(destination.clone())),
         }
@@ -104,10 +107,10 @@ impl Desk {
     }
 
     /// Waits for a decision; `None`: there was none until the deadline.
-    pub async fn wait(&self, token: &Token, request: &str, deadline: Instant) -> Option<Way> {
+    pub async fn wait(&self, token: &Token, request: &str, asked: &Written, deadline: Instant) -> Option<Way> {
         let (mut changed, mut seat) = self.arrive(token, request);
         loop {
-            if let Some(way) = seat.leave_if_decided() {
+            if let Some(way) = seat.leave_if_decided(asked) {
                 return Some(way);
             }
             // The sender stays as long as somebody waits.
@@ -147,10 +150,10 @@ struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    fn leave_if_decided(&mut self) -> Option<Way> {
+    fn leave_if_decided(&mut self, asked: &Written) -> Option<Way> {
         let mut entries = self.desk.entries();
         let entry = entries.get_mut(self.token)?;
-        let way = entry.way()?;
+        let way = entry.way(asked)?;
         entry.leave(self.request);
         self.taken = false;
         Some(way)
@@ -176,6 +179,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::migration::touched::HeldKeys;
 
     fn token() -> Token {
         Token::parse(&"a".repeat(Token::LENGTH)).unwrap()
@@ -189,7 +193,7 @@ mod tests {
     async fn a_request_waits_until_something_is_decided_and_is_then_no_longer_one_that_waits() {
         let (desk, token) = (Arc::new(Desk::default()), token());
         let (waiting, id) = (desk.clone(), token.clone());
-        let held = tokio::spawn(async move { waiting.wait(&id, "r1", later()).await });
+        let held = tokio::spawn(async move { waiting.wait(&id, "r1", &Written::Unknown, later()).await });
         while desk.arrived(&token).is_empty() {
             tokio::task::yield_now().await;
         }
@@ -202,12 +206,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_who_may_write_a_held_key_waits() {
+        let (desk, token) = (Desk::default(), token());
+        let pool = PoolName::parse("pool").unwrap();
+        desk.admit(&token, Admission::HoldKeys(Arc::new(HeldKeys::of(["k".to_owned()])), pool.clone()));
+        let key = |key: &str| Written::Key(key.to_owned());
+        for held in [key("k"), Written::Unknown] {
+            assert!(desk.wait(&token, "r1", &held, Instant::now()).await.is_none(), "{held:?}");
+        }
+        let Some(Way::Source(to)) = desk.wait(&token, "r2", &key("l"), Instant::now()).await else {
+            panic!("it waits")
+        };
+        assert_eq!(to, pool);
+    }
+
+    #[tokio::test]
     async fn who_gives_up_waiting_leaves_nothing_behind() {
         let (desk, token) = (Desk::default(), token());
-        assert!(desk.wait(&token, "r1", Instant::now()).await.is_none());
+        assert!(desk.wait(&token, "r1", &Written::Unknown, Instant::now()).await.is_none());
         assert!(desk.entries().is_empty());
         desk.admit(&token, Admission::Hold);
-        assert!(desk.wait(&token, "r2", Instant::now()).await.is_none());
+        assert!(desk.wait(&token, "r2", &Written::Unknown, Instant::now()).await.is_none());
         assert_eq!(desk.arrived(&token), HashSet::new());
         desk.forget(&token);
         assert!(desk.entries().is_empty());

@@ -29,7 +29,7 @@ use place::Place;
 use relay_log::RELAY;
 use soundness::{BIRTH, BIRTH_DRAFT, JOURNAL, Memory};
 
-pub use release::release;
+pub use release::{Released, release};
 pub use server::GateServer;
 
 /// How a gate directory is used.
@@ -188,6 +188,20 @@ impl Gate for GateDirectory {
             place.reopen(token)
         })
         .await
+    }
+
+    async fn note_copy(&self, token: &Token, keys: &[String]) -> Result<(), GateError> {
+        let keys = keys.to_vec();
+        self.step(token, move |place, token| place.note_copy(token, &keys)).await
+    }
+
+    async fn noted_copy(&self, token: &Token) -> Result<Option<Vec<String>>, GateError> {
+        let token = token.clone();
+        self.blocking(move |shared| shared.place.noted_copy(&token)).await
+    }
+
+    async fn copy_ended(&self, token: &Token) -> Result<(), GateError> {
+        self.step(token, Place::copy_ended).await
     }
 
     async fn remove(&self, token: &Token) -> Result<(), GateError> {

@@ -4,6 +4,7 @@
 //! <dir>/<token>.src .held .switched .open    the token: nginx looks at these names at each request
 //! <dir>/<token>.journal                      what nginx writes of each write
 //! <dir>/<token>.birth                        what the journal was when it was made or renewed
+//! <dir>/<token>.copy                         keys of a back-fill that a copier may be writing
 //! <dir>/<token>.relay                        uploads that were completed and are not carried over yet
 //! <dir>/gate.sock relay.sock                 where nginx asks
 //! ```

@@ -28,6 +28,7 @@ use super::desk::Way;
 use super::place::fault;
 use super::relay::Relay;
 use crate::domain::gateway::moving::{GATE_PATH, GATE_SOCKET, RELAY, RELAY_SOCKET};
+use crate::domain::migration::request::{Style, Written, written};
 use crate::domain::migration::token::{Token, is_canary};
 use crate::ports::gate::GateError;
 
@@ -233,7 +234,7 @@ impl Server {
             return plain(StatusCode::FORBIDDEN);
         }
         let deadline = Instant::now() + self.shared.options.hold;
-        let Some(way) = desk.wait(&token, &id, deadline).await else {
+        let Some(way) = desk.wait(&token, &id, &asked(request.headers()), deadline).await else {
             return plain(StatusCode::SERVICE_UNAVAILABLE);
         };
         let target = match &way {
@@ -254,6 +255,20 @@ impl Server {
             Err(_) => return plain(StatusCode::SERVICE_UNAVAILABLE),
         }
         answer
+    }
+}
+
+/// What a request that asks would write. Its body has not been read.
+fn asked(headers: &HeaderMap) -> Written {
+    let exact = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let style = match exact("x-bucket-style") {
+        Some("path") => Style::Path,
+        Some("host") => Style::Host,
+        _ => return Written::Unknown,
+    };
+    match (exact("x-original-method"), exact("x-original-uri")) {
+        (Some(method), Some(uri)) => written(method, uri, style, None),
+        _ => Written::Unknown,
     }
 }
 
@@ -294,6 +309,21 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_request_would_write_is_known_only_if_all_of_it_is_told() {
+        let told = |method: &str, uri: &'static str, style: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-original-method", HeaderValue::from_str(method).unwrap());
+            headers.insert("x-original-uri", HeaderValue::from_static(uri));
+            headers.insert("x-bucket-style", HeaderValue::from_static(style));
+            asked(&headers)
+        };
+        assert_eq!(told("PUT", "/b/a%20b", "path"), Written::Key("a b".to_owned()));
+        assert_eq!(told("PUT", "/b/a%20b", "host"), Written::Key("b/a b".to_owned()));
+        assert_eq!(told("PUT", "/b/k", ""), Written::Unknown);
+        assert_eq!(asked(&HeaderMap::new()), Written::Unknown);
+    }
 
     #[test]
     fn what_was_percent_encoded_is_read_and_the_rest_stays() {

@@ -2,13 +2,15 @@
 //! whoever else is at it: another process, too.
 
 use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::place::{Place, fault};
 use crate::domain::gateway::moving::GateFile;
+use crate::domain::migration::portions::LONGEST;
 use crate::domain::migration::token::{Token, TokenState};
+use crate::domain::time::Timestamp;
 use crate::ports::gate::GateError;
 
 /// The names that a token's one file has, and that of the second.
@@ -16,6 +18,13 @@ pub(super) const SOURCE: &str = GateFile::Source.word();
 pub(super) const HELD: &str = GateFile::Held.word();
 pub(super) const SWITCHED: &str = GateFile::Switched.word();
 pub(super) const OPEN: &str = GateFile::Open.word();
+/// The keys that a copier may be writing; nginx does not look at it.
+pub(super) const COPY: &str = "copy";
+const COPY_DRAFT: &str = "copy.new";
+
+/// After so many seconds nothing of a copy that was noted can arrive any more: a copier is at it for [`LONGEST`], and what it
+/// had sent arrives within a minute.
+const SPENT: i64 = LONGEST.as_secs().cast_signed() + 70;
 
 /// A file that is renamed between two looks seems not to be there; one that is moved to and fro all the time is not ours.
 const LOOKS: usize = 8;
@@ -90,7 +99,7 @@ impl Place {
 
     /// Removes every file of a token, `kinds` and its own.
     pub fn remove(&self, token: &Token, kinds: &[&str]) -> Result<(), GateError> {
-        for kind in [OPEN, SOURCE, HELD, SWITCHED].iter().chain(kinds) {
+        for kind in [OPEN, SOURCE, HELD, SWITCHED, COPY, COPY_DRAFT].iter().chain(kinds) {
             let path = self.file(token, kind);
             match fs::remove_file(&path) {
                 Ok(()) => {}
@@ -103,6 +112,45 @@ impl Place {
             Err(_) if !self.directory().exists() => Ok(()),
             synced => synced,
         }
+    }
+
+    /// Writes down which keys a copier may be writing.
+    pub fn note_copy(&self, token: &Token, keys: &[String]) -> Result<(), GateError> {
+        let (draft, path) = (self.file(token, COPY_DRAFT), self.file(token, COPY));
+        let text = serde_json::to_vec(keys).map_err(|error| fault("write", &draft, &error.into()))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let written = options.open(&draft).and_then(|mut file| {
+            file.write_all(&text)?;
+            file.sync_all()
+        });
+        written.map_err(|error| fault("write", &draft, &error))?;
+        rename(&draft, &path)?;
+        self.sync()
+    }
+
+    pub fn noted_copy(&self, token: &Token) -> Result<Option<Vec<String>>, GateError> {
+        let path = self.file(token, COPY);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(fault("read", &path, &error)),
+        };
+        serde_json::from_slice(&text).map(Some).map_err(|error| fault("read", &path, &error.into()))
+    }
+
+    pub fn copy_ended(&self, token: &Token) -> Result<(), GateError> {
+        let path = self.file(token, COPY);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", &path, &error)),
+            _ => self.sync(),
+        }
+    }
+
+    /// Whether a copier was at work so lately that what it sent may still arrive. A clock that was set back says yes.
+    pub fn may_arrive(&self, token: &Token, now: Timestamp) -> bool {
+        let noted = fs::metadata(self.file(token, COPY)).map(|metadata| metadata.mtime());
+        noted.is_ok_and(|since| now.unix() - since < SPENT)
     }
 
     fn put_open(&self, token: &Token) -> Result<(), GateError> {

@@ -100,6 +100,18 @@ view! {
 }
 
 view! {
+    /// The back-fill was asked for.
+    BackFillView as "BucketBackFill" {
+        /// True.
+        ok: bool,
+        /// The migration that does it.
+        migration_id: i64,
+        /// The bucket.
+        bucket: String,
+    }
+}
+
+view! {
     /// The bucket is ignored.
     IgnoredView as "IgnoredBucket" {
         /// True.
@@ -319,6 +331,25 @@ impl BucketsApi {
             migration_started: migration.is_some(),
             migration_id: migration.map(|id| id.0),
         }))
+    }
+
+    /// Carry over what the default pool still has of a bucket
+    ///
+    /// For a bucket with a route of its own: what the default pool has of it, and the route's pool lacks, is copied there
+    /// while clients go on. Nothing is overwritten, and nothing that clients delete meanwhile is brought back. It waits as
+    /// `pending` while others run (`MIGRATION_MAX_PARALLEL`), and is a migration of kind `back_fill` that can be paused
+    /// and cancelled as any other. It may be asked for again.
+    #[oai(path = "/vhosts/:vhost_id/buckets/:bucket/migrate", method = "post", operation_id = "back_fill_bucket")]
+    async fn back_fill(
+        &self,
+        caller: Caller,
+        /// The vhost.
+        vhost_id: Path<VhostId>,
+        /// The bucket.
+        bucket: Path<BucketName>,
+    ) -> Result<Shown<BackFillView>, Failure<Doing>> {
+        let migration = self.0.migrations.back_fill(caller.0, vhost_id.0, bucket.0).await?;
+        Ok(Shown(BackFillView { ok: true, migration_id: migration.id.0, bucket: migration.bucket.as_str().to_owned() }))
     }
 
     /// Ignore a bucket

@@ -160,9 +160,12 @@ fn acts(server: &Server, one: &Move) -> Vec<Value> {
             act(format!("{READ} "), Some("read"));
             // Between two buckets that both move: after the moves.
             act(format!("(?!{token} |other |- )"), Some("again"));
-            // The source of a copy is read where the copy is made. Only before the switch are both there.
-            act("other ".to_owned(), Some("copied"));
-            act(format!("{token} [A-Z_-]+ {upload}"), Some("copied"));
+            // The source of a copy is read where the copy is made. Only before the switch are both there. A bucket that
+            // stays where it is has no switch.
+            if one.source != one.destination {
+                act("other ".to_owned(), Some("copied"));
+                act(format!("{token} [A-Z_-]+ {upload}"), Some("copied"));
+            }
             act(format!("{ANY} {upload}"), Some("upload"));
             act(format!("- POST /[^/?]*/?{}(?:[=&]|$)", argument("delete").trim_start_matches("[^?]*")), Some("bulk"));
             act(String::new(), Some("write"));

@@ -398,7 +398,7 @@ fn keys_of(written: &Written) -> impl Iterator<Item = &String> {
 }
 
 /// The one status that the storage gave, if it was asked once and answered.
-fn definite(upstream_status: &str) -> Option<u16> {
+pub(super) fn definite(upstream_status: &str) -> Option<u16> {
     let status = upstream_status.trim();
     (status.len() == 3).then(|| status.parse().ok()).flatten()
 }

@@ -6,10 +6,14 @@
 //! Until the commit, an error or a cancellation withdraws: writes flow to the source, nginx gets its plain
 //! configuration, the token goes. After the commit there is no way back and none is needed: every further step is
 //! repeated until it succeeds.
+//!
+//! A back-fill has steps of its own between the journal and the end, and no commit: the destination serves the bucket
+//! from the beginning.
 
 use serde::{Deserialize, Serialize};
 
 use super::Phase;
+use super::work::MigrationKind;
 
 /// What is to be done. Each can be repeated: a crash in it, or after it, leads to it again or to an earlier one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,6 +54,14 @@ pub enum Step {
     Forget,
     /// Compare both sides, and change nothing.
     Report,
+    /// Back-fill: find what the destination lacks.
+    Seek,
+    /// Back-fill: carry over a portion of it, while nobody writes those keys.
+    Fill,
+    /// Back-fill: look once more what the destination lacks, and why.
+    Verify,
+    /// Back-fill: nginx gets its plain configuration of before.
+    Conclude,
     /// After an error or a cancellation: nginx gets the plain configuration of before, the token goes.
     Withdraw,
     /// Nothing.
@@ -131,7 +143,7 @@ pub struct IllegalOutcome {
 
 impl Step {
     /// Every step, in the order in which a migration that succeeds takes them; then the others.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Check,
         Self::JournalOn,
         Self::AwaitWorkers,
@@ -148,10 +160,24 @@ impl Step {
         Self::AwaitUploads,
         Self::Forget,
         Self::Report,
+        Self::Seek,
+        Self::Fill,
+        Self::Verify,
+        Self::Conclude,
         Self::Thaw,
         Self::Withdraw,
         Self::End,
     ];
+
+    /// Whether a migration of this kind ever takes the step.
+    #[must_use]
+    pub fn belongs_to(self, kind: MigrationKind) -> bool {
+        match self {
+            Self::Check | Self::JournalOn | Self::AwaitWorkers | Self::Forget | Self::Withdraw | Self::End => true,
+            Self::Seek | Self::Fill | Self::Verify | Self::Conclude => kind == MigrationKind::BackFill,
+            _ => kind == MigrationKind::Move,
+        }
+    }
 
     /// The word of the step, as it stands in JSON and files.
     #[must_use]
@@ -174,6 +200,10 @@ impl Step {
             Self::AwaitUploads => "await_uploads",
             Self::Forget => "forget",
             Self::Report => "report",
+            Self::Seek => "seek",
+            Self::Fill => "fill",
+            Self::Verify => "verify",
+            Self::Conclude => "conclude",
             Self::Withdraw => "withdraw",
             Self::End => "end",
         }
@@ -187,21 +217,34 @@ impl Step {
             Self::JournalOn | Self::AwaitWorkers | Self::CopyAll | Self::CompareAll | Self::CarryDirty | Self::Thaw => {
                 Phase::Copying
             }
+            Self::Seek | Self::Fill => Phase::Copying,
             Self::Freeze | Self::Drain => Phase::WriteRouting,
-            Self::CarryLast => Phase::Verifying,
+            Self::CarryLast | Self::Verify | Self::Conclude => Phase::Verifying,
             Self::Commit | Self::Record | Self::Settle => Phase::Switching,
             Self::AwaitOldWorkers | Self::AwaitUploads | Self::Forget | Self::Report => Phase::Done,
             Self::Withdraw | Self::End => return None,
         })
     }
 
-    /// Whether the destination serves the bucket by now, whatever else happens.
+    /// Whether the destination serves the bucket by now, whatever else happens: all that is left is to tidy up.
     #[must_use]
     pub fn is_committed(self) -> bool {
         matches!(
             self,
-            Self::Record | Self::Settle | Self::AwaitOldWorkers | Self::AwaitUploads | Self::Forget | Self::Report
+            Self::Record
+                | Self::Settle
+                | Self::AwaitOldWorkers
+                | Self::AwaitUploads
+                | Self::Forget
+                | Self::Report
+                | Self::Conclude
         )
+    }
+
+    /// Whether it must not be given up in the middle: what a copier has sent while keys were held may still arrive.
+    #[must_use]
+    pub fn is_atomic(self) -> bool {
+        self == Self::Fill
     }
 
     /// Whether an operator may make it wait here.
@@ -209,7 +252,15 @@ impl Step {
     pub fn can_pause(self) -> bool {
         matches!(
             self,
-            Self::Check | Self::JournalOn | Self::AwaitWorkers | Self::CopyAll | Self::CompareAll | Self::CarryDirty
+            Self::Check
+                | Self::JournalOn
+                | Self::AwaitWorkers
+                | Self::CopyAll
+                | Self::CompareAll
+                | Self::CarryDirty
+                | Self::Seek
+                | Self::Fill
+                | Self::Verify
         )
     }
 }
@@ -224,15 +275,29 @@ pub struct Turn {
 }
 
 /// Where an outcome of a step leads. `phase` is the present one: it stays when a migration that has ended is tidied up.
+/// A step that the kind of migration never takes leads nowhere.
 ///
 /// # Errors
 /// The step cannot have this outcome: a fault of this program, at which the migration stops where it is.
-pub fn next(phase: Phase, step: Step, outcome: OutcomeKind) -> Result<Turn, IllegalOutcome> {
+pub fn next(kind: MigrationKind, phase: Phase, step: Step, outcome: OutcomeKind) -> Result<Turn, IllegalOutcome> {
+    use MigrationKind as K;
     use OutcomeKind as O;
     use Step as S;
     let illegal = IllegalOutcome { step, outcome };
     let to = |step: Step| Ok(Turn { step, phase: step.phase().unwrap_or(phase) });
+    if !step.belongs_to(kind) {
+        return Err(illegal);
+    }
     match (step, outcome) {
+        // A back-fill goes its own way.
+        (S::AwaitWorkers, O::Done) if kind == K::BackFill => to(S::Seek),
+        (S::Seek, O::Done) | (S::Fill | S::Verify, O::Again) => to(S::Fill),
+        (S::Fill, O::Done) => to(S::Verify),
+        (S::Verify, O::Done) => to(S::Conclude),
+        (S::Conclude, O::Done) => to(S::Forget),
+        (S::Forget, O::Done) if kind == K::BackFill => to(S::End),
+        (S::Withdraw, O::Again) if kind == K::BackFill => Err(illegal),
+        (S::Seek | S::Fill | S::Verify, O::NotNow) => to(step),
         // It goes on.
         (S::Check, O::Done) => to(S::JournalOn),
         (S::JournalOn, O::Done) => to(S::AwaitWorkers),
@@ -288,6 +353,7 @@ pub fn resumed(phase: Phase, step: Step, switched: bool, gated: bool) -> Turn {
         Step::Record | Step::Settle | Step::AwaitOldWorkers | Step::AwaitUploads | Step::Forget | Step::Report => {
             turn(step)
         }
+        Step::Conclude => turn(step),
         // The rename is the commit, whether or not somebody wrote it down.
         _ if switched => turn(Step::Record),
         Step::Withdraw => turn(Step::Withdraw),
@@ -305,13 +371,19 @@ pub fn resumed(phase: Phase, step: Step, switched: bool, gated: bool) -> Turn {
 mod tests {
     use super::*;
 
+    use MigrationKind::{BackFill, Move};
+
+    fn steps(kind: MigrationKind) -> impl Iterator<Item = Step> {
+        Step::ALL.into_iter().filter(move |step| step.belongs_to(kind))
+    }
+
     /// Every pair of step and outcome, one a line.
-    fn table() -> String {
+    fn table(kind: MigrationKind) -> String {
         let mut text = String::new();
-        for step in Step::ALL {
+        for step in steps(kind) {
             let phase = step.phase().unwrap_or(Phase::Error);
             for outcome in OutcomeKind::ALL {
-                let line = match next(phase, step, outcome) {
+                let line = match next(kind, phase, step, outcome) {
                     Ok(turn) => format!("{} ({})", turn.step.as_str(), turn.phase.as_str()),
                     Err(_) => "-".to_owned(),
                 };
@@ -323,16 +395,45 @@ mod tests {
 
     #[test]
     fn the_table_of_steps_and_outcomes_is_as_it_was_reviewed() {
-        let reviewed = include_str!("machine.txt");
-        assert!(table() == reviewed, "src/domain/migration/machine.txt must be:\n{}", table());
+        for (kind, file, reviewed) in [
+            (Move, "machine.txt", include_str!("machine.txt")),
+            (BackFill, "machine_back_fill.txt", include_str!("machine_back_fill.txt")),
+        ] {
+            assert!(table(kind) == reviewed, "src/domain/migration/{file} must be:\n{}", table(kind));
+        }
+    }
+
+    #[test]
+    fn no_kind_takes_a_step_of_the_other() {
+        for kind in [Move, BackFill] {
+            for step in Step::ALL {
+                for outcome in OutcomeKind::ALL {
+                    let Ok(turn) = next(kind, Phase::Copying, step, outcome) else { continue };
+                    assert!(step.belongs_to(kind) && turn.step.belongs_to(kind), "{kind:?} {step:?} {turn:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_back_fill_that_succeeds_has_no_phase_in_which_all_writes_are_held() {
+        let mut turn = Turn { step: Step::Check, phase: Phase::Pending };
+        let mut phases = vec![turn.phase];
+        while turn.step != Step::End {
+            turn = next(BackFill, turn.phase, turn.step, OutcomeKind::Done).unwrap();
+            if phases.last() != Some(&turn.phase) {
+                phases.push(turn.phase);
+            }
+        }
+        assert_eq!(phases, [Phase::Pending, Phase::Copying, Phase::Verifying, Phase::Done]);
     }
 
     /// The same as a picture (Mermaid), without the turns that stay where they are.
-    fn picture() -> String {
+    fn picture(kind: MigrationKind) -> String {
         let mut text = "stateDiagram-v2\n    [*] --> check\n".to_owned();
-        for step in Step::ALL {
+        for step in steps(kind) {
             for outcome in OutcomeKind::ALL {
-                let Ok(turn) = next(step.phase().unwrap_or(Phase::Error), step, outcome) else { continue };
+                let Ok(turn) = next(kind, step.phase().unwrap_or(Phase::Error), step, outcome) else { continue };
                 if turn.step == step {
                     continue;
                 }
@@ -349,7 +450,9 @@ mod tests {
     #[test]
     fn the_picture_in_the_documentation_is_that_of_this_table() {
         let documentation = include_str!("../../../docs/migration.md");
-        assert!(documentation.contains(&picture()), "docs/migration.md must hold:\n{}", picture());
+        for kind in [Move, BackFill] {
+            assert!(documentation.contains(&picture(kind)), "docs/migration.md must hold:\n{}", picture(kind));
+        }
     }
 
     #[test]
@@ -357,7 +460,7 @@ mod tests {
         let mut turn = Turn { step: Step::Check, phase: Phase::Pending };
         let mut phases = vec![turn.phase];
         for expected in &Step::ALL[1..16] {
-            turn = next(turn.phase, turn.step, OutcomeKind::Done).unwrap();
+            turn = next(Move, turn.phase, turn.step, OutcomeKind::Done).unwrap();
             assert_eq!(turn.step, *expected);
             if phases.last() != Some(&turn.phase) {
                 phases.push(turn.phase);
@@ -365,16 +468,18 @@ mod tests {
         }
         use Phase as P;
         assert_eq!(phases, [P::Pending, P::Copying, P::WriteRouting, P::Verifying, P::Switching, P::Done]);
-        let end = next(turn.phase, turn.step, OutcomeKind::Done).unwrap();
+        let end = next(Move, turn.phase, turn.step, OutcomeKind::Done).unwrap();
         assert_eq!((end.step, end.phase), (Step::End, Phase::Done));
     }
 
     #[test]
     fn nothing_leads_back_from_the_commit() {
-        for step in Step::ALL.into_iter().filter(|step| step.is_committed()) {
-            for outcome in OutcomeKind::ALL {
-                if let Ok(turn) = next(Phase::Switching, step, outcome) {
-                    assert!(turn.step.is_committed() || turn.step == Step::End, "{step:?} {outcome:?}");
+        for kind in [Move, BackFill] {
+            for step in steps(kind).filter(|step| step.is_committed()) {
+                for outcome in OutcomeKind::ALL {
+                    if let Ok(turn) = next(kind, Phase::Switching, step, outcome) {
+                        assert!(turn.step.is_committed() || turn.step == Step::End, "{step:?} {outcome:?}");
+                    }
                 }
             }
         }
@@ -382,13 +487,15 @@ mod tests {
 
     #[test]
     fn whatever_fails_before_the_commit_withdraws() {
-        for step in Step::ALL {
-            let withdraws = !step.is_committed() && !matches!(step, Step::Commit | Step::Withdraw | Step::End);
-            let turn = next(step.phase().unwrap_or(Phase::Error), step, OutcomeKind::Failed);
-            assert_eq!(
-                turn.ok().map(|turn| (turn.step, turn.phase)),
-                withdraws.then_some((Step::Withdraw, Phase::Error))
-            );
+        for kind in [Move, BackFill] {
+            for step in steps(kind) {
+                let withdraws = !step.is_committed() && !matches!(step, Step::Commit | Step::Withdraw | Step::End);
+                let turn = next(kind, step.phase().unwrap_or(Phase::Error), step, OutcomeKind::Failed);
+                assert_eq!(
+                    turn.ok().map(|turn| (turn.step, turn.phase)),
+                    withdraws.then_some((Step::Withdraw, Phase::Error))
+                );
+            }
         }
     }
 

@@ -73,6 +73,18 @@ pub fn written(method: &str, uri: &str, style: Style, body: Option<&str>) -> Wri
     }
 }
 
+/// Whether a request whose keys are not known may delete some. Those that only add objects are a `PUT`, and the form of a
+/// browser.
+#[must_use]
+pub fn may_delete(method: &str, uri: &str) -> bool {
+    let query = Query(uri.split_once('?').map_or("", |(_, query)| query));
+    match method {
+        "PUT" => false,
+        "POST" => query.has("delete"),
+        _ => true,
+    }
+}
+
 fn of_bucket(method: &str, query: Query<'_>, body: Option<&str>) -> Written {
     match method {
         "POST" if query.has("delete") => match body.and_then(deleted_keys) {
@@ -219,6 +231,18 @@ mod tests {
         assert_eq!(path("PATCH", "/b/k"), Written::Unknown);
         assert_eq!(path("POST", "/b"), Written::Unknown);
         assert_eq!(path("POST", "/b/"), Written::Unknown);
+    }
+
+    #[test]
+    fn only_what_adds_objects_is_known_to_delete_none() {
+        for (method, uri) in [("PUT", "/b/%FF"), ("POST", "/b"), ("POST", "/b/?x=delete")] {
+            assert!(!may_delete(method, uri), "{method} {uri}");
+        }
+        for (method, uri) in
+            [("POST", "/b?delete"), ("POST", "/b/?a&%64elete="), ("DELETE", "/b/%FF"), ("PATCH", "/b/k")]
+        {
+            assert!(may_delete(method, uri), "{method} {uri}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use nanio_orchestrator::adapters::nginx::running::RunningNginx;
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::credential::Region;
 use nanio_orchestrator::domain::migration::token::Token;
+use nanio_orchestrator::domain::migration::touched::HeldKeys;
 use nanio_orchestrator::domain::pool::PoolName;
 use nanio_orchestrator::domain::site::Site;
 use nanio_orchestrator::ports::gate::{Admission, Carrier, Destination, Gate};
@@ -81,6 +82,32 @@ async fn a_write_waits_for_the_decision_and_is_told_the_pool() {
     assert_eq!(target(&disk, &token, "").await, "old");
     disk.gate.admit(&token, to_destination());
     assert_eq!(target(&disk, &token, "").await, "new");
+}
+
+#[tokio::test]
+async fn while_keys_are_held_writes_of_others_pass() {
+    let (disk, token) = serving().await;
+    let held = HeldKeys::of(["a b".to_owned()]);
+    disk.gate.admit(&token, Admission::HoldKeys(Arc::new(held), named("pool")));
+    let write = |style: &str, method: &str, uri: &str| {
+        format!("X-Bucket-Style: {style}\r\nX-Original-Method: {method}\r\nX-Original-URI: {uri}\r\n")
+    };
+    for other in [write("path", "PUT", "/photos/c"), write("host", "DELETE", "/c?x-id=DeleteObject")] {
+        assert_eq!(target(&disk, &token, &other).await, "pool");
+    }
+    let waiting = [
+        write("path", "PUT", "/photos/a%20b"),
+        write("host", "DELETE", "/a%20b"),
+        write("path", "POST", "/photos?delete"),
+        write("", "PUT", "/photos/c"),
+    ];
+    let waiting: Vec<_> =
+        waiting.iter().enumerate().map(|(number, more)| asked(&disk, &token, &format!("w{number}"), more)).collect();
+    arrived(&disk, &token, waiting.len()).await;
+    disk.gate.admit(&token, Admission::Source(named("pool")));
+    for answer in waiting {
+        assert!(answer.await.unwrap().contains("x-target: pool\r\n"));
+    }
 }
 
 #[tokio::test]

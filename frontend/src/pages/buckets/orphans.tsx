@@ -1,4 +1,4 @@
-import { Button, Text } from "@mantine/core"
+import { Button, Group, Text } from "@mantine/core"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
 
@@ -8,12 +8,14 @@ import { queries, usePools } from "../../api/queries"
 import { DataTable } from "../../components/data-table"
 import { Placeholder, Section } from "../../components/page"
 import { Trouble } from "../../components/trouble"
+import { BackFill } from "./back-fill"
 import { Purge } from "./purge"
 
 /** What routed buckets have left on the default pool. Looked for on demand: it asks the nodes. */
 export function Orphans({ vhost }: { vhost: Vhost }) {
   const [wanted, setWanted] = useState(false)
   const [chosen, setChosen] = useState<string | null>(null)
+  const [filled, setFilled] = useState<string | null>(null)
   const { data: found, error, refetch, isFetching } = useQuery({ ...queries.bucketOrphans(vhost.id), enabled: wanted })
   const pool = usePools().find(one => one.id === vhost.default_pool_id)?.name ?? "the default pool"
   const count = (objects: number, complete: boolean) => `${objects.toLocaleString("en")}${complete ? "" : " or more"}`
@@ -62,9 +64,14 @@ export function Orphans({ vhost }: { vhost: Vhost }) {
                 title: "",
                 align: "end",
                 cell: orphan => (
-                  <Button size="compact-xs" variant="default" onClick={() => setChosen(orphan.bucket)}>
-                    Delete the objects
-                  </Button>
+                  <Group gap="xs" justify="flex-end">
+                    <Button size="compact-xs" variant="default" onClick={() => setFilled(orphan.bucket)}>
+                      Back-fill
+                    </Button>
+                    <Button size="compact-xs" variant="default" onClick={() => setChosen(orphan.bucket)}>
+                      Delete the objects
+                    </Button>
+                  </Group>
                 ),
               },
             ]}
@@ -80,6 +87,9 @@ export function Orphans({ vhost }: { vhost: Vhost }) {
             </Text>
           ))}
         </>
+      )}
+      {filled !== null && (
+        <BackFill opened onClose={() => setFilled(null)} vhost={vhost} bucket={filled} pool={pool} />
       )}
       {chosen !== null && (
         <Purge

@@ -15,7 +15,7 @@ import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
 import { Checks } from "./checks"
 import { MigrationProgress } from "./progress"
-import { isOver, stateOf } from "./words"
+import { isOver, kindOf, stateOf } from "./words"
 
 /** All that there is to know of a migration, and what can be done with it. */
 export function DetailDialog({ migration, onClose }: { migration: Migration | undefined; onClose: () => void }) {
@@ -40,7 +40,7 @@ function Detail({ migration }: { migration: Migration }) {
         <Stack gap={2}>
           <Status health={health}>{word}</Status>
           <Text size="sm" c="dimmed" className="breakable">
-            {migration.server_name}: from{" "}
+            {migration.server_name}: {kindOf(migration)} from{" "}
             <Anchor component={Link} underline="always" inherit to={`/web/pools/${migration.src_pool_id}`}>
               {migration.src_pool_name}
             </Anchor>{" "}

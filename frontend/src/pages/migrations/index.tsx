@@ -19,7 +19,7 @@ import { Purge } from "../buckets/purge"
 import { DetailDialog } from "./detail"
 import { MigrationProgress } from "./progress"
 import { StartDialog } from "./start"
-import { stateOf } from "./words"
+import { kindOf, stateOf } from "./words"
 
 export function Component() {
   const { data: migrations, error, refetch } = useQuery(queries.migrations)
@@ -48,6 +48,7 @@ export function Component() {
       ),
     },
     { key: "way", title: "From → to", value: migration => `${migration.src_pool_name} → ${migration.dst_pool_name}` },
+    { key: "kind", title: "Kind", value: kindOf, wide: true },
     {
       key: "state",
       title: "State",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import type { Migration } from "../../api/client"
-import { bytes, duration, percent, stateOf } from "./words"
+import { bytes, duration, kindOf, percent, stateOf } from "./words"
 
 const migration = (more: Partial<Migration>) =>
   ({ phase: "copying", paused: false, cancelling: false, needs_adoption: false, ...more }) as Migration
@@ -12,6 +12,10 @@ test("what is paused, being cancelled or left by 0.4.x is not called what it was
   expect(stateOf(migration({ cancelling: true })).word).toBe("being cancelled")
   expect(stateOf(migration({ phase: "cancelled", cancelling: true })).word).toBe("cancelled")
   expect(stateOf(migration({ needs_adoption: true })).health).toBe("bad")
+})
+
+test("a back-fill is told from a move", () => {
+  expect([migration({ kind: "move" }), migration({ kind: "back_fill" })].map(kindOf)).toEqual(["move", "back-fill"])
 })
 
 test("progress is of bytes, or of objects where they are empty", () => {

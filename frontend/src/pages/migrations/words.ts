@@ -6,6 +6,11 @@ export function isOver(migration: Migration): boolean {
   return ["done", "error", "cancelled"].includes(migration.phase)
 }
 
+/** What is done to the bucket, in a word. */
+export function kindOf(migration: Migration): string {
+  return migration.kind === "back_fill" ? "back-fill" : "move"
+}
+
 const PHASES: Record<string, [Health, string]> = {
   pending: ["idle", "waits for its turn"],
   copying: ["warn", "copying"],

@@ -3,7 +3,7 @@
 use crate::adapters::http::schema::view;
 use crate::domain::migration::Migration;
 use crate::domain::migration::log::LogEntry;
-use crate::domain::migration::work::{Check, CheckOutcome, Comparison};
+use crate::domain::migration::work::{Check, CheckOutcome, Comparison, MigrationKind};
 use crate::domain::services::migrations::{MigrationView as Known, Requested, Stale};
 use crate::domain::time::Timestamp;
 
@@ -24,7 +24,10 @@ view! {
     MigrationView as "Migration" {
         /// Its identity.
         id: i64,
-        /// The vhost whose route is switched.
+        /// `move`: the bucket is given to another pool; `back_fill`: the pool that serves it gets what it lacks and the
+        /// source still has.
+        kind: String,
+        /// The vhost whose route is meant.
         vhost_id: i64,
         /// That vhost's server name when it was asked for.
         server_name: String,
@@ -211,6 +214,10 @@ impl From<Migration> for MigrationView {
         };
         Self {
             id: migration.id.0,
+            kind: match work.kind {
+                MigrationKind::Move => "move".to_owned(),
+                MigrationKind::BackFill => "back_fill".to_owned(),
+            },
             vhost_id: migration.vhost.id.0,
             server_name: migration.vhost.name,
             bucket: migration.bucket.as_str().to_owned(),

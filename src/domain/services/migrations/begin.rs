@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::backfill::Filling;
 use super::carry::Sides;
 use super::drive::{Drive, outcome_of};
 use super::record;
@@ -116,6 +117,7 @@ impl Drive {
         self.admit_source(&token);
         // Read from its beginning: what is carried over twice is carried over.
         (self.ledger, self.position) = (Ledger::of(&self.migration.bucket), 0);
+        self.filling = Filling::of(&self.migration.bucket);
         let id = self.migration.id;
         let rendered = token.clone();
         if let Err(error) = self.change(move |change| record::journal_on(change, id, &rendered)).await {
@@ -137,6 +139,9 @@ impl Drive {
     async fn usable_token(&mut self) -> Result<Token, Outcome> {
         let gate = self.shared.gate.clone();
         if let Some(token) = self.token() {
+            if self.migration.work.kind == MigrationKind::BackFill {
+                return self.known_token(token).await;
+            }
             match gate.state(&token).await.map_err(outcome_of)? {
                 TokenState::Source => return Ok(token),
                 TokenState::Held => {
@@ -250,7 +255,11 @@ impl Drive {
     async fn remove_canary(&mut self, path: &str) -> Result<(), Outcome> {
         let sides = self.sides().await?;
         let key = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let deleted = self.shared.storage.delete(&sides.source, &sides.bucket, &[key]).await;
+        let site = match self.migration.work.kind {
+            MigrationKind::Move => &sides.source,
+            MigrationKind::BackFill => &sides.destination,
+        };
+        let deleted = self.shared.storage.delete(site, &sides.bucket, &[key]).await;
         deleted.map(drop).map_err(|error| Outcome::NotNow(error.to_string()))
     }
 
@@ -274,9 +283,9 @@ impl Drive {
         Ok(listeners.collect())
     }
 
-    /// Writes that come to the gate go to the source.
+    /// Writes that come to the gate go where the bucket is.
     pub(super) fn admit_source(&self, token: &Token) {
-        if let Some(pool) = self.shared.pool_name(&self.migration.source) {
+        if let Some(pool) = self.shared.pool_name(self.migration.serving()) {
             self.shared.gate.admit(token, Admission::Source(pool));
         }
     }

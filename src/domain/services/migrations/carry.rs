@@ -75,7 +75,7 @@ impl Sides {
         Ok(carried)
     }
 
-    async fn put_marker(&self, key: &str, head: &ObjectHead) -> Result<(), CarryError> {
+    pub(super) async fn put_marker(&self, key: &str, head: &ObjectHead) -> Result<(), CarryError> {
         match self.storage.put_marker(&self.destination, &self.bucket, key, head).await {
             Err(StorageError::Refused { status, code, .. }) if (400..500).contains(&status) => {
                 Err(CarryError::Never(format!(
@@ -103,7 +103,11 @@ impl Sides {
     }
 
     /// What a side says of each key, in the same order.
-    async fn heads(&self, site: &Site, keys: &[String]) -> Result<Vec<(String, Option<ObjectHead>)>, StorageError> {
+    pub(super) async fn heads(
+        &self,
+        site: &Site,
+        keys: &[String],
+    ) -> Result<Vec<(String, Option<ObjectHead>)>, StorageError> {
         stream::iter(keys.to_vec())
             .map(|key| async move {
                 let head = self.storage.head(site, &self.bucket, &key).await?;

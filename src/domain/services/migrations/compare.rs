@@ -73,13 +73,13 @@ pub(super) async fn compare(
     Ok(found)
 }
 
-struct Folder {
-    objects: BTreeMap<String, Object>,
-    folders: Vec<String>,
+pub(super) struct Folder {
+    pub objects: BTreeMap<String, Object>,
+    pub folders: Vec<String>,
 }
 
 /// One folder, whole.
-async fn list(
+pub(super) async fn list(
     storage: &dyn ObjectStorage,
     site: &Site,
     bucket: &BucketName,

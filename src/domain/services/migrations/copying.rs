@@ -15,6 +15,7 @@ use crate::domain::copy::{CopyOrder, What};
 use crate::domain::migration::MigrationMode;
 use crate::domain::migration::journal::UNCERTAIN_MS;
 use crate::domain::migration::machine::Outcome;
+use crate::domain::migration::work::MigrationKind;
 use crate::ports::copier::CopierError;
 use crate::ports::object_storage::PAGE;
 
@@ -262,6 +263,12 @@ impl Drive {
                 break;
             }
             part.lines.iter().for_each(|entry| self.ledger.read(entry));
+            if self.migration.work.kind == MigrationKind::BackFill {
+                part.lines.iter().for_each(|entry| self.filling.touched.read(entry));
+                // It needs no list of what differs.
+                let all = self.ledger.batch();
+                self.ledger.carried(&all);
+            }
             self.position = part.end;
         }
         if self.ledger.is_unreadable() {
@@ -279,6 +286,7 @@ impl Drive {
         let alive = self.shared.gate.workers().await.map_err(outcome_of)?;
         let alive: HashSet<u32> = alive.into_iter().map(|worker| worker.pid).collect();
         self.ledger.bury(&alive, self.shared.timer.epoch_ms());
+        self.filling.touched.bury(&alive, self.shared.timer.epoch_ms());
         Ok(())
     }
 }

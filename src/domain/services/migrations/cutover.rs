@@ -17,7 +17,7 @@ use crate::domain::migration::token::TokenState;
 use crate::ports::gate::{Admission, Carrier, Destination};
 
 /// How often it is looked whether the last write has ended.
-const GLANCE: Duration = Duration::from_millis(5);
+pub(super) const GLANCE: Duration = Duration::from_millis(5);
 
 impl Drive {
     /// Holds writes.
@@ -78,7 +78,7 @@ impl Drive {
     }
 
     /// Sends a canary through every listener; gives those that must come to the gate.
-    async fn knock_all(&mut self) -> Result<HashMap<String, String>, Outcome> {
+    pub(super) async fn knock_all(&mut self) -> Result<HashMap<String, String>, Outcome> {
         let mut sent = Vec::new();
         for (listener, guarded) in self.listeners().await? {
             if !guarded {
@@ -238,6 +238,9 @@ impl Drive {
     /// Lets writes flow to the source if they are held. The token decides whether they may.
     pub(super) async fn release_writes(&mut self) {
         let Some(token) = self.token() else { return };
+        if self.still_copies(&token).await {
+            return;
+        }
         match self.shared.gate.thaw(&token).await {
             Ok(()) => self.admit_source(&token),
             Err(error) => {

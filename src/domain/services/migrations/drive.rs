@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::{Either, join, select};
 use futures_util::pin_mut;
 
+use super::backfill::Filling;
 use super::carry::Sides;
 use super::engine::Shared;
 use super::live::Live;
@@ -22,6 +23,7 @@ use crate::domain::migration::journal::Ledger;
 use crate::domain::migration::log::NewLogEntry;
 use crate::domain::migration::machine::{Outcome, Step, Turn, next, resumed};
 use crate::domain::migration::token::{Token, TokenState};
+use crate::domain::migration::work::MigrationKind;
 use crate::domain::migration::{Migration, Phase};
 use crate::domain::services::ServiceError;
 use crate::domain::services::publish::Change;
@@ -53,6 +55,8 @@ pub(super) struct Drive {
     /// When writes were held, on the timer.
     pub(super) held_since: Option<Duration>,
     pub(super) pace: Pace,
+    /// What a back-fill knows.
+    pub(super) filling: Filling,
     /// Numbers the canaries.
     pub(super) canaries: u32,
     /// Since when the present waiting lasts, on the timer.
@@ -67,6 +71,7 @@ impl Drive {
     pub(super) fn new(shared: Arc<Shared>, live: Arc<Live>, migration: Migration) -> Self {
         Self {
             ledger: Ledger::of(&migration.bucket),
+            filling: Filling::of(&migration.bucket),
             shared,
             live,
             migration,
@@ -97,7 +102,7 @@ impl Drive {
                 return Ok(());
             }
             let outcome = self.outcome(step).await;
-            let turn = next(phase, step, outcome.kind())
+            let turn = next(self.migration.work.kind, phase, step, outcome.kind())
                 .map_err(|illegal| ServiceError::Unavailable(format!("migration {}: {illegal}", self.migration.id)))?;
             self.turn(turn, &outcome).await?;
         }
@@ -106,10 +111,14 @@ impl Drive {
     /// Goes on from where an earlier life left it.
     async fn take_up(&mut self) -> Result<(), ServiceError> {
         let state = match self.token() {
-            Some(token) => Some(self.shared.gate.state(&token).await?),
+            Some(token) => {
+                self.take_back(&token).await?;
+                Some(self.shared.gate.state(&token).await?)
+            }
             None => None,
         };
-        let switched = matches!(state, Some(TokenState::Switched | TokenState::Open)) || self.migration.work.committed;
+        let switched = self.migration.work.kind == MigrationKind::Move
+            && (matches!(state, Some(TokenState::Switched | TokenState::Open)) || self.migration.work.committed);
         let gated = self.migration.work.gate.is_some();
         let work = &self.migration.work;
         let turn = resumed(self.migration.phase, work.step, switched, gated);
@@ -123,6 +132,15 @@ impl Drive {
 
     /// Takes a step, unless an operator wants something else.
     async fn outcome(&mut self, step: Step) -> Outcome {
+        match self.wanted_outcome(step).await {
+            Outcome::Void(why) if self.migration.work.kind == MigrationKind::BackFill && !step.is_committed() => {
+                self.unknown_deletions(&why)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn wanted_outcome(&mut self, step: Step) -> Outcome {
         if step.can_pause() {
             self.wait_while_paused().await;
         }
@@ -133,6 +151,9 @@ impl Drive {
         let live = self.live.clone();
         if live.is_cancelled() {
             return Outcome::Cancelled;
+        }
+        if step.is_atomic() {
+            return self.take(step).await;
         }
         let interrupted = async {
             if step.can_pause() {
@@ -176,6 +197,10 @@ impl Drive {
             Step::AwaitUploads => self.await_uploads().await,
             Step::Forget => self.forget().await,
             Step::Report => self.report().await,
+            Step::Seek => self.seek().await,
+            Step::Fill => self.fill().await,
+            Step::Verify => self.verify().await,
+            Step::Conclude => self.conclude().await,
             Step::Withdraw => self.withdraw().await,
             Step::End => Outcome::Done,
         }
@@ -255,7 +280,7 @@ impl Drive {
         if let Err(error) = &written {
             tracing::error!(migration = id.0, %error, "a step of a cutover could not be written down");
         }
-        let turn = next(turn.phase, turn.step, outcome.kind())
+        let turn = next(self.migration.work.kind, turn.phase, turn.step, outcome.kind())
             .map_err(|illegal| ServiceError::Unavailable(format!("migration {id}: {illegal}")))?;
         Box::pin(self.turn(turn, &outcome)).await
     }

@@ -203,6 +203,9 @@ impl Engine {
     }
 
     async fn any_holds(&self) -> bool {
+        if self.shared.board.lock().values().any(|live| live.holds()) {
+            return true;
+        }
         let ids: Vec<MigrationId> = self.shared.board.lock().keys().copied().collect();
         let read = self.shared.store.read(move |tx| {
             for id in ids {

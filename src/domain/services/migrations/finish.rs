@@ -7,7 +7,7 @@ use super::drive::Drive;
 use super::record;
 use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::token::{GateStage, TokenState};
-use crate::domain::migration::work::Comparison;
+use crate::domain::migration::work::{Comparison, MigrationKind};
 
 /// How often it is looked whether an upload has ended.
 const UPLOADS_LOOK: Duration = Duration::from_secs(15);
@@ -98,7 +98,7 @@ impl Drive {
         self.settle_again().await
     }
 
-    async fn settle_again(&mut self) -> Outcome {
+    pub(super) async fn settle_again(&mut self) -> Outcome {
         if let Err(outcome) = self.reload().await {
             return Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned());
         }
@@ -179,8 +179,13 @@ impl Drive {
     pub(super) async fn withdraw(&mut self) -> Outcome {
         let Some(token) = self.token() else { return Outcome::Done };
         let gate = self.shared.gate.clone();
+        if let Err(outcome) = self.give_back(&token).await {
+            return Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned());
+        }
+        let moves = self.migration.work.kind == MigrationKind::Move;
         match gate.state(&token).await {
-            Ok(TokenState::Switched | TokenState::Open) => return Outcome::Again,
+            Ok(TokenState::Switched | TokenState::Open) if moves => return Outcome::Again,
+            Ok(TokenState::Switched | TokenState::Open) => {}
             Ok(TokenState::Source | TokenState::Held | TokenState::Missing) => {}
             Err(error) => return Outcome::NotNow(error.to_string()),
         }

@@ -2,7 +2,6 @@
 
 use super::reach::prefix_of;
 use crate::domain::migration::Migration;
-use crate::domain::migration::work::MigrationKind;
 use crate::domain::services::ServiceError;
 use crate::ports::store::{StoreError, Tx};
 
@@ -33,12 +32,12 @@ fn disturbed(tx: &mut dyn Tx, migration: &Migration) -> Result<Option<String>, S
             return Ok(Some(format!("there would be no pool {} any more", named.name)));
         }
     }
-    if migration.work.committed || migration.work.kind == MigrationKind::BackFill {
+    if migration.work.committed {
         return Ok(None);
     }
     let Some(vhost) = tx.vhost(migration.vhost.id)? else { return Ok(None) };
     let route = tx.route_at(vhost.id, &prefix_of(&migration.bucket))?;
-    let serves = route.is_some_and(|route| route.enabled && route.pool_id == migration.source.id);
+    let serves = route.is_some_and(|route| route.enabled && route.pool_id == migration.serving().id);
     let gone = !serves || !vhost.enabled;
     Ok(gone
         .then(|| format!("route /{}/ of vhost {} would not lead there any more", migration.bucket, vhost.server_name)))

@@ -1,5 +1,6 @@
 //! What is known of a migration while it runs, and what operators want of it. Not state: a restart begins anew.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -26,11 +27,18 @@ pub(super) struct Live {
     wish: watch::Sender<Wish>,
     progress: Mutex<Progress>,
     lines: Mutex<Vec<(String, String)>>,
+    /// Whether a back-fill holds keys: a stop of the program waits for the end of that.
+    holds: AtomicBool,
 }
 
 impl Live {
     pub(super) fn new(wish: Wish) -> Self {
-        Self { wish: watch::Sender::new(wish), progress: Mutex::default(), lines: Mutex::default() }
+        Self {
+            wish: watch::Sender::new(wish),
+            progress: Mutex::default(),
+            lines: Mutex::default(),
+            holds: AtomicBool::new(false),
+        }
     }
 
     /// An operator wants something else. A cancellation is never taken back.
@@ -67,6 +75,14 @@ impl Live {
     async fn until(&self, so: impl Fn(Wish) -> bool) {
         // The sender is this value's own, so it is there as long as anybody waits.
         let _ = self.wish.subscribe().wait_for(|wish| so(*wish)).await;
+    }
+
+    pub(super) fn set_holds(&self, holds: bool) {
+        self.holds.store(holds, Ordering::Release);
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        self.holds.load(Ordering::Acquire)
     }
 
     pub(super) fn progress_now(&self) -> Progress {

@@ -3,6 +3,8 @@
 //! A request is checked and written down as `pending`; the [`Engine`] drives it. What operators want of it afterwards
 //! (pause, resume, cancel) is written down too, so that a restart forgets nothing.
 
+mod backfill;
+mod backfill_request;
 mod begin;
 mod carry;
 mod compare;
@@ -14,6 +16,7 @@ mod finish;
 mod guard;
 mod live;
 mod pace;
+mod portion;
 mod preflight;
 mod reach;
 mod record;
@@ -39,7 +42,7 @@ use crate::domain::copy::Progress;
 use crate::domain::ids::{EntityKind, MigrationId, PoolId, Revision};
 use crate::domain::migration::log::LogEntry;
 use crate::domain::migration::machine::Step;
-use crate::domain::migration::work::{Check, CheckOutcome, Work};
+use crate::domain::migration::work::{Check, CheckOutcome, MigrationKind, Work};
 use crate::domain::migration::{Migration, Named, Phase};
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
@@ -68,6 +71,8 @@ pub struct Settings {
     pub multipart_wait: Duration,
     /// How long workers of nginx with the configuration of before are waited for.
     pub worker_wait: Duration,
+    /// How long what a copier has sent may still arrive after its end. No operator's to choose.
+    pub settling: Duration,
 }
 
 /// A migration with what is known of it while it runs.
@@ -146,21 +151,26 @@ impl Migrations {
     /// # Errors
     /// The first thing that stands in its way.
     pub async fn request(&self, actor: Actor, request: Request) -> Result<Requested, ServiceError> {
-        let (planned, Looked { checks, unanswered }) = self.look(&request).await?;
-        if let Some(first) = checks.iter().position(|check| check.outcome == CheckOutcome::Failed) {
-            let why = checks[first].message.clone();
-            let silent = unanswered == Some(first);
-            return Err(if silent { ServiceError::Unavailable(why) } else { ServiceError::Rejected(why) });
-        }
+        let (planned, looked) = self.look(&request).await?;
+        let checks = looked.expect_no_failure()?;
         let cascade_warnings = planned.cascade_warnings.clone();
         let wanted = request.clone();
         let make = move |change: &mut Change<'_>| queue(change, &wanted, &checks);
+        let migration = self.begin(actor, make).await?;
+        Ok(Requested { migration, cascade_warnings })
+    }
+
+    async fn begin(
+        &self,
+        actor: Actor,
+        make: impl FnMut(&mut Change<'_>) -> Result<Migration, ServiceError> + Send + 'static,
+    ) -> Result<Migration, ServiceError> {
         let migration = self.context.publisher.change(actor, make).await?;
         if let Err(error) = self.shared.files.write(&migration).await {
             tracing::error!(migration = migration.id.0, %error, "the migration's file could not be written");
         }
         self.shared.board.ring();
-        Ok(Requested { migration, cascade_warnings })
+        Ok(migration)
     }
 
     /// What would be found, without beginning anything.
@@ -395,6 +405,16 @@ impl Migrations {
 /// knows it: two requests for one bucket cannot both be taken.
 fn queue(change: &mut Change<'_>, request: &Request, checks: &[Check]) -> Result<Migration, ServiceError> {
     let planned = plan(change.tx, request, None)?;
+    insert(change, planned, request, MigrationKind::Move, checks)
+}
+
+fn insert(
+    change: &mut Change<'_>,
+    planned: Plan,
+    request: &Request,
+    kind: MigrationKind,
+    checks: &[Check],
+) -> Result<Migration, ServiceError> {
     let id = MigrationId(change.tx.next_id(EntityKind::Migration)?);
     let migration = change.tx.save_migration(Migration {
         id,
@@ -418,7 +438,7 @@ fn queue(change: &mut Change<'_>, request: &Request, checks: &[Check]) -> Result
         swept_http_vhosts: Vec::new(),
         updated_http_vhosts: Vec::new(),
         created_at: change.now,
-        work: Work { step: Step::Check, checks: checks.to_vec(), ..Work::default() },
+        work: Work { kind, step: Step::Check, checks: checks.to_vec(), ..Work::default() },
     })?;
     let after = Snapshot::Migration(MigrationSnapshot::of(&migration));
     change.audit(Action::StartMigration, Subject::Entity(EntityKind::Migration, id.0), None, Some(after))?;

@@ -11,7 +11,7 @@ use crate::domain::copy::carriable;
 use crate::domain::credential::Credential;
 use crate::domain::ids::{MigrationId, PoolId, RouteId};
 use crate::domain::migration::machine::Outcome;
-use crate::domain::migration::work::{Check, CheckOutcome};
+use crate::domain::migration::work::{Check, CheckOutcome, MigrationKind};
 use crate::domain::migration::{Migration, MigrationMode, Named};
 use crate::domain::object::Occupancy;
 use crate::domain::pool::{Address, Pool, PoolKind};
@@ -50,14 +50,30 @@ pub(super) struct Plan {
     pub destination: Pool,
     /// What will not follow, in sentences.
     pub cascade_warnings: Vec<String>,
-    sites: [(Vec<Address>, Option<Credential>); 2],
+    pub sites: Sites,
 }
+
+/// Members and keys of source and destination.
+pub(super) type Sites = [(Vec<Address>, Option<Credential>); 2];
 
 /// What storage and machine said to a plan.
 pub(super) struct Looked {
     pub checks: Vec<Check>,
     /// Which of the checks failed because a pool said nothing of the bucket; the first of them.
     pub unanswered: Option<usize>,
+}
+
+impl Looked {
+    /// The checks, none of which failed.
+    pub(super) fn expect_no_failure(self) -> Result<Vec<Check>, ServiceError> {
+        let Self { checks, unanswered } = self;
+        let Some(first) = checks.iter().position(|check| check.outcome == CheckOutcome::Failed) else {
+            return Ok(checks);
+        };
+        let why = checks[first].message.clone();
+        let silent = unanswered == Some(first);
+        Err(if silent { ServiceError::Unavailable(why) } else { ServiceError::Rejected(why) })
+    }
 }
 
 /// Checks a request against the database. `own` is the migration that was made of it, if it was.
@@ -69,12 +85,34 @@ pub(super) fn plan(tx: &mut dyn Tx, request: &Request, own: Option<MigrationId>)
     }
     let source = nanio(tx, request.source, "Source")?;
     let destination = nanio(tx, request.destination, "Destination")?;
-    let sites = [site_parts(tx, &source, "Source")?, site_parts(tx, &destination, "Destination")?];
+    let sites = sites(tx, &source, &destination)?;
+    expect_no_other(tx, bucket, [source.id, destination.id], own)?;
+    expect_plain(bucket)?;
+    let reach = reach(tx, source.id, bucket)?;
+    let (vhost, route) = routed(tx, request, &source, &reach)?;
+    if let Some(part) = reach.parts.first() {
+        return rejected(format!("{part} routes a part of bucket {bucket}: the bucket cannot be moved as a whole"));
+    }
+    let cascade_warnings = cascade_warnings(tx, &source, &destination, bucket, &reach)?;
+    Ok(Plan { vhost, route, source, destination, cascade_warnings, sites })
+}
+
+/// Where both pools are.
+pub(super) fn sites(tx: &mut dyn Tx, source: &Pool, destination: &Pool) -> Result<Sites, ServiceError> {
+    Ok([site_parts(tx, source, "Source")?, site_parts(tx, destination, "Destination")?])
+}
+
+/// Refuses a bucket of which another migration is under way between any of these pools.
+pub(super) fn expect_no_other(
+    tx: &mut dyn Tx,
+    bucket: &BucketName,
+    pools: [PoolId; 2],
+    own: Option<MigrationId>,
+) -> Result<(), ServiceError> {
     for other in tx.migrations_of(bucket)? {
         // One that still has something in nginx, such as uploads on its source, is not over.
         let active = !other.phase.is_final() || other.work.gate.is_some() || other.needs_adoption;
-        let shares =
-            [other.source.id, other.destination.id].iter().any(|pool| *pool == source.id || *pool == destination.id);
+        let shares = [other.source.id, other.destination.id].iter().any(|pool| pools.contains(pool));
         if active && shares && Some(other.id) != own {
             return Err(ServiceError::Conflict(format!(
                 "Migration {} of bucket {bucket} is {}; wait for its end, or cancel it",
@@ -83,19 +121,18 @@ pub(super) fn plan(tx: &mut dyn Tx, request: &Request, own: Option<MigrationId>)
             )));
         }
     }
-    if !is_plain_bucket(bucket.as_str()) {
-        return rejected(format!(
-            "bucket {bucket} cannot be moved while clients use it: its name is not a plain one (3 to 63 lower-case \
-             letters, digits, '.', '_' and '-')"
-        ));
+    Ok(())
+}
+
+/// Refuses a bucket whose requests nginx could not tell from others.
+pub(super) fn expect_plain(bucket: &BucketName) -> Result<(), ServiceError> {
+    if is_plain_bucket(bucket.as_str()) {
+        return Ok(());
     }
-    let reach = reach(tx, source.id, bucket)?;
-    let (vhost, route) = routed(tx, request, &source, &reach)?;
-    if let Some(part) = reach.parts.first() {
-        return rejected(format!("{part} routes a part of bucket {bucket}: the bucket cannot be moved as a whole"));
-    }
-    let cascade_warnings = cascade_warnings(tx, &source, &destination, bucket, &reach)?;
-    Ok(Plan { vhost, route, source, destination, cascade_warnings, sites })
+    Err(ServiceError::Rejected(format!(
+        "bucket {bucket} cannot be moved while clients use it: its name is not a plain one (3 to 63 lower-case \
+         letters, digits, '.', '_' and '-')"
+    )))
 }
 
 /// The vhost and the route that make the bucket one that can be moved.
@@ -130,7 +167,7 @@ fn elsewhere(tx: &mut dyn Tx, request: &Request) -> Result<Option<String>, Servi
     Ok(tx.pool(route.pool_id)?.map(|pool| pool.name.to_string()))
 }
 
-fn nanio(tx: &mut dyn Tx, id: PoolId, side: &str) -> Result<Pool, ServiceError> {
+pub(super) fn nanio(tx: &mut dyn Tx, id: PoolId, side: &str) -> Result<Pool, ServiceError> {
     match tx.pool(id)? {
         None => Err(ServiceError::Rejected(format!("{side} pool {id} not found"))),
         Some(pool) if pool.kind != PoolKind::Nanio => Err(ServiceError::Rejected(format!(
@@ -182,6 +219,9 @@ fn cascade_warnings(
 impl Shared {
     /// Everything that can be known before a migration goes on. The first failure is the reason why it does not.
     pub(super) async fn preflight(&self, migration: &Migration) -> Result<Vec<Check>, ServiceError> {
+        if migration.work.kind == MigrationKind::BackFill {
+            return self.preflight_back_fill(migration).await;
+        }
         let request = Request {
             bucket: migration.bucket.clone(),
             source: migration.source.id,
@@ -432,11 +472,11 @@ fn region_check(source: &Site, destination: &Site) -> Check {
     )
 }
 
-fn ok(name: &str, message: String) -> Check {
+pub(super) fn ok(name: &str, message: String) -> Check {
     check(name, CheckOutcome::Ok, message)
 }
 
-fn failed(name: &str, message: String) -> Check {
+pub(super) fn failed(name: &str, message: String) -> Check {
     check(name, CheckOutcome::Failed, message)
 }
 

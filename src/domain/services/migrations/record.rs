@@ -26,7 +26,7 @@ pub(super) fn journal_on(change: &mut Change<'_>, id: MigrationId, token: &Token
     migration.work.gate = Some(gate);
     let saved = change.tx.save_migration(migration)?;
     touch(change, &reach);
-    mark(change, &saved, BucketStatus::Migrating, saved.source.id)?;
+    mark(change, &saved, BucketStatus::Migrating, saved.serving().id)?;
     Ok(saved)
 }
 
@@ -79,13 +79,33 @@ pub(super) fn plain(change: &mut Change<'_>, id: MigrationId) -> Result<Migratio
         gate.stage = GateStage::Settled;
         gate.source_uploads.clear();
     }
-    let serving = if migration.work.committed { migration.destination.id } else { migration.source.id };
+    let serving = migration.serving().id;
     let reach = reach(change.tx, serving, &migration.bucket)?;
     let saved = change.tx.save_migration(migration)?;
     touch(change, &reach);
     if !saved.work.committed {
         mark(change, &saved, BucketStatus::Routed, serving)?;
     }
+    Ok(saved)
+}
+
+/// The back-fill has done what it could: nothing of it is rendered any more.
+pub(super) fn conclude(change: &mut Change<'_>, id: MigrationId) -> Result<Migration, ServiceError> {
+    let before = find(change.tx, id)?;
+    let mut migration = plain(change, id)?;
+    if migration.finished_at.is_some() {
+        return Ok(migration);
+    }
+    migration.finished_at = Some(change.now);
+    migration.error_msg = None;
+    let saved = change.tx.save_migration(migration)?;
+    let (old, new) = (MigrationSnapshot::of(&before), MigrationSnapshot::of(&saved));
+    change.audit(
+        Action::MigrationDone,
+        Subject::Entity(EntityKind::Migration, id.0),
+        Some(Snapshot::Migration(old)),
+        Some(Snapshot::Migration(new)),
+    )?;
     Ok(saved)
 }
 
@@ -105,11 +125,12 @@ pub(super) fn expect_reach(tx: &mut dyn Tx, migration: &Migration) -> Result<Rea
             return Err(ServiceError::Rejected(format!("pool {} is not there any more", named.name)));
         }
     }
-    let reach = reach(tx, migration.source.id, &migration.bucket)?;
+    let serving = migration.serving();
+    let reach = reach(tx, serving.id, &migration.bucket)?;
     if !reach.routes.iter().any(|(vhost, route)| vhost.id == migration.vhost.id && route.enabled && vhost.enabled) {
         return Err(ServiceError::Rejected(format!(
             "vhost {} has no enabled route /{}/ to pool {} any more",
-            migration.vhost.name, migration.bucket, migration.source.name
+            migration.vhost.name, migration.bucket, serving.name
         )));
     }
     if let Some(part) = reach.parts.first() {
