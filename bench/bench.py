@@ -1,143 +1,28 @@
 """Figures of docs/performance.md: the release binary beside the real nginx, in one run.
 
     make bench            every section, and docs/performance.md written anew
-    make bench ONLY=http  one section: http, changes, crowd, lists, process, drift, disk, purge, buckets
+    make bench ONLY=http  one section: changes, crowd, http, lists, process, drift, disk, buckets, members, purge, hold, copy
 
 Absolute times are only worth something on a quiet machine; the ratios are measured side by side, in turns.
 """
 
-import asyncio
 import concurrent.futures
-import http.client
 import json
-import multiprocessing
 import os
 import pathlib
 import re
-import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = pathlib.Path(os.environ.get("PROGRAM", ROOT / "target/release/nanio-orchestrator"))
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
-KEY = "bench-key-0123456789"
-S3_KEYS = ("bench-access", "bench-secret-of-no-value")
+import moves
+import storage
+from rig import KEY, NGINX, PROGRAM, ROOT, Client, Rig, free_port, gateway, milliseconds, wait_for
+
 SIZES = [int(n) for n in os.environ.get("SIZES", "20,1000,20000").split(",")]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(port):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.002)
-    sys.exit(f"nothing listens on port {port}")
-
-
-class Rig:
-    """A private nginx and the program on it."""
-
-    def __init__(self, extra=""):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="nanio-bench-"))
-        self.managed = self.dir / "nanio"
-        for kind in ("pools", "vhosts"):
-            (self.managed / kind).mkdir(parents=True)
-        self.conf = self.dir / "nginx.conf"
-        self.conf.write_text(
-            ("user root;\n" if os.geteuid() == 0 else "")
-            + f"worker_processes 1; pid {self.dir}/nginx.pid; error_log {self.dir}/error.log;\n"
-            "events { worker_connections 1024; }\nhttp {\n access_log off;\n"
-            + "".join(f" {k}_temp_path {self.dir}/{k};\n" for k in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-            + f" include {self.managed}/pools/*.conf; include {self.managed}/vhosts/*.conf;\n {extra}\n}}\n"
-        )
-        self.nginx = subprocess.Popen([NGINX, "-c", str(self.conf), "-g", "daemon off;"])
-        self.port = free_port()
-        self.log = open(self.dir / "program.log", "wb")
-        self.started = time.monotonic()
-        self.program = self.start()
-
-    def start(self):
-        env = {
-            "PATH": os.environ["PATH"],
-            "NANIO_ORCHESTRATOR_DEV": "false",
-            "NANIO_ORCHESTRATOR_HOST": "127.0.0.1",
-            "NANIO_ORCHESTRATOR_PORT": str(self.port),
-            "NANIO_ORCHESTRATOR_API_KEY": KEY,
-            "NANIO_ORCHESTRATOR_S3_ACCESS_KEY": S3_KEYS[0],
-            "NANIO_ORCHESTRATOR_S3_SECRET_KEY": S3_KEYS[1],
-            "NANIO_ORCHESTRATOR_DB_PATH": str(self.dir / "data/orchestrator.db"),
-            "NANIO_ORCHESTRATOR_NGINX_CONFIG_DIR": str(self.managed),
-            "NANIO_ORCHESTRATOR_NGINX_CONF": str(self.conf),
-            "NANIO_ORCHESTRATOR_NGINX_SUDO": "never",
-            "NANIO_ORCHESTRATOR_S3_ACCESS_KEY": "bench",
-            "NANIO_ORCHESTRATOR_S3_SECRET_KEY": "bench-secret",
-        }
-        if url := os.environ.get("DATABASE_URL"):
-            env["NANIO_ORCHESTRATOR_DATABASE_URL"] = url
-        (self.dir / "data").mkdir(exist_ok=True)
-        program = subprocess.Popen([PROGRAM, "serve"], env=env, stdout=self.log, stderr=self.log)
-        wait_for(self.port)
-        return program
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in (self.program, self.nginx):
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-        self.log.close()
-        shutil.rmtree(self.dir)
-
-
-class Client:
-    """One kept-alive connection to the API."""
-
-    def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-
-    def __call__(self, method, path, body=None, expect=(200, 201, 204)):
-        headers = {"X-Orchestrator-Key": KEY}
-        data = None
-        if body is not None:
-            data = json.dumps(body)
-            headers["Content-Type"] = "application/json"
-        self.connection.request(method, "/api" + path, data, headers)
-        answer = self.connection.getresponse()
-        text = answer.read()
-        if answer.status not in expect:
-            sys.exit(f"{method} {path}: {answer.status} {text[:500]!r}")
-        return json.loads(text) if text else None
-
-
-def gateway(rig, client):
-    """Two pools and a vhost; the vhost's id and the pools' ids."""
-    pools = []
-    for name in ("pool-a", "pool-b"):
-        pool = client("POST", "/pools", {"name": name})["id"]
-        client("POST", f"/pools/{pool}/members", {"address": "127.0.0.1:9"})
-        pools.append(pool)
-    vhost = client(
-        "POST",
-        "/vhosts",
-        {"server_name": "s3.example.test", "listen_port": free_port(), "ssl": False, "default_pool_id": pools[0]},
-    )
-    return vhost["id"], pools
 
 
 def add_routes(rig, vhost, pool, first, count, clients=64):
@@ -159,12 +44,6 @@ def add_routes(rig, vhost, pool, first, count, clients=64):
         for future in [pool_of_threads.submit(work) for _ in range(clients)]:
             future.result()
     return time.monotonic() - began
-
-
-def milliseconds(work):
-    began = time.perf_counter()
-    work()
-    return (time.perf_counter() - began) * 1000
 
 
 def changes(report):
@@ -282,8 +161,7 @@ def process(report):
             Client(rig.port)("GET", "/health")
             starts.append((time.monotonic() - began) * 1000)
         time.sleep(60)
-        status = pathlib.Path(f"/proc/{rig.program.pid}/status").read_text()
-        rss = int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+        rss = rig.memory()
     report("## The process\n")
     report(f"From start to the first 200: {statistics.median(starts):.0f} ms (median of 10). Resident after 60 s idle: {rss:.1f} MiB.\n")
 
@@ -384,144 +262,9 @@ def disk(report):
     report(f"\nFour times the gateway: {large[2] / small[2]:.1f}× the time to rebuild, {large[5] / small[5]:.1f}× to sync.\n")
 
 
-
-class Node:
-    """A real storage node, whose access log tells every request that it was asked."""
-
-    def __init__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="nanio-bench-node-"))
-        self.data = self.dir / "data"
-        self.data.mkdir()
-        self.port = free_port()
-        self.log = open(self.dir / "access.log", "wb")
-        env = {"PATH": os.environ["PATH"], "NANIO_ACCESS_KEY": S3_KEYS[0], "NANIO_SECRET_KEY": S3_KEYS[1]}
-        command = [ROOT / ".venv/bin/nanio", "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data-dir", self.data]
-        self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log)
-        wait_for(self.port)
-
-    def requests(self):
-        return len(re.findall(r'(?:GET|POST|DELETE|PUT) /', (self.dir / "access.log").read_text(errors="replace")))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-
-def purge(report):
-    """100,000 objects of one bucket."""
-    count = int(os.environ.get("OBJECTS", "100000"))
-    with Node() as node, Rig() as rig:
-        for number in range(count):
-            path = node.data / f"photos/d{number % 100:02}/k{number:06}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"x")
-        client = Client(rig.port)
-        pool = client("POST", "/pools", {"name": "old"})["id"]
-        client("POST", f"/pools/{pool}/members", {"address": f"127.0.0.1:{node.port}"})
-        before, began = node.requests(), time.monotonic()
-        job = client("POST", f"/pools/{pool}/buckets/photos/purge", expect=(202,))["job_id"]
-        while (told := client("GET", f"/jobs/{job}"))["finished_at"] is None:
-            time.sleep(0.1)
-        took, requests = time.monotonic() - began, node.requests() - before
-        assert told["state"] == "done" and told["done"] == count, told
-        assert not any(path.is_file() for path in (node.data / "photos").rglob("k*"))
-    report(f"## Purge of {count:,} objects\n")
-    report(f"{took:.1f} s on one real node, {requests:,} requests to it: one for {count / requests:.0f} objects "
-           "(uploads, count, pages of the listing, deletions).\n")
-
-
-SLOW_BUCKETS = [f"bucket-{number:05}" for number in range(100)]
-
-
-def slow_s3(port):
-    """A storage node that has three objects in every bucket, and thinks for 5 ms before it says so."""
-    objects = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in "abc")
-    names = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in SLOW_BUCKETS)
-
-    async def serve(reader, writer):
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            await asyncio.sleep(0.005)
-            whole = head.split()[1].split(b"?")[0] == b"/"
-            body = (f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>" if whole else
-                    f"<ListBucketResult><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>")
-            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-
-    async def main():
-        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        await (await asyncio.start_server(serve, "127.0.0.1", port)).serve_forever()
-
-    asyncio.run(main())
-
-
-def one_pool(client, port):
-    """A pool with a node at this port, and a vhost on it; both ids."""
-    pool = client("POST", "/pools", {"name": f"node-{port}"})["id"]
-    client("POST", f"/pools/{pool}/members", {"address": f"127.0.0.1:{port}"})
-    body = {"server_name": f"s3-{port}.example.test", "listen_port": port + 1, "ssl": False, "default_pool_id": pool}
-    return pool, client("POST", "/vhosts", body)["id"]
-
-
-def buckets(report):
-    """10,000 buckets on a real node, and 100 routed ones on a slow one."""
-    node = pathlib.Path(os.environ.get("NANIO", ROOT / ".venv/bin/nanio"))
-    with Rig() as rig:
-        client, port = Client(rig.port), free_port()
-        data = rig.dir / "node"
-        for number in range(10_000):
-            (data / f"bucket-{number:05}").mkdir(parents=True)
-        env = {"PATH": os.environ["PATH"], "NANIO_ACCESS_KEY": "bench", "NANIO_SECRET_KEY": "bench-secret"}
-        command = [node, "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data), "--no-access-log"]
-        serving = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(port)
-        _, vhost = one_pool(client, port)
-        sync = lambda: client("POST", f"/vhosts/{vhost}/buckets/sync")
-        first = milliseconds(lambda: report_found(sync(), 10_000))
-        again = [milliseconds(sync) for _ in range(5)]
-        for number in range(5_000):
-            (data / f"bucket-{number:05}").rmdir()
-        half = milliseconds(lambda: report_found(sync(), 5_000))
-        listed = milliseconds(lambda: client("GET", f"/vhosts/{vhost}/buckets"))
-        serving.terminate()
-        serving.wait()
-    with Rig() as rig:
-        client = Client(rig.port)
-        port = free_port()
-        node = multiprocessing.Process(target=slow_s3, args=(port,), daemon=True)
-        node.start()
-        wait_for(port)
-        _, vhost = one_pool(client, port)
-        far = client("POST", "/pools", {"name": "far"})["id"]
-        client("POST", f"/pools/{far}/members", {"address": f"127.0.0.1:{port}"})
-        for name in SLOW_BUCKETS:
-            client("POST", f"/vhosts/{vhost}/routes", {"path_prefix": f"/{name}/", "pool_id": far, "allow_orphan": True})
-        client("POST", f"/vhosts/{vhost}/buckets/sync")
-        scans = []
-        for _ in range(20):
-            scans.append(milliseconds(lambda: client("GET", f"/vhosts/{vhost}/buckets/orphans")))
-        found = client("GET", f"/vhosts/{vhost}/buckets/orphans")
-        assert len(found["orphans"]) == 100 and found["checked"] == 100, found
-        counts = []
-        for _ in range(20):
-            counts.append(milliseconds(lambda: client("GET", f"/vhosts/{vhost}/buckets?fetch_counts=true")))
-        node.kill()
-    report("## Buckets\n")
-    report(f"Sync of 10,000 buckets of a real node (`nanio serve`): the first {first:,.0f} ms, with nothing new "
-           f"{statistics.median(again):,.0f} ms (median of 5), with 5,000 gone {half:,.0f} ms. "
-           f"The list of them: {listed:,.0f} ms.\n")
-    report(f"100 routed buckets on a node that thinks for 5 ms before each answer: orphan scan {statistics.median(scans):.0f} ms, "
-           f"list with counts {statistics.median(counts):.0f} ms (medians of 20).\n")
-
-
-def report_found(answer, expected):
-    assert answer["buckets_found"] == expected and not answer["error"], answer
-
-
 SECTIONS = {"changes": changes, "crowd": crowd, "http": throughput, "lists": lists, "process": process, "drift": drift, "disk": disk,
-            "buckets": buckets, "purge": purge}
+            "buckets": storage.buckets, "members": storage.members, "purge": storage.purge, "hold": moves.hold,
+            "copy": moves.copy}
 
 
 def main():

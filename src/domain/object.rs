@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::time::Timestamp;
+
 /// Whether a bucket holds anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occupancy {
@@ -22,6 +24,8 @@ pub struct Object {
     pub size: u64,
     /// Its entity tag, without quotes; `None` if the storage does not tell.
     pub etag: Option<String>,
+    /// When it was written, by the clock of the storage; `None` if the storage does not tell.
+    pub modified: Option<Timestamp>,
 }
 
 /// What is known of an object beside its bytes.

@@ -35,10 +35,22 @@ impl Timestamp {
         forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).map(Self::of_naive)
     }
 
+    /// The second that contains a time as RFC 3339 writes it, which is how S3 listings do.
+    #[must_use]
+    pub fn of_rfc3339(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self::of(time.to_utc()))
+    }
+
     /// The time as chrono knows it, in UTC.
     #[must_use]
     pub fn naive(self) -> NaiveDateTime {
         self.0
+    }
+
+    /// The time this many seconds after 1970-01-01T00:00:00Z, if there is one.
+    #[must_use]
+    pub fn of_unix(seconds: i64) -> Option<Self> {
+        DateTime::from_timestamp(seconds, 0).map(Self::of)
     }
 
     /// Seconds since 1970-01-01T00:00:00Z.

@@ -84,6 +84,8 @@ impl Rig {
     }
 }
 
+/// Where copies from other buckets go while they can be made on one side only.
+const COPIED: &str = "@nanio_77777777777777777777777777777777_copied;";
 const GATED: &str = "# migration_id:9 bucket:bkt from:src to:dst stage:gated token:T";
 
 #[tokio::test]
@@ -94,6 +96,7 @@ async fn every_change_of_a_vhost_says_again_which_of_its_buckets_are_moving() {
     // A route alone, whose server block is known; the vhost; everything.
     rig.route("/second/").await;
     assert_eq!(rig.told(S3), [GATED]);
+    assert!(rig.world.gateway.live()[S3].contains(COPIED));
     let vhost = format!("/api/vhosts/{}", rig.vhost);
     rig.world.put(&vhost, json!({"extra_directives": "add_header X-A 1;"})).await.expect(200);
     assert_eq!(rig.told(S3), [GATED]);
@@ -137,6 +140,8 @@ async fn a_back_fill_is_journaled_where_the_bucket_is_and_never_switched() {
     assert_eq!(rig.told(S3), [GATED.replace("from:src", "from:dst")]);
     rig.world.post("/api/config/rebuild", Value::Null).await.expect(200);
     assert_eq!(rig.told(HTTP), Vec::<String>::new());
+    // Copies into the bucket ask the gate as any write, since there is no switch between two pools.
+    assert!(!rig.world.gateway.live()[S3].contains(COPIED));
 }
 
 #[tokio::test]

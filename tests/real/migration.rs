@@ -100,3 +100,32 @@ fn an_idle_bucket_is_moved_whole_and_nginx_is_plain_again() {
     assert_eq!(over["audit"], "ok");
     assert!(over["write_hold_ms"].as_u64().unwrap() < 20_000);
 }
+
+#[test]
+fn what_both_sides_had_before_is_compared_to_the_last_header() {
+    let moving = Moving::start();
+    let put = |key: &str, kind: &str, note: &str| {
+        let headers = [("content-type", kind), ("x-amz-meta-note", note)];
+        let target = format!("/photos/{key}");
+        assert_eq!(
+            s3::request("PUT", &target, &headers, b"sand", moving.gateway.port).send(moving.gateway.port).status,
+            200
+        );
+    };
+    assert_eq!(moving.s3("PUT", "/photos", b"").0, 200);
+    put("again.txt", "text/plain", "first");
+    put("left.txt", "text/plain", "first");
+    let there = moving.begin();
+    assert_eq!(moving.until_over(there)["phase"], "done");
+    // The same content, as another kind: a listing shows no difference to what was left behind.
+    put("again.txt", "text/markdown", "second");
+    let body = json!({"bucket": "photos", "src_pool_id": moving.pools[1], "dst_pool_id": moving.pools[0]});
+    let back = moving.gateway.api.post("/api/migrations", &body)["id"].as_i64().unwrap();
+    assert_eq!(moving.until_over(back)["phase"], "done", "{}", moving.log(back));
+    for (key, kind, note) in [("again.txt", "text/markdown", "second"), ("left.txt", "text/plain", "first")] {
+        let request = s3::request("HEAD", &format!("/photos/{key}"), &[], b"", moving.first.port);
+        let head = request.send(moving.first.port).head.to_ascii_lowercase();
+        assert!(head.contains(&format!("content-type: {kind}")), "{key}: {head}");
+        assert!(head.contains(&format!("x-amz-meta-note: {note}")), "{key}: {head}");
+    }
+}

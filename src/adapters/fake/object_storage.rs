@@ -191,7 +191,7 @@ impl FakeStorage {
 }
 
 fn object(key: &str, head: &ObjectHead) -> Object {
-    Object { key: key.to_owned(), size: head.size, etag: head.etag.clone() }
+    Object { key: key.to_owned(), size: head.size, etag: head.etag.clone(), modified: None }
 }
 
 impl State {

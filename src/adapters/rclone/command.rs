@@ -86,7 +86,11 @@ pub(super) fn arguments(order: &CopyOrder, limits: &Limits) -> Vec<String> {
             // What is there is replaced whatever it is, and what then is there is looked at by who asked for it.
             all.extend(["--no-check-dest", "--s3-no-head"].map(str::to_owned));
         }
-        What::Everything | What::Mirror => all.extend(["--exclude", UNFINISHED].map(str::to_owned)),
+        // By time, rclone would ask about each object that both sides have, twice. What it overlooks this way (another
+        // content without an MD5, other metadata) is found by who compares both sides afterwards.
+        What::Everything | What::Mirror => {
+            all.extend(["--checksum", "--exclude", UNFINISHED].map(str::to_owned));
+        }
     }
     all
 }

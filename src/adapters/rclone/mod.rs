@@ -11,10 +11,11 @@ mod run;
 mod words;
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::process::Command;
@@ -51,6 +52,20 @@ pub struct RcloneCopier {
     limits: Limits,
     records: Records,
     spawner: Arc<Spawner>,
+    proven: Mutex<Option<Proven>>,
+}
+
+/// A program that was asked, as the file was then, and its version. To ask takes a tenth of a second: rclone looks for
+/// the name of the distribution first.
+struct Proven {
+    file: (PathBuf, u64, SystemTime),
+    version: String,
+}
+
+/// What changes when a program is replaced.
+fn identity(program: &Path) -> Option<(PathBuf, u64, SystemTime)> {
+    let metadata = std::fs::metadata(program).ok()?;
+    Some((program.to_owned(), metadata.ino(), metadata.modified().ok()?))
 }
 
 impl RcloneCopier {
@@ -60,7 +75,8 @@ impl RcloneCopier {
     pub fn new(program: PathBuf, limits: Limits, database: &Path) -> Self {
         let mut directory = database.as_os_str().to_owned();
         directory.push(".copiers");
-        Self { program, limits, records: Records::at(directory.into()), spawner: Arc::default() }
+        let records = Records::at(directory.into());
+        Self { program, limits, records, spawner: Arc::default(), proven: Mutex::default() }
     }
 
     fn find(&self) -> Result<PathBuf, CopierError> {
@@ -82,12 +98,9 @@ impl RcloneCopier {
             NEEDED.1
         ))
     }
-}
 
-#[async_trait]
-impl Copier for RcloneCopier {
-    async fn probe(&self) -> Result<String, CopierError> {
-        let mut command = Command::new(self.find()?);
+    async fn ask(&self, program: &Path) -> Result<String, CopierError> {
+        let mut command = Command::new(program);
         command.arg("version").env_clear().envs(command::clean()).stdin(Stdio::null()).kill_on_drop(true);
         let output = match timeout(PATIENCE, command.output()).await {
             Ok(output) => output.map_err(|error| self.unusable(&error.to_string()))?,
@@ -101,6 +114,23 @@ impl Copier for RcloneCopier {
         if (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) < NEEDED {
             return Err(self.unusable(&format!("version {version} loses the metadata of objects")));
         }
+        Ok(version)
+    }
+}
+
+#[async_trait]
+impl Copier for RcloneCopier {
+    async fn probe(&self) -> Result<String, CopierError> {
+        let program = self.find()?;
+        let file = identity(&program);
+        let proven = || self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            proven().as_ref().filter(|proven| Some(&proven.file) == file.as_ref()).map(|one| one.version.clone());
+        if let Some(version) = known {
+            return Ok(version);
+        }
+        let version = self.ask(&program).await?;
+        *proven() = file.map(|file| Proven { file, version: version.clone() });
         Ok(version)
     }
 
@@ -158,4 +188,37 @@ impl Copying for RcloneCopying {
 
 fn fault(what: &str, error: &io::Error) -> CopierError {
     CopierError::Fault(format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A program of this version that writes down each time it is asked.
+    fn program(directory: &Path, version: &str) -> PathBuf {
+        let (draft, path) = (directory.join("draft"), directory.join("rclone"));
+        let script = format!("#!/bin/sh\necho asked >> {}/log\necho 'rclone v{version}'\n", directory.display());
+        // Written by another process: a file that ours has open for writing, be it in a fork of another test, cannot be run.
+        let write = ["-c", "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh", &script];
+        assert!(std::process::Command::new("sh").args(write).arg(&draft).status().unwrap().success());
+        fs::rename(&draft, &path).unwrap();
+        path
+    }
+
+    #[tokio::test]
+    async fn a_program_is_asked_for_its_version_once_and_again_when_it_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let limits = Limits { checkers: 1, transfers: 1, bandwidth: None };
+        let copier = RcloneCopier::new(program(directory.path(), "1.60.1"), limits, &directory.path().join("db"));
+        assert_eq!(copier.probe().await.unwrap(), "1.60.1");
+        assert_eq!(copier.probe().await.unwrap(), "1.60.1");
+        program(directory.path(), "1.70.0");
+        assert_eq!(copier.probe().await.unwrap(), "1.70.0");
+        assert_eq!(fs::read_to_string(directory.path().join("log")).unwrap().lines().count(), 2);
+        program(directory.path(), "1.2.0");
+        assert!(copier.probe().await.unwrap_err().to_string().contains("loses the metadata"));
+        assert!(copier.probe().await.is_err(), "what cannot be used is asked again");
+    }
 }

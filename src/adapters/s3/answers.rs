@@ -2,6 +2,7 @@
 
 use crate::domain::bucket::BucketName;
 use crate::domain::object::{FolderPage, Object, ObjectPage, Undeleted, Upload, UploadPage};
+use crate::domain::time::Timestamp;
 
 use super::xml;
 
@@ -46,7 +47,7 @@ pub(super) fn objects(body: &[u8]) -> Result<ObjectPage, Odd> {
 /// The same, with a delimiter.
 pub(super) fn folder(body: &[u8]) -> Result<FolderPage, Odd> {
     let (mut page, mut encoded, mut truncated) = (FolderPage::default(), false, false);
-    let (mut key, mut size, mut etag) = (None, None, None);
+    let (mut key, mut size, mut etag, mut modified) = (None, None, None, None);
     let mut odd = None;
     xml::read(body, "ListBucketResult", |path, text| match path {
         ["EncodingType"] => encoded = text == "url",
@@ -55,9 +56,10 @@ pub(super) fn folder(body: &[u8]) -> Result<FolderPage, Odd> {
         ["Contents", "Key"] => key = Some(text.to_owned()),
         ["Contents", "Size"] => size = text.parse().ok(),
         ["Contents", "ETag"] => etag = entity_tag(text),
+        ["Contents", "LastModified"] => modified = Timestamp::of_rfc3339(text),
         ["CommonPrefixes", "Prefix"] => page.folders.push(text.to_owned()),
-        ["Contents"] => match (key.take(), size.take(), etag.take()) {
-            (Some(key), Some(size), etag) => page.objects.push(Object { key, size, etag }),
+        ["Contents"] => match (key.take(), size.take(), etag.take(), modified.take()) {
+            (Some(key), Some(size), etag, modified) => page.objects.push(Object { key, size, etag, modified }),
             _ => odd = Some("the answer lists an object without key or size"),
         },
         _ => {}
@@ -161,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_listing_holds_keys_sizes_and_the_way_on() {
-        let object = |key: &str, size| Object { key: key.to_owned(), size, etag: None };
+        let object = |key: &str, size| Object { key: key.to_owned(), size, etag: None, modified: None };
         let page = listing(
             "<IsTruncated>true</IsTruncated><NextContinuationToken>t&amp;1</NextContinuationToken>\
              <Contents><Key>a%20b</Key><Size>3</Size><Owner><ID>x</ID></Owner></Contents>",
@@ -179,11 +181,15 @@ mod tests {
     fn a_folder_holds_objects_and_folders_by_their_whole_names() {
         let body = "<ListBucketResult><EncodingType>url</EncodingType><Prefix>a%2F</Prefix>\
             <Contents><Key>a%2F</Key><Size>0</Size></Contents>\
-            <Contents><ETag>&quot;5d41&quot;</ETag><Key>a%2Fb+c</Key><Size>5</Size></Contents>\
+            <Contents><LastModified>2026-11-27T09:30:00.250Z</LastModified><ETag>&quot;5d41&quot;</ETag><Key>a%2Fb+c</Key><Size>5</Size></Contents>\
             <CommonPrefixes><Prefix>a%2F%2F</Prefix></CommonPrefixes>\
             <CommonPrefixes><Prefix>a%2F%C3%A9%2F</Prefix></CommonPrefixes></ListBucketResult>";
-        let object =
-            |key: &str, size, etag: Option<&str>| Object { key: key.to_owned(), size, etag: etag.map(str::to_owned) };
+        let object = |key: &str, size, etag: Option<&str>| Object {
+            key: key.to_owned(),
+            size,
+            etag: etag.map(str::to_owned),
+            modified: etag.and_then(|_| Timestamp::parse("2026-11-27 09:30:00")),
+        };
         let page = folder(body.as_bytes()).unwrap();
         assert_eq!(page.objects, [object("a/", 0, None), object("a/b c", 5, Some("5d41"))]);
         assert_eq!((page.folders, page.next), (vec!["a//".to_owned(), "a/é/".to_owned()], None));

@@ -10,6 +10,13 @@ pub fn seems_equal(one: &Object, other: &Object) -> bool {
     one.size == other.size && same_etag(one.etag.as_deref(), other.etag.as_deref())
 }
 
+/// Whether two objects are the same for sure, although neither is a copy of the other that was just made.
+#[must_use]
+pub fn surely_equal(one: &ObjectHead, other: &ObjectHead) -> bool {
+    let comparable = [one, other].iter().all(|head| head.etag.as_deref().and_then(md5).is_some());
+    comparable && difference(one, other).is_none()
+}
+
 /// How two objects differ, if they do.
 #[must_use]
 pub fn difference(one: &ObjectHead, other: &ObjectHead) -> Option<&'static str> {

@@ -34,6 +34,9 @@ pub struct Work {
     /// Whatever the destination has of the bucket, it has from this migration, or is to lose: it had nothing when the
     /// migration began, or only what an earlier migration of the bucket had left there.
     pub owns_destination: bool,
+    /// Seconds since 1970. The destination may have objects that this migration did not write. Those that were written on
+    /// the source since then may differ in what listings do not show, and are looked at one by one.
+    pub doubted_since: Option<i64>,
     /// What nginx has of it.
     pub gate: Option<MigrationGate>,
     /// How many cutovers were begun.

@@ -44,6 +44,7 @@ fn some_work() -> Work {
         paused: true,
         committed: true,
         owns_destination: true,
+        doubted_since: Some(1_764_000_000),
         gate: Some(MigrationGate {
             token: Token::parse("0123456789abcdef0123456789abcdef").unwrap(),
             stage: GateStage::Settled,

@@ -89,6 +89,7 @@ fn work() -> impl Strategy<Value = Work> {
     let flags = (any::<[bool; 5]>(), prop::sample::select(&Step::ALL[..]), any::<u32>(), option::of(any::<u64>()));
     (
         flags,
+        option::of(0i64..4_000_000_000),
         option::of(gate),
         prop::collection::vec(check, 0..3),
         prop::collection::vec(any::<u32>(), 0..3),
@@ -97,6 +98,7 @@ fn work() -> impl Strategy<Value = Work> {
         .prop_map(
             |(
                 ([back_fill, cancel, paused, committed, owns_destination], step, attempts, write_hold_ms),
+                doubted_since,
                 gate,
                 checks,
                 waiting_for_workers,
@@ -109,6 +111,7 @@ fn work() -> impl Strategy<Value = Work> {
                     paused,
                     committed,
                     owns_destination,
+                    doubted_since,
                     gate,
                     attempts,
                     write_hold_ms,

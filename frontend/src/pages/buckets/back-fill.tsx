@@ -33,8 +33,8 @@ export function BackFill({ opened, onClose, vhost, bucket, pool }: Props) {
       }}
     >
       Objects of <span className="mono breakable">{bucket}</span> that its own pool lacks are copied there while clients
-      go on. Nothing is overwritten, and nothing that clients delete meanwhile comes back. But what they deleted before is
-      not known: it will be there again.
+      go on. Nothing is overwritten, and nothing that clients delete meanwhile comes back. But what they deleted before
+      is not known: it will be there again.
     </Confirm>
   )
 }

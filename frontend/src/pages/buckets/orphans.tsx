@@ -88,9 +88,7 @@ export function Orphans({ vhost }: { vhost: Vhost }) {
           ))}
         </>
       )}
-      {filled !== null && (
-        <BackFill opened onClose={() => setFilled(null)} vhost={vhost} bucket={filled} pool={pool} />
-      )}
+      {filled !== null && <BackFill opened onClose={() => setFilled(null)} vhost={vhost} bucket={filled} pool={pool} />}
       {chosen !== null && (
         <Purge
           opened

@@ -22,6 +22,8 @@ use crate::ports::gate::{Admission, Listener};
 
 /// How often it is looked whether something that is waited for has happened.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
+/// How far the clock of a storage node may be off ours.
+pub(super) const SKEW: Duration = Duration::from_secs(300);
 /// How long the journal may take to show a canary.
 const CANARY_WAIT: Duration = Duration::from_secs(10);
 
@@ -64,10 +66,18 @@ impl Drive {
         }
         let began = self.migration.started_at.is_some();
         if !began && self.migration.work.kind == MigrationKind::Move {
-            let owns = occupancy != Occupancy::Occupied || self.shared.is_own_orphan(&self.migration).await?;
-            self.save(move |migration| migration.work.owns_destination = owns)
-                .await
-                .map_err(|error| Outcome::NotNow(error.to_string()))?;
+            let orphan = self.shared.own_orphan(&self.migration).await?;
+            let saved = self.save(move |migration| {
+                let work = &mut migration.work;
+                work.owns_destination = occupancy != Occupancy::Occupied || orphan.is_some();
+                work.doubted_since = match orphan {
+                    _ if occupancy != Occupancy::Occupied => None,
+                    // What was left behind was not written since, and was equal then.
+                    Some(orphan) => Some(orphan.since.earlier(SKEW).unix()),
+                    None => Some(0),
+                };
+            });
+            saved.await.map_err(|error| Outcome::NotNow(error.to_string()))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::domain::bucket::BucketName;
 use crate::domain::copy::{CopyOrder, What, WhyNot, carriable};
-use crate::domain::migration::equal::difference;
+use crate::domain::migration::equal::{difference, surely_equal};
 use crate::domain::object::ObjectHead;
 use crate::domain::site::Site;
 use crate::ports::copier::{Copier, CopierError, Watch};
@@ -86,11 +86,23 @@ impl Sides {
         }
     }
 
+    /// Those of `keys` under which the two sides are not the same for sure.
+    pub(super) async fn unsure(&self, keys: &[String]) -> Result<Vec<String>, StorageError> {
+        let mut unsure = Vec::new();
+        // A large bucket's answers need not be in memory at once.
+        for keys in keys.chunks(1000) {
+            let differ = self.both(keys).await?.into_iter().filter(|(_, ours, theirs)| match (ours, theirs) {
+                (Some(ours), Some(theirs)) => !surely_equal(ours, theirs),
+                (ours, theirs) => ours.is_some() || theirs.is_some(),
+            });
+            unsure.extend(differ.map(|(key, ..)| key));
+        }
+        Ok(unsure)
+    }
+
     /// The keys under which the two sides differ, each with how.
     pub(super) async fn differing(&self, keys: &[String]) -> Result<Vec<String>, StorageError> {
-        let (ours, theirs) =
-            futures_util::future::try_join(self.heads(&self.source, keys), self.heads(&self.destination, keys)).await?;
-        let differs = ours.into_iter().zip(theirs).filter_map(|((key, ours), (_, theirs))| {
+        let differs = self.both(keys).await?.into_iter().filter_map(|(key, ours, theirs)| {
             let how = match (&ours, &theirs) {
                 (None, None) => return None,
                 (Some(ours), Some(theirs)) => difference(ours, theirs)?,
@@ -100,6 +112,16 @@ impl Sides {
             Some(format!("{key:?}: {how}"))
         });
         Ok(differs.collect())
+    }
+
+    /// What both sides say of each key.
+    async fn both(
+        &self,
+        keys: &[String],
+    ) -> Result<Vec<(String, Option<ObjectHead>, Option<ObjectHead>)>, StorageError> {
+        let (ours, theirs) =
+            futures_util::future::try_join(self.heads(&self.source, keys), self.heads(&self.destination, keys)).await?;
+        Ok(ours.into_iter().zip(theirs).map(|((key, ours), (_, theirs))| (key, ours, theirs)).collect())
     }
 
     /// What a side says of each key, in the same order.

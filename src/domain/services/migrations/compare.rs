@@ -10,6 +10,7 @@ use crate::domain::copy::{WhyNot, carriable};
 use crate::domain::migration::equal::seems_equal;
 use crate::domain::object::{FolderPage, Object};
 use crate::domain::site::Site;
+use crate::domain::time::Timestamp;
 use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError};
 
 /// What a comparison found.
@@ -17,6 +18,8 @@ use crate::ports::object_storage::{ObjectStorage, PAGE, StorageError};
 pub(super) struct Differences {
     /// Keys that the destination lacks or has otherwise.
     pub source: Vec<String>,
+    /// Keys that seem to be equal, but may differ in what listings do not show.
+    pub doubtful: Vec<String>,
     /// Keys that only the destination has.
     pub destination: Vec<String>,
     /// Keys of the source that cannot be moved, with the reason.
@@ -36,11 +39,13 @@ pub(super) fn is_temporary(key: &str) -> bool {
     hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Compares a bucket on two sides.
+/// Compares a bucket on two sides. What was written on the source since `doubted` is not believed to be equal because
+/// listings say so.
 pub(super) async fn compare(
     storage: &dyn ObjectStorage,
     (source, destination): (&Site, &Site),
     bucket: &BucketName,
+    doubted: Option<Timestamp>,
 ) -> Result<Differences, StorageError> {
     let mut found = Differences::default();
     let mut folders = vec![String::new()];
@@ -61,6 +66,8 @@ pub(super) async fn compare(
             }
             if theirs.objects.remove(&key).is_none_or(|other| !seems_equal(&object, &other)) {
                 found.source.push(key);
+            } else if doubted.is_some_and(|since| object.modified.is_none_or(|at| at >= since)) {
+                found.doubtful.push(key);
             }
         }
         found.destination.extend(theirs.objects.into_keys());

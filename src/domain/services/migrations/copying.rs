@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use futures_util::pin_mut;
 
-use super::begin::LOOK;
+use super::begin::{LOOK, SKEW};
 use super::carry::CarryError;
 use super::compare::compare;
 use super::drive::{Drive, outcome_of};
@@ -16,6 +16,7 @@ use crate::domain::migration::MigrationMode;
 use crate::domain::migration::journal::UNCERTAIN_MS;
 use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::work::MigrationKind;
+use crate::domain::time::Timestamp;
 use crate::ports::copier::CopierError;
 use crate::ports::object_storage::PAGE;
 
@@ -110,11 +111,29 @@ impl Drive {
         }
     }
 
-    pub(super) async fn try_compare_all(&mut self) -> Result<(), Outcome> {
+    /// The ledger does not know everything: what was written since the migration began may be another object although
+    /// listings say that it is not.
+    async fn doubt(&mut self) -> Result<(), Outcome> {
+        let saved = self.save(|migration| {
+            let began = migration.started_at.map_or(0, |began| began.earlier(SKEW).unix());
+            let since = &mut migration.work.doubted_since;
+            *since = Some(since.map_or(began, |since| since.min(began)));
+        });
+        saved.await.map_err(|error| Outcome::NotNow(error.to_string()))
+    }
+
+    /// The journal may lack lines.
+    async fn distrust(&mut self) -> Result<(), Outcome> {
+        self.ledger.distrust(self.shared.timer.epoch_ms());
+        self.doubt().await
+    }
+
+    async fn try_compare_all(&mut self) -> Result<(), Outcome> {
         let sides = self.sides().await?;
         self.read_journal().await?;
         let events = self.ledger.events();
-        let found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket)
+        let doubted = self.migration.work.doubted_since.and_then(Timestamp::of_unix);
+        let found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket, doubted)
             .await
             .map_err(|error| Outcome::NotNow(format!("comparing both sides: {error}")))?;
         if !found.unfit.is_empty() {
@@ -125,16 +144,21 @@ impl Drive {
                 named.join(", ")
             )));
         }
+        let unsure = sides
+            .unsure(&found.doubtful)
+            .await
+            .map_err(|error| Outcome::NotNow(format!("comparing objects that both sides had before: {error}")))?;
         self.say(
             "copying",
             format!(
                 "compared {} objects: {} are to be carried over, {} are at the destination only",
                 found.objects,
-                found.source.len(),
+                found.source.len() + unsure.len(),
                 found.destination.len()
             ),
         );
         self.ledger.add(found.source);
+        self.ledger.add(unsure);
         if self.migration.work.owns_destination || self.migration.mode == MigrationMode::Sync {
             self.ledger.add(found.destination);
         }
@@ -164,11 +188,12 @@ impl Drive {
         self.read_journal().await?;
         self.bury_dead().await?;
         if let Err(error) = self.shared.gate.sound(&token).await {
-            self.ledger.distrust(self.shared.timer.epoch_ms());
+            self.distrust().await?;
             self.shared.gate.renew(&token).await.map_err(|error| Outcome::Failed(error.to_string()))?;
             return Err(outcome_of(error));
         }
         if self.ledger.has_unknown() {
+            self.doubt().await?;
             self.try_compare_all().await?;
         }
         let batch = self.ledger.batch();
@@ -272,7 +297,7 @@ impl Drive {
             self.position = part.end;
         }
         if self.ledger.is_unreadable() {
-            self.ledger.distrust(self.shared.timer.epoch_ms());
+            self.distrust().await?;
             return Err(Outcome::Void("a line of the journal cannot be read".to_owned()));
         }
         if self.ledger.bucket_gone() {

@@ -144,7 +144,7 @@ impl Drive {
             Ok(sides) => sides,
             Err(outcome) => return outcome,
         };
-        let found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket).await;
+        let found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket, None).await;
         let audit = match found {
             Ok(found) if found.source.is_empty() => Comparison::Ok,
             Ok(mut found) => {

@@ -12,7 +12,7 @@ use crate::domain::credential::Credential;
 use crate::domain::ids::{MigrationId, PoolId, RouteId};
 use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::work::{Check, CheckOutcome, MigrationKind};
-use crate::domain::migration::{Migration, MigrationMode, Named};
+use crate::domain::migration::{Migration, MigrationMode, Named, Orphan};
 use crate::domain::object::Occupancy;
 use crate::domain::pool::{Address, Pool, PoolKind};
 use crate::domain::route::is_plain_bucket;
@@ -405,10 +405,11 @@ impl Shared {
     }
 
     /// Whether what the destination has of the bucket was left there by an earlier migration away from it.
-    pub(super) async fn is_own_orphan(&self, migration: &Migration) -> Result<bool, Outcome> {
+    pub(super) async fn own_orphan(&self, migration: &Migration) -> Result<Option<Orphan>, Outcome> {
         let (bucket, destination) = (migration.bucket.clone(), Named::clone(&migration.destination));
         let read = self.store.read(move |tx| {
-            Ok::<_, ServiceError>(Migration::left_on(&tx.migrations_of(&bucket)?, destination.id, &bucket).is_some())
+            let left = Migration::left_on(&tx.migrations_of(&bucket)?, destination.id, &bucket);
+            Ok::<_, ServiceError>(left.and_then(|left| left.orphan))
         });
         read.await.map_err(|error| Outcome::NotNow(error.to_string()))
     }

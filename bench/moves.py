@@ -1,0 +1,181 @@
+"""Buckets that are moved while clients write."""
+
+import http.client
+import os
+import shutil
+import statistics
+import subprocess
+import threading
+import time
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from rig import S3_KEYS, Client, Node, Rig, free_port
+
+RCLONE = ["--metadata", "--no-unicode-normalization", "--retries", "1", "--low-level-retries", "1", "--checkers", "8",
+          "--transfers", "4", "--log-level", "ERROR"]
+
+
+class Bench:
+    """Two nodes, a pool on each, and a vhost in front of them."""
+
+    def __init__(self):
+        self.nodes = [Node(), Node()]
+        self.rig = Rig(workers=2)
+        self.client = Client(self.rig.port)
+        self.pools = []
+        for number, node in enumerate(self.nodes):
+            pool = self.client("POST", "/pools", {"name": f"pool-{number}"})["id"]
+            self.client("POST", f"/pools/{pool}/members", {"address": f"127.0.0.1:{node.port}"})
+            self.pools.append(pool)
+        self.port = free_port()
+        body = {"server_name": "localhost", "listen_port": self.port, "ssl": False, "default_pool_id": self.pools[0]}
+        self.vhost = self.client("POST", "/vhosts", body)["id"]
+
+    def route(self, bucket):
+        body = {"path_prefix": f"/{bucket}/", "pool_id": self.pools[0], "allow_orphan": True}
+        self.client("POST", f"/vhosts/{self.vhost}/routes", body)
+        assert self.client("POST", "/config/reload")["ok"]
+
+    def move(self, bucket, source, destination):
+        """Moves a bucket; seconds to phase `done`, seconds to the end of everything, and the record."""
+        body = {"bucket": bucket, "src_pool_id": self.pools[source], "dst_pool_id": self.pools[destination]}
+        began = time.monotonic()
+        one = self.client("POST", "/migrations", body)["id"]
+        done = None
+        while True:
+            told = self.client("GET", f"/migrations/{one}")
+            if done is None and told["phase"] == "done":
+                done = time.monotonic() - began
+            if told["step"] == "end":
+                break
+            time.sleep(0.005 if done is None else 0.05)
+        assert told["phase"] == "done", (told, self.client("GET", f"/migrations/{one}/log?limit=30"))
+        return done, time.monotonic() - began, told
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *arguments):
+        self.rig.__exit__(*arguments)
+        for node in self.nodes:
+            node.__exit__(*arguments)
+
+
+class Writers:
+    """Clients that write 50 objects a second to a bucket: new ones, others again and again, every fifth a deletion."""
+
+    THREADS = 5
+    RATE = 50
+
+    def __init__(self, port, bucket):
+        self.port, self.bucket = port, bucket
+        self.stopping = threading.Event()
+        self.failures, self.writes = [], 0
+        self.threads = [threading.Thread(target=self.write, args=(number,)) for number in range(self.THREADS)]
+
+    def write(self, number):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        signer = S3SigV4Auth(Credentials(*S3_KEYS), "s3", "us-east-1")
+        turn, due = 0, time.monotonic()
+        while not self.stopping.is_set():
+            method = "DELETE" if turn % 5 == 4 else "PUT"
+            key = f"hot/{number}-{turn % 40}" if turn % 2 else f"new/{number}-{turn}"
+            url = f"http://localhost:{self.port}/{self.bucket}/{key}"
+            request = AWSRequest(method, url, data=b"x" * 1000 if method == "PUT" else b"")
+            signer.add_auth(request)
+            connection.request(method, f"/{self.bucket}/{key}", request.body, dict(request.headers))
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status not in (200, 204):
+                self.failures.append((method, key, answer.status))
+            self.writes += 1
+            turn += 1
+            due += self.THREADS / self.RATE
+            time.sleep(max(0, due - time.monotonic()))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def lay(node, bucket, count, size):
+    """Puts objects where a node keeps them."""
+    for number in range(count):
+        path = node.data / bucket / f"d{number // 500:03}/k{number:06}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(size))
+
+
+def hold(report):
+    """How long the longest write is held, in small and large buckets."""
+    count, rows = int(os.environ.get("CUTOVERS", "20")), []
+    for objects in (1_000, 100_000):
+        with Bench() as bench:
+            lay(bench.nodes[0], "photos", objects, 100)
+            shutil.copytree(bench.nodes[0].data / "photos", bench.nodes[1].data / "photos")
+            bench.route("photos")
+            holds = []
+            with Writers(bench.port, "photos") as writers:
+                for turn in range(count):
+                    _, _, told = bench.move("photos", turn % 2, 1 - turn % 2)
+                    assert told["audit"] == "ok", told
+                    holds.append(told["write_hold_ms"])
+            assert not writers.failures, writers.failures[:5]
+            rows.append((objects, statistics.median(holds), max(holds), writers.writes))
+    report("## How long a write is held by a cutover\n")
+    report(f"50 writes a second through nginx all the while; {count} moves of the bucket there and back. `write_hold_ms` is the "
+           "longest held write of a move. No write was answered with an error.\n")
+    report("| objects | median, ms | longest, ms | writes |\n|---|---|---|---|")
+    for objects, median, longest, writes in rows:
+        report(f"| {objects:,} | {median:.0f} | {longest} | {writes:,} |")
+    report(f"\nA hundred times the objects: {rows[1][1] / rows[0][1]:.2f}× the hold.\n")
+
+
+def bare(bench, bucket):
+    """The same copy by rclone alone, and its check; seconds."""
+    env = {"PATH": os.environ["PATH"], "RCLONE_CONFIG": "/dev/null", "HOME": "/nonexistent"}
+    for name, node in zip(("SRC", "DST"), bench.nodes):
+        values = {"TYPE": "s3", "PROVIDER": "Other", "ENV_AUTH": "false", "ACCESS_KEY_ID": S3_KEYS[0],
+                  "SECRET_ACCESS_KEY": S3_KEYS[1], "REGION": "us-east-1", "ENDPOINT": f"http://127.0.0.1:{node.port}",
+                  "FORCE_PATH_STYLE": "true", "LIST_VERSION": "2", "NO_CHECK_BUCKET": "true"}
+        env.update({f"RCLONE_CONFIG_{name}_{key}": value for key, value in values.items()})
+    (bench.nodes[1].data / bucket).mkdir()
+    began = time.monotonic()
+    for verb in ("copy", "check"):
+        subprocess.run(["rclone", verb, f"src:{bucket}", f"dst:{bucket}", *RCLONE], env=env, check=True)
+    took = time.monotonic() - began
+    shutil.rmtree(bench.nodes[1].data / bucket)
+    return took
+
+
+def copy(report):
+    """A whole move of an idle bucket, beside rclone alone."""
+    rows = []
+    for count, size in ((2_000, 4 << 10), (20, 16 << 20)):
+        with Bench() as bench:
+            alone, ours, after = [], [], []
+            for turn in range(int(os.environ.get("PAIRS", "5"))):
+                bucket = f"bucket-{turn}"
+                lay(bench.nodes[0], bucket, count, size)
+                bench.route(bucket)
+                alone.append(bare(bench, bucket))
+                done, whole, told = bench.move(bucket, 0, 1)
+                assert told["audit"] == "ok", told
+                ours.append(done)
+                after.append(whole - done)
+        rows.append((count, size, statistics.median(alone), statistics.median(ours), statistics.median(after)))
+    report("## A move of an idle bucket, beside `rclone copy` and `rclone check` with the same flags\n")
+    report("From the request to phase `done`; medians of 5 pairs, in turns. After `done` both sides are compared once more.\n")
+    report("| objects | of KiB | rclone, s | the move, s | ratio | after it, s |\n|---|---|---|---|---|---|")
+    for count, size, alone, ours, after in rows:
+        report(f"| {count:,} | {size >> 10:,} | {alone:.2f} | {ours:.2f} | {ours / alone:.2f} | {after:.2f} |")
+    report("")
