@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod drill;
+mod orphaned;
 mod rebuild_db;
 mod release;
 mod restore_db;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 use config::ConfigCommand;
 use demo::DemoArguments;
 use drill::DrillArguments;
+use orphaned::OrphanedCommand;
 use rebuild_db::RebuildArguments;
 use restore_db::RestoreArguments;
 use serve::ServeArguments;
@@ -44,6 +46,9 @@ enum Command {
     RebuildDb(RebuildArguments),
     /// Put a backup in the place of the database (the server must be stopped)
     RestoreDb(RestoreArguments),
+    /// What finished migrations left on their sources
+    #[command(subcommand)]
+    Orphaned(OrphanedCommand),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -64,6 +69,7 @@ impl Arguments {
             Command::Drill(arguments) => return drill::run(arguments).await,
             Command::RebuildDb(arguments) => rebuild_db::run(arguments).await,
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
+            Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Openapi => {

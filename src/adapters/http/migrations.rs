@@ -16,7 +16,7 @@ use super::reply::{Made, Shown, Tag};
 use crate::domain::bucket::BucketName;
 use crate::domain::ids::{MigrationId, PoolId, VhostId};
 use crate::domain::migration::work::CheckOutcome;
-use crate::domain::migration::{MigrationMode, Phase};
+use crate::domain::migration::{Migration, MigrationMode, Phase};
 use crate::domain::services::Services;
 use crate::domain::services::migrations::Request;
 use views::{CheckView, DoneView, LogView, MigrationView, OrphanView, PreflightView, SourceBucketsView, StaleView};
@@ -94,7 +94,6 @@ impl MigrationsApi {
             Some(Ok(phase)) => Some(phase),
             None => None,
         };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let all = self.0.migrations.list(phase, limit).await?;
         Ok(Shown(all.into_iter().map(MigrationView::from).collect()))
     }
@@ -209,6 +208,14 @@ impl MigrationsApi {
         self.0.migrations.resume(caller.0, migration_id.0).await?;
         Ok(done(migration_id.0))
     }
+}
+
+/// What `GET /api/migrations/orphaned` answers, for who prints it.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn orphan_document(orphaned: Vec<Migration>) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(orphaned.into_iter().filter_map(OrphanView::of).collect::<Vec<_>>())
 }
 
 fn done(id: MigrationId) -> Shown<DoneView> {

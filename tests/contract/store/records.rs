@@ -252,6 +252,34 @@ pub async fn migrations_are_found_by_bucket_and_by_what_nginx_has_of_them(store:
     assert_eq!(read(store, |tx| tx.migration(MigrationId(1))).await, Some(other));
 }
 
+pub async fn the_newest_migrations_are_found_by_phase_and_those_to_be_worked_on_by_what_is_left_to_do(store: &Store) {
+    let with = |id: i64, phase: Phase, needs: fn(&mut Work)| {
+        let mut work = Work::default();
+        needs(&mut work);
+        Migration { work, ..a_migration(id, phase) }
+    };
+    let rows = [
+        with(1, Phase::Done, |_| ()),
+        with(2, Phase::Done, |work| work.audit = Some(Comparison::Pending)),
+        with(3, Phase::Copying, |_| ()),
+        with(4, Phase::Cancelled, |work| *work = some_work()),
+        with(5, Phase::Done, |work| work.audit = Some(Comparison::Ok)),
+    ];
+    for row in rows {
+        write(store, move |tx| tx.save_migration(row)).await;
+    }
+    let ids = |all: Vec<Migration>| all.iter().map(|migration| migration.id.0).collect::<Vec<_>>();
+    assert_eq!(ids(read(store, |tx| tx.newest_migrations(None, 9)).await), [5, 4, 3, 2, 1]);
+    assert_eq!(ids(read(store, |tx| tx.newest_migrations(None, 2)).await), [5, 4]);
+    assert_eq!(ids(read(store, |tx| tx.newest_migrations(Some(Phase::Done), 2)).await), [5, 2]);
+    assert_eq!(read(store, |tx| tx.newest_migrations(Some(Phase::Error), 2)).await, []);
+    assert_eq!(ids(read(store, |tx| tx.due_migrations()).await), [2, 3, 4]);
+    let reported = read(store, |tx| tx.migration(MigrationId(2))).await.unwrap();
+    let reported = Migration { work: Work::default(), ..reported };
+    write(store, move |tx| tx.save_migration(reported)).await;
+    assert_eq!(ids(read(store, |tx| tx.due_migrations()).await), [3, 4]);
+}
+
 pub async fn the_log_of_a_migration_is_read_from_its_newest_line_and_cut_at_its_oldest(store: &Store) {
     for id in [1, 2] {
         write(store, move |tx| tx.save_migration(a_migration(id, Phase::Copying))).await;

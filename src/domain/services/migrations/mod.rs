@@ -17,6 +17,7 @@ mod pace;
 mod preflight;
 mod reach;
 mod record;
+mod suitability;
 
 pub use engine::Engine;
 pub(super) use guard::refuse_disturbed;
@@ -190,10 +191,9 @@ impl Migrations {
     ///
     /// # Errors
     /// The store's.
-    pub async fn list(&self, phase: Option<Phase>, limit: usize) -> Result<Vec<MigrationView>, ServiceError> {
-        let mut all = self.context.store.read(|tx| Ok::<_, ServiceError>(tx.migrations()?)).await?;
-        all.retain(|migration| phase.is_none_or(|phase| migration.phase == phase));
-        all.truncate(limit);
+    pub async fn list(&self, phase: Option<Phase>, limit: u64) -> Result<Vec<MigrationView>, ServiceError> {
+        let newest = self.context.store.read(move |tx| Ok::<_, ServiceError>(tx.newest_migrations(phase, limit)?));
+        let all = newest.await?;
         Ok(all.into_iter().map(|migration| self.view(migration)).collect())
     }
 

@@ -226,10 +226,12 @@ impl Shared {
         }
         checks.push(self.keys_check(source, bucket).await);
         checks.push(region_check(source, destination));
+        checks.push(self.client_keys_check(plan, source, destination, bucket).await);
         checks.push(self.uploads_check(plan, source, bucket).await);
         checks.extend(self.clock_checks(&sites, names.map(|name| name.as_str())).await);
         checks.push(self.copier_check().await);
         checks.push(self.workers_check().await);
+        checks.extend(self.capacity_checks().await);
         checks.push(self.pending_check().await);
         checks.extend(
             plan.cascade_warnings.iter().map(|warning| check("cascade", CheckOutcome::Warning, warning.clone())),
@@ -432,14 +434,14 @@ fn region_check(source: &Site, destination: &Site) -> Check {
     )
 }
 
-fn ok(name: &str, message: String) -> Check {
+pub(super) fn ok(name: &str, message: String) -> Check {
     check(name, CheckOutcome::Ok, message)
 }
 
-fn failed(name: &str, message: String) -> Check {
+pub(super) fn failed(name: &str, message: String) -> Check {
     check(name, CheckOutcome::Failed, message)
 }
 
-fn check(name: &str, outcome: CheckOutcome, message: String) -> Check {
+pub(super) fn check(name: &str, outcome: CheckOutcome, message: String) -> Check {
     Check { name: name.to_owned(), outcome, message }
 }

@@ -6,6 +6,7 @@ use crate::domain::audit::{Action, MigrationSnapshot, Snapshot, Subject};
 use crate::domain::bucket::{Bucket, BucketStatus};
 use crate::domain::ids::{EntityKind, MigrationId, PoolId, Revision, RouteId, VhostId};
 use crate::domain::migration::token::{GateStage, MigrationGate, Token};
+use crate::domain::migration::work::Comparison;
 use crate::domain::migration::{Migration, Named, Orphan};
 use crate::domain::pool::{Pool, PoolKind};
 use crate::domain::route::{PathPrefix, Route};
@@ -51,6 +52,8 @@ pub(super) fn switch(change: &mut Change<'_>, id: MigrationId, uploads: &[String
         gate.source_uploads = uploads.to_vec();
     }
     migration.work.committed = true;
+    // The source is needed until it has been compared with what was made of it.
+    migration.work.audit = Some(Comparison::Pending);
     migration.error_msg = None;
     migration.orphan = Some(Orphan {
         pool: migration.source.clone(),
