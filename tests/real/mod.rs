@@ -2,6 +2,7 @@
 //!
 //! Nothing is skipped here: a component that is missing fails the test with what to run.
 
+mod adopt;
 mod buckets;
 mod bytes;
 mod changes;

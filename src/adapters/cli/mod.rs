@@ -1,5 +1,6 @@
 //! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
 
+mod adopt;
 mod config;
 mod demo;
 mod drill;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use adopt::AdoptArguments;
 use config::ConfigCommand;
 use demo::DemoArguments;
 use drill::DrillArguments;
@@ -49,6 +51,8 @@ enum Command {
     /// What finished migrations left on their sources
     #[command(subcommand)]
     Orphaned(OrphanedCommand),
+    /// End a split of reads and writes that 0.4.x left in nginx (the server must run)
+    Adopt(AdoptArguments),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -70,6 +74,7 @@ impl Arguments {
             Command::RebuildDb(arguments) => rebuild_db::run(arguments).await,
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
             Command::Orphaned(command) => command.run().await.map(succeeded),
+            Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Openapi => {

@@ -38,6 +38,7 @@ const NOT_REPEATED: &[&str] = &[
     "client_body_in_single_buffer",
     "error_page",
     "proxy_ignore_client_abort",
+    "proxy_intercept_errors",
     "proxy_next_upstream",
     "proxy_pass",
     "proxy_request_buffering",
@@ -108,6 +109,8 @@ pub fn values(server: &Server, one: &Move, dir: &str) -> Value {
         source => one.source.as_str(),
         destination => one.destination.as_str(),
         token => token.as_str(),
+        split => one.split,
+        read_first => if one.split { one.destination.as_str() } else { one.source.as_str() },
         stage => stage_word(one.gate.stage),
         gated => one.gate.stage == GateStage::Gated,
         uploads => one.gate.source_uploads.iter().map(|upload| encoded(upload)).collect::<Vec<_>>(),
@@ -297,6 +300,7 @@ pub(super) fn read(nodes: &[Node]) -> Result<Vec<Move>, ParseError> {
                 bucket: BucketName::parse(fact("bucket")?)?,
                 source: PoolName::parse(fact("from")?)?,
                 destination: PoolName::parse(fact("to")?)?,
+                split: facts.get("reads").is_some_and(|reads| *reads == "split"),
                 gate: MigrationGate { token: Token::parse(fact("token")?)?, stage, source_uploads: Vec::new() },
             });
         } else if let (Some(id), Some(upload)) = (facts.get("upload_of"), facts.get("upload")) {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{PoolRef, Protocol, Server, ServerRoute};
 use crate::domain::bucket::BucketName;
-use crate::domain::ids::{MigrationId, PoolId};
+use crate::domain::ids::{MigrationId, PoolId, VhostId};
 use crate::domain::migration::Migration;
 use crate::domain::migration::token::{GateStage, MigrationGate, Token};
 use crate::domain::migration::work::MigrationKind;
@@ -80,6 +80,8 @@ pub struct Moving {
     pub source: PoolId,
     /// To where.
     pub destination: PoolId,
+    /// The vhost in which the bucket goes on being read on the destination first, as 0.4.x split it.
+    pub split_in: Option<VhostId>,
     /// Token, stage, and uploads that began on the source.
     pub gate: MigrationGate,
 }
@@ -95,6 +97,8 @@ pub struct Move {
     pub source: PoolName,
     /// The pool that serves it in this block after the switch.
     pub destination: PoolName,
+    /// Whether the destination is read before the switch, too, and the source only for what the destination lacks.
+    pub split: bool,
     /// Token, stage, and uploads that began on the source. The uploads are told only once it is settled: before, every
     /// request that names an upload asks the gate.
     pub gate: MigrationGate,
@@ -105,7 +109,7 @@ impl Moving {
     #[must_use]
     pub fn of(migration: &Migration) -> Option<Self> {
         let source = match migration.work.kind {
-            MigrationKind::Move => migration.source.id,
+            MigrationKind::Move | MigrationKind::Adoption => migration.source.id,
             // The destination serves the bucket already: only what is written to it matters, and nothing is switched.
             MigrationKind::BackFill => migration.destination.id,
         };
@@ -114,6 +118,7 @@ impl Moving {
             bucket: migration.bucket.clone(),
             source,
             destination: migration.destination.id,
+            split_in: (migration.work.kind == MigrationKind::Adoption).then_some(migration.vhost.id),
             gate: migration.work.gate.clone()?,
         })
     }
@@ -154,7 +159,9 @@ impl Moving {
         if gate.stage == GateStage::Gated {
             gate.source_uploads.clear();
         }
-        Some(Move { migration: self.migration, bucket: self.bucket.clone(), source, destination, gate })
+        let split =
+            server.protocol == Protocol::S3 && self.gate.stage == GateStage::Gated && self.split_in == Some(server.id);
+        Some(Move { migration: self.migration, bucket: self.bucket.clone(), source, destination, split, gate })
     }
 }
 

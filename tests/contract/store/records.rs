@@ -7,7 +7,7 @@ use nanio_orchestrator::domain::ids::{EntityKind, MigrationId, PoolId, Revision,
 use nanio_orchestrator::domain::migration::log::{LogEntry, NewLogEntry};
 use nanio_orchestrator::domain::migration::machine::Step;
 use nanio_orchestrator::domain::migration::token::{GateStage, MigrationGate, Token};
-use nanio_orchestrator::domain::migration::work::{Check, CheckOutcome, Comparison, MigrationKind, Work};
+use nanio_orchestrator::domain::migration::work::{Adopts, Check, CheckOutcome, Comparison, MigrationKind, Side, Work};
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::sidecar::HighestIds;
 use nanio_orchestrator::ports::store::{FileRecord, Store, StoreError};
@@ -38,7 +38,8 @@ fn a_bucket(vhost: i64, name: &str, status: BucketStatus) -> Bucket {
 
 fn some_work() -> Work {
     Work {
-        kind: MigrationKind::BackFill,
+        kind: MigrationKind::Adoption,
+        adopts: Some(Adopts { split: MigrationId(9), to: Side::Destination }),
         step: Step::CarryLast,
         cancel: true,
         paused: true,

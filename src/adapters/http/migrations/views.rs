@@ -92,6 +92,8 @@ view! {
         audit_details: Vec<String>,
         /// 0.4.x left it in the middle of a split, and nobody has decided yet.
         needs_adoption: bool,
+        /// The migration of 0.4.x whose split this one ends.
+        adopts: Option<i64>,
         /// What will not follow. Only in the answer to the request.
         cascade_warnings: Option<Vec<String>>,
     }
@@ -245,6 +247,7 @@ impl From<Migration> for MigrationView {
             audit: audit.map(str::to_owned),
             audit_details,
             needs_adoption: migration.needs_adoption,
+            adopts: work.adopts.map(|adopts| adopts.split.0),
             cascade_warnings: None,
         }
     }

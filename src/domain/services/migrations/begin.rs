@@ -27,7 +27,12 @@ const CANARY_WAIT: Duration = Duration::from_secs(10);
 impl Drive {
     /// Whether it can begin. What was asked for may have waited for a long time.
     pub(super) async fn check(&mut self) -> Outcome {
-        let checks = match self.shared.preflight(&self.migration).await {
+        let looked = if self.is_adoption() {
+            self.shared.adoption_checks(&self.migration).await
+        } else {
+            self.shared.preflight(&self.migration).await
+        };
+        let checks = match looked {
             Ok(checks) => checks,
             Err(error) => return Outcome::NotNow(error.to_string()),
         };

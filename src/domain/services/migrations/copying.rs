@@ -32,6 +32,10 @@ const NAMED: usize = 5;
 impl Drive {
     /// One copy of everything, while clients go on.
     pub(super) async fn copy_all(&mut self) -> Outcome {
+        if self.is_adoption() {
+            // What is there is not to be overwritten unseen: the comparison tells what is to be carried back.
+            return Outcome::Done;
+        }
         match self.try_copy_all().await {
             Ok(()) => Outcome::Done,
             Err(outcome) => outcome,
@@ -113,7 +117,7 @@ impl Drive {
         let sides = self.sides().await?;
         self.read_journal().await?;
         let events = self.ledger.events();
-        let found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket)
+        let mut found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket)
             .await
             .map_err(|error| Outcome::NotNow(format!("comparing both sides: {error}")))?;
         if !found.unfit.is_empty() {
@@ -123,6 +127,9 @@ impl Drive {
                 "these objects cannot be moved: {}; rename or delete them, then start again",
                 named.join(", ")
             )));
+        }
+        if self.is_adoption() {
+            self.leave_newer(&mut found).await?;
         }
         self.say(
             "copying",

@@ -126,6 +126,9 @@ impl Drive {
         if step.can_pause() {
             self.wait_while_paused().await;
         }
+        if self.is_adoption() && step != Step::Check {
+            return self.take_patiently(step).await;
+        }
         let cancellable = !step.is_committed() && !matches!(step, Step::Commit | Step::Withdraw | Step::End);
         if !cancellable {
             return self.take(step).await;
@@ -157,7 +160,7 @@ impl Drive {
         }
     }
 
-    async fn take(&mut self, step: Step) -> Outcome {
+    pub(super) async fn take(&mut self, step: Step) -> Outcome {
         match step {
             Step::Check => self.check().await,
             Step::JournalOn => self.journal_on().await,
@@ -192,7 +195,10 @@ impl Drive {
             Outcome::NotNow(why) if turn.step == Step::Thaw => self.last_setback.clone_from(why),
             Outcome::NotNow(why) => {
                 self.failures += 1;
-                if self.failures >= TRIES && !step.is_committed() && step != Step::Withdraw {
+                if self.must_go_on() {
+                    let why = why.clone();
+                    self.save(move |migration| migration.error_msg = Some(why)).await?;
+                } else if self.failures >= TRIES && !step.is_committed() && step != Step::Withdraw {
                     let why = format!("given up after {TRIES} tries: {why}");
                     self.migration.error_msg = Some(why.clone());
                     turn = Turn { step: Step::Withdraw, phase: Phase::Error };

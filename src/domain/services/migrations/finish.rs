@@ -135,6 +135,7 @@ impl Drive {
             tracing::warn!(migration = id.0, %error, "token and journal could not be removed");
         }
         self.keep_file().await;
+        self.keep_file_of_split().await;
         Outcome::Done
     }
 

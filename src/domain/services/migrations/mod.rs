@@ -3,6 +3,8 @@
 //! A request is checked and written down as `pending`; the [`Engine`] drives it. What operators want of it afterwards
 //! (pause, resume, cancel) is written down too, so that a restart forgets nothing.
 
+mod adopt;
+mod adoption;
 mod begin;
 mod carry;
 mod compare;
@@ -40,8 +42,8 @@ use crate::domain::copy::Progress;
 use crate::domain::ids::{EntityKind, MigrationId, PoolId, Revision};
 use crate::domain::migration::log::LogEntry;
 use crate::domain::migration::machine::Step;
-use crate::domain::migration::work::{Check, CheckOutcome, Work};
-use crate::domain::migration::{Migration, Named, Phase};
+use crate::domain::migration::work::{Check, CheckOutcome, MigrationKind, Work};
+use crate::domain::migration::{Migration, MigrationMode, Named, Phase};
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::copier::Copier;
@@ -235,6 +237,13 @@ impl Migrations {
                 let phase = migration.phase.as_str();
                 return Err(ServiceError::Rejected(format!("Migration is already in terminal state '{phase}'")));
             }
+            if migration.work.kind == MigrationKind::Adoption && migration.work.step != Step::Check {
+                return Err(ServiceError::Rejected(
+                    "nginx has the adoption in the place of the split already: without it, what clients wrote to the one \
+                     pool would be missing on the other. It goes on until it succeeds; its log says what is in the way"
+                        .to_owned(),
+                ));
+            }
             if migration.work.committed {
                 return Err(ServiceError::Rejected(
                     "The destination serves the bucket already: the migration can only go on. Migrate the bucket back \
@@ -395,15 +404,27 @@ impl Migrations {
 /// knows it: two requests for one bucket cannot both be taken.
 fn queue(change: &mut Change<'_>, request: &Request, checks: &[Check]) -> Result<Migration, ServiceError> {
     let planned = plan(change.tx, request, None)?;
+    let work = Work { step: Step::Check, checks: checks.to_vec(), ..Work::default() };
+    write_down(change, planned, request.bucket.clone(), request.mode, work)
+}
+
+/// Writes down what is to be done.
+fn write_down(
+    change: &mut Change<'_>,
+    planned: Plan,
+    bucket: BucketName,
+    mode: MigrationMode,
+    work: Work,
+) -> Result<Migration, ServiceError> {
     let id = MigrationId(change.tx.next_id(EntityKind::Migration)?);
     let migration = change.tx.save_migration(Migration {
         id,
         revision: Revision::NEW,
         vhost: Named { id: planned.vhost.id, name: planned.vhost.server_name.to_string() },
-        bucket: request.bucket.clone(),
+        bucket,
         source: Named { id: planned.source.id, name: planned.source.name.to_string() },
         destination: Named { id: planned.destination.id, name: planned.destination.name.to_string() },
-        mode: request.mode,
+        mode,
         phase: Phase::Pending,
         route_id: Some(planned.route),
         needs_adoption: false,
@@ -418,7 +439,7 @@ fn queue(change: &mut Change<'_>, request: &Request, checks: &[Check]) -> Result
         swept_http_vhosts: Vec::new(),
         updated_http_vhosts: Vec::new(),
         created_at: change.now,
-        work: Work { step: Step::Check, checks: checks.to_vec(), ..Work::default() },
+        work,
     })?;
     let after = Snapshot::Migration(MigrationSnapshot::of(&migration));
     change.audit(Action::StartMigration, Subject::Entity(EntityKind::Migration, id.0), None, Some(after))?;

@@ -50,7 +50,7 @@ pub(super) struct Plan {
     pub destination: Pool,
     /// What will not follow, in sentences.
     pub cascade_warnings: Vec<String>,
-    sites: [(Vec<Address>, Option<Credential>); 2],
+    pub sites: [(Vec<Address>, Option<Credential>); 2],
 }
 
 /// What storage and machine said to a plan.
@@ -130,7 +130,7 @@ fn elsewhere(tx: &mut dyn Tx, request: &Request) -> Result<Option<String>, Servi
     Ok(tx.pool(route.pool_id)?.map(|pool| pool.name.to_string()))
 }
 
-fn nanio(tx: &mut dyn Tx, id: PoolId, side: &str) -> Result<Pool, ServiceError> {
+pub(super) fn nanio(tx: &mut dyn Tx, id: PoolId, side: &str) -> Result<Pool, ServiceError> {
     match tx.pool(id)? {
         None => Err(ServiceError::Rejected(format!("{side} pool {id} not found"))),
         Some(pool) if pool.kind != PoolKind::Nanio => Err(ServiceError::Rejected(format!(
@@ -141,7 +141,11 @@ fn nanio(tx: &mut dyn Tx, id: PoolId, side: &str) -> Result<Pool, ServiceError> 
     }
 }
 
-fn site_parts(tx: &mut dyn Tx, pool: &Pool, side: &str) -> Result<(Vec<Address>, Option<Credential>), ServiceError> {
+pub(super) fn site_parts(
+    tx: &mut dyn Tx,
+    pool: &Pool,
+    side: &str,
+) -> Result<(Vec<Address>, Option<Credential>), ServiceError> {
     let members: Vec<Address> =
         tx.members(pool.id)?.into_iter().filter(|member| member.enabled).map(|member| member.address).collect();
     if members.is_empty() {
@@ -240,7 +244,7 @@ impl Shared {
     }
 
     /// Looks for keys that cannot be moved, as far as that is quick.
-    async fn keys_check(&self, source: &Site, bucket: &BucketName) -> Check {
+    pub(super) async fn keys_check(&self, source: &Site, bucket: &BucketName) -> Check {
         let (mut folders, mut pages, mut unfit) = (vec![String::new()], 0, Vec::new());
         'all: while let Some(folder) = folders.pop() {
             let mut from = None;
@@ -281,7 +285,7 @@ impl Shared {
         failed("keys", format!("these objects cannot be moved: {}; rename or delete them first", unfit.join(", ")))
     }
 
-    async fn uploads_check(&self, plan: &Plan, source: &Site, bucket: &BucketName) -> Check {
+    pub(super) async fn uploads_check(&self, plan: &Plan, source: &Site, bucket: &BucketName) -> Check {
         match self.storage.uploads(source, bucket, "", None).await {
             Ok(page) if page.uploads.is_empty() => ok("uploads", "no upload is under way".to_owned()),
             Ok(page) => check(
@@ -301,7 +305,7 @@ impl Shared {
         }
     }
 
-    async fn clock_checks(&self, sites: &[Site], names: [&str; 2]) -> Vec<Check> {
+    pub(super) async fn clock_checks(&self, sites: &[Site], names: [&str; 2]) -> Vec<Check> {
         let mut checks = Vec::new();
         for (site, name) in sites.iter().zip(names) {
             let theirs = match self.storage.time(site).await {
@@ -328,14 +332,14 @@ impl Shared {
         checks
     }
 
-    async fn copier_check(&self) -> Check {
+    pub(super) async fn copier_check(&self) -> Check {
         match self.copier.probe().await {
             Ok(version) => ok("copier", version),
             Err(error) => failed("copier", error.to_string()),
         }
     }
 
-    async fn workers_check(&self) -> Check {
+    pub(super) async fn workers_check(&self) -> Check {
         match self.gate.workers().await {
             Ok(workers) => ok("nginx", format!("{} workers run", workers.len())),
             Err(error) => failed("nginx", error.to_string()),
@@ -343,7 +347,7 @@ impl Shared {
     }
 
     /// The engine's reload makes live whatever else waits for one.
-    async fn pending_check(&self) -> Check {
+    pub(super) async fn pending_check(&self) -> Check {
         match self.config.status().await {
             Ok(status) => {
                 let waits = |file: &&crate::domain::services::config::FileStatus| {
