@@ -152,17 +152,20 @@ pub struct Migration {
 }
 
 impl Migration {
+    /// Whether something is left to be done about it: it has not ended, nginx has something of it, or both sides are
+    /// still to be compared.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        !self.phase.is_final() || self.work.gate.is_some() || self.work.audit == Some(Comparison::Pending)
+    }
+
     /// Whether what a pool holds of the bucket is still needed: `Some(true)` to be read, `Some(false)` to be written.
     ///
     /// It is until nginx has nothing of the migration any more: that goes with the last upload on the source, and the
     /// phase may say `done` before. And as long as both sides are compared.
     #[must_use]
     pub fn needs(&self, pool: PoolId, bucket: &BucketName) -> Option<bool> {
-        let open = !self.phase.is_final()
-            || self.needs_adoption
-            || self.work.gate.is_some()
-            || self.work.audit == Some(Comparison::Pending);
-        match *bucket == self.bucket && open {
+        match *bucket == self.bucket && (self.is_due() || self.needs_adoption) {
             true if self.source.id == pool => Some(true),
             true if self.destination.id == pool => Some(false),
             _ => None,
@@ -173,8 +176,8 @@ impl Migration {
     #[must_use]
     pub fn serving(&self) -> &Named<PoolId> {
         match self.work.kind {
-            MigrationKind::Move if !self.work.committed => &self.source,
-            MigrationKind::Move | MigrationKind::BackFill => &self.destination,
+            MigrationKind::Move | MigrationKind::Adoption if !self.work.committed => &self.source,
+            MigrationKind::Move | MigrationKind::Adoption | MigrationKind::BackFill => &self.destination,
         }
     }
 

@@ -85,6 +85,9 @@ pub trait Gate: Send + Sync {
     /// They cannot be told: no master, more than one, or one that is being replaced.
     async fn workers(&self) -> Result<Vec<Worker>, GateError>;
 
+    /// What there is room for, as far as it can be known before anything is made.
+    async fn capacity(&self) -> Result<Capacity, GateError>;
+
     /// Sends an unsigned `PUT` without a body to `path`, which names the bucket first, through a listener of this
     /// machine; gives the status. A listener with a wildcard name gets the bucket where it looks for it: in the host.
     async fn knock(&self, listener: &Listener, path: &str) -> Result<u16, GateError>;
@@ -150,6 +153,17 @@ pub struct JournalPart {
     pub lines: Vec<JournalEntry>,
     /// Where the next part begins.
     pub end: u64,
+}
+
+/// What a machine has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Bytes that are free where journals are.
+    pub free: u64,
+    /// Bytes that are reserved for a journal when it is made.
+    pub journal: u64,
+    /// Connections that a worker of nginx may have at a time.
+    pub worker_connections: u64,
 }
 
 /// A worker of nginx. Two of them are the same only if all of it is.

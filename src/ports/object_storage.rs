@@ -61,6 +61,10 @@ pub trait ObjectStorage: Send + Sync {
     /// What is known of an object; `None` if the storage says in its own words that it is not there.
     async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError>;
 
+    /// When an object was written, by the clock of its node and to the second; `None` if it is not there, or the node
+    /// does not tell.
+    async fn written_at(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<Timestamp>, StorageError>;
+
     /// Makes an object without bytes, of a key that ends in `/`, with what else `head` says. It is sent to another
     /// place only if nothing of it has reached the one before. Not every server can hold one.
     async fn put_marker(

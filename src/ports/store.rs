@@ -14,8 +14,8 @@ use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
 use crate::domain::job::Job;
-use crate::domain::migration::Migration;
 use crate::domain::migration::log::{LogEntry, NewLogEntry};
+use crate::domain::migration::{Migration, Phase};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -232,6 +232,10 @@ pub trait Tx {
 
     /// All migrations, newest first.
     fn migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
+    /// The newest `limit` migrations, in one phase or in all, newest first.
+    fn newest_migrations(&mut self, phase: Option<Phase>, limit: u64) -> Result<Vec<Migration>, StoreError>;
+    /// The migrations about which the engine has something to do, oldest first: see [`Migration::is_due`].
+    fn due_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
     /// The migrations that are not at an end, oldest first.
     fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
     /// A migration because of which nothing may be rendered over the vhost's file.

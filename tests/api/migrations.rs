@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use nanio_orchestrator::domain::credential::Keys;
+use nanio_orchestrator::domain::ids::MigrationId;
+use nanio_orchestrator::domain::migration::machine::Step;
 use nanio_orchestrator::domain::migration::token::TokenState;
+use nanio_orchestrator::domain::migration::work::Comparison;
 use nanio_orchestrator::domain::pool::Address;
-use nanio_orchestrator::ports::gate::{Admission, Gate as _};
+use nanio_orchestrator::ports::gate::{Admission, Capacity, Gate as _, Worker};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -138,6 +142,78 @@ async fn a_bucket_moves_and_every_record_says_so() {
     let orphaned = moves.world.get("/api/migrations/orphaned").await.expect(200);
     let ids: Vec<&Value> = orphaned.as_array().unwrap().iter().map(|orphan| &orphan["migration_id"]).collect();
     assert_eq!(ids, [&json!(id)], "what came back is in use, and no orphan");
+}
+
+#[tokio::test]
+async fn the_source_is_needed_until_it_was_compared_with_what_was_made_of_it() {
+    let moves = Moves::waiting().await;
+    let old = Worker { pid: 7, started: 1 };
+    moves.world.gate.set_workers(Ok(vec![old]));
+    moves.run_engine();
+    let id = moves.begin("photos").await;
+    let copying = moves.until(id, |migration| migration["step"] == "await_workers").await;
+    assert_eq!(copying["audit"], Value::Null);
+    moves.world.gate.set_workers(Ok(vec![Worker { pid: 8, started: 2 }]));
+    let waiting = moves.until(id, |migration| migration["phase"] == "done").await;
+    assert_eq!((&waiting["step"], &waiting["audit"]), (&json!("await_old_workers"), &json!("pending")));
+    moves.world.gate.set_workers(Ok(vec![Worker { pid: 9, started: 3 }]));
+    assert_eq!(moves.until_over(id).await["audit"], "ok");
+}
+
+#[tokio::test]
+async fn a_comparison_that_a_crash_cut_short_is_made_by_the_next_start() {
+    let moves = Moves::start().await;
+    let id = moves.begin("photos").await;
+    moves.until_over(id).await;
+    moves.stop.send_replace(true);
+    let store = moves.world.store.clone();
+    let crashed = store.write(move |tx| {
+        let mut migration = tx.migration(MigrationId(id))?.unwrap();
+        (migration.work.step, migration.work.audit) = (Step::Report, Some(Comparison::Pending));
+        tx.save_migration(migration)
+    });
+    crashed.await.unwrap();
+    let purge = format!("/api/pools/{}/buckets/photos/purge", moves.pools[0]);
+    let refused = moves.world.post(&purge, Value::Null).await.detail(409);
+    assert!(refused.contains(&format!("migration {id}, which reads it there")), "{refused}");
+    let again = Moves { stop: watch::Sender::new(false), ..moves };
+    again.run_engine();
+    assert_eq!(again.until_over(id).await["audit"], "ok");
+    assert_eq!(again.world.post(&purge, Value::Null).await.expect(200)["deleted"], 3);
+}
+
+#[tokio::test]
+async fn the_preflight_tells_of_keys_of_one_pool_only_of_a_full_disk_and_of_few_connections() {
+    let moves = Moves::waiting().await;
+    let (moves, world) = (&moves, &moves.world);
+    let check = |name: &'static str| async move {
+        let told = world.post("/api/migrations/preflight", moves.request("photos")).await.expect(200);
+        let found = told["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).cloned();
+        let found = found.unwrap_or_else(|| panic!("no {name} in {told:#}"));
+        (found["outcome"].as_str().unwrap().to_owned(), found["message"].as_str().unwrap().to_owned())
+    };
+    for name in ["client_keys", "disk", "worker_connections"] {
+        assert_eq!(check(name).await.0, "ok", "{name}");
+    }
+    let own = Keys::parse("AKSECOND", "a secret of the second pool").unwrap();
+    let body = json!({"access_key": "AKSECOND", "secret_key": "a secret of the second pool"});
+    world.put(&format!("/api/pools/{}/credentials", moves.pools[1]), body).await.expect(200);
+    assert_eq!(check("client_keys").await.0, "ok", "the second pool takes any key");
+    world.buckets.at(&node(1)).admit_only(own);
+    let (outcome, message) = check("client_keys").await;
+    assert_eq!(outcome, "warning");
+    assert!(message.contains("get 403 after the switch"), "{message}");
+    let room = |free: u64, worker_connections: u64| Capacity { free, journal: 64 << 20, worker_connections };
+    world.gate.set_capacity(room(100 << 20, 256));
+    let (disk, connections) = (check("disk").await, check("worker_connections").await);
+    assert_eq!((disk.0.as_str(), connections.0.as_str()), ("warning", "warning"));
+    assert!(connections.1.contains("512 or more"), "{}", connections.1);
+    world.gate.set_capacity(room(63 << 20, 512));
+    let (outcome, message) = check("disk").await;
+    assert_eq!(outcome, "failed");
+    assert!(message.contains("63 MiB are free") && message.contains("MIGRATION_GATE_DIR"), "{message}");
+    let refused = world.post("/api/migrations", moves.request("photos")).await.detail(400);
+    assert_eq!(refused, message);
 }
 
 #[tokio::test]

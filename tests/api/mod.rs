@@ -1,6 +1,7 @@
 //! The HTTP API as clients see it: the whole application over the in-memory store and a scripted nginx.
 
 mod absorb;
+mod adopt;
 mod back_fill;
 mod backup;
 mod bodies;

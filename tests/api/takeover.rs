@@ -20,7 +20,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// An orchestrator that was installed beside what 0.4.1 left, with an empty database.
-async fn world() -> World {
+pub async fn world() -> World {
     let world = World::start().await;
     copy(&fixture().join("nginx"), world.gateway.root());
     copy(&fixture().join("migrations"), &world.home("data/migrations"));

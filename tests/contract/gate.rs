@@ -140,6 +140,13 @@ async fn workers_are_told_or_it_is_said_why_not(rig: &Rig) {
     assert!(matches!(rig.gate.workers().await, Err(GateError::Fault(why)) if !why.is_empty()));
 }
 
+async fn room_and_connections_are_told_before_anything_is_made(rig: &Rig) {
+    let capacity = rig.gate.capacity().await.unwrap();
+    assert_eq!((capacity.journal, capacity.worker_connections), (1 << 20, 512));
+    assert!(capacity.free > 0);
+    assert_eq!(rig.gate.tokens().await.unwrap_or_default(), []);
+}
+
 async fn who_waits_at_the_gate_is_told_until_he_is_let_through(rig: &Rig) {
     let token = rig.gate.create().await.unwrap();
     rig.gate.admit(&token, Admission::Hold);
@@ -197,6 +204,7 @@ kept_by!(memory, on_disk: [
     a_journal_is_read_on_from_where_it_was_read,
     a_journal_is_sound_until_something_failed_and_again_when_it_is_renewed,
     workers_are_told_or_it_is_said_why_not,
+    room_and_connections_are_told_before_anything_is_made,
     who_waits_at_the_gate_is_told_until_he_is_let_through,
     a_copy_is_noted_until_it_has_ended,
 ]);

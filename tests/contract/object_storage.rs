@@ -175,6 +175,18 @@ async fn a_marker_of_a_folder_is_an_object_with_all_that_was_said_of_it(rig: &Ri
     assert_eq!(rig.storage.head(&rig.sound(), &named("bare"), "file").await, Ok(None));
 }
 
+async fn when_an_object_was_written_is_told_to_whom_it_concerns(rig: &Rig) {
+    let key = many()[0].0.clone();
+    let written = async |site: Site, bucket: &str, key: &str| rig.storage.written_at(&site, &named(bucket), key).await;
+    assert!(written(rig.sound(), "many", &key).await.unwrap().is_some());
+    assert_eq!(written(rig.sound(), "many", "no such key").await, Ok(None));
+    assert_eq!(written(rig.sound(), "nowhere", &key).await, Ok(None));
+    let refused = written(rig.stranger(), "many", &key).await;
+    assert!(matches!(refused, Err(StorageError::Refused { status: 403, .. })), "{refused:?}");
+    let silent = written(rig.site(&[&rig.down]), "many", &key).await;
+    assert!(matches!(silent, Err(StorageError::Unanswered(_))), "{silent:?}");
+}
+
 async fn a_site_tells_the_time_or_why_not(rig: &Rig) {
     rig.storage.time(&rig.site(&[&rig.down, &rig.node])).await.unwrap();
     // Also to whom it does not know.
@@ -357,6 +369,7 @@ kept_by!(memory, nanio: [
     a_folder_is_read_page_by_page_with_what_is_directly_in_it,
     an_object_is_there_with_its_size_or_it_is_said_that_it_is_not,
     a_marker_of_a_folder_is_an_object_with_all_that_was_said_of_it,
+    when_an_object_was_written_is_told_to_whom_it_concerns,
     a_site_tells_the_time_or_why_not,
     uploads_under_way_are_listed,
     an_upload_that_is_aborted_is_gone_and_may_have_been,

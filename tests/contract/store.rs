@@ -90,6 +90,7 @@ macro_rules! kept_by {
                 records::when_buckets_were_listed_is_kept_for_each_vhost_and_goes_with_it,
                 records::every_field_of_a_migration_comes_back_and_outlives_what_it_was_about,
                 records::migrations_are_found_by_bucket_and_by_what_nginx_has_of_them,
+                records::the_newest_migrations_are_found_by_phase_and_those_to_be_worked_on_by_what_is_left_to_do,
                 records::the_log_of_a_migration_is_read_from_its_newest_line_and_cut_at_its_oldest,
                 jobs::every_field_of_a_job_comes_back_and_the_newest_come_first,
                 jobs::ended_jobs_are_forgotten_oldest_first_and_others_never,

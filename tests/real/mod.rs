@@ -2,6 +2,7 @@
 //!
 //! Nothing is skipped here: a component that is missing fails the test with what to run.
 
+mod adopt;
 mod back_fill;
 mod buckets;
 mod bytes;

@@ -45,6 +45,14 @@ impl Nanio {
         std::fs::write(path, content).unwrap();
     }
 
+    /// Puts an object where the node keeps it, as if it had been written so many seconds ago.
+    pub fn write_ago(&self, bucket: &str, key: &str, content: &[u8], seconds: u64) {
+        self.write(bucket, key, content);
+        let file = std::fs::File::options().write(true).open(self.data().join(bucket).join(key)).unwrap();
+        let now = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(now - std::time::Duration::from_secs(seconds)).unwrap();
+    }
+
     /// Makes an empty bucket where the node keeps it.
     pub fn make(&self, bucket: &str) {
         std::fs::create_dir_all(self.data().join(bucket)).unwrap();

@@ -116,17 +116,18 @@ fn key_prefix() -> impl Strategy<Value = KeyPrefix> {
 /// Moves of buckets, some of those that the routes serve and some others, between the pools `names`.
 fn moves(names: Vec<PoolName>) -> impl Strategy<Value = Vec<(Option<usize>, Move)>> {
     let upload = prop_oneof![4 => "[A-Za-z0-9._~-]{1,30}", 1 => "[^\\x00-\\x1f]{1,8}", 1 => "[a-z]{301,400}"];
-    let gate = (any::<bool>(), prop::collection::vec(upload, 1..4), "[0-9a-f]{24}");
+    let gate = (any::<[bool; 2]>(), prop::collection::vec(upload, 1..4), "[0-9a-f]{24}");
     let one = (option::of(0..8_usize), bucket(), select(names.clone()), select(names), gate);
     prop::collection::vec(one, 0..4).prop_map(|all| {
         let moved = |(index, (route, bucket, source, destination, gate)): (usize, _)| {
-            let (settled, uploads, token): (bool, Vec<String>, String) = gate;
+            let ([settled, split], uploads, token): ([bool; 2], Vec<String>, String) = gate;
             let gate = MigrationGate {
                 token: Token::parse(&format!("{token}{index:08x}")).unwrap(),
                 stage: if settled { GateStage::Settled } else { GateStage::Gated },
                 source_uploads: if settled { uploads } else { Vec::new() },
             };
-            (route, Move { migration: MigrationId(index as i64 + 1), bucket, source, destination, gate })
+            let migration = MigrationId(index as i64 + 1);
+            (route, Move { migration, bucket, source, destination, split: split && !settled, gate })
         };
         all.into_iter().enumerate().map(moved).collect()
     })
@@ -141,7 +142,8 @@ pub fn server(names: Vec<PoolName>, tls: Option<Tls>) -> impl Strategy<Value = S
         for (route, one) in moves {
             let bucket = route.and_then(|route| routed.get(route)).cloned().unwrap_or(one.bucket.clone());
             if !server.moves.iter().any(|known| known.bucket.as_str().eq_ignore_ascii_case(bucket.as_str())) {
-                server.moves.push(Move { bucket, ..one });
+                let split = one.split && server.protocol == Protocol::S3;
+                server.moves.push(Move { bucket, split, ..one });
             }
         }
         server

@@ -835,6 +835,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/migrations/{migration_id}/adopt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a split that 0.4.x left in nginx
+         * @description Of a migration with `needs_adoption`. Another migration does it, and is the answer: it carries what is newer on the
+         *     pool that takes the writes to the one that is read first, which then serves the bucket. If the bucket is wanted at
+         *     the destination, the split's own record begins anew after it, as a migration like any other.
+         */
+        post: operations["adopt_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/migrations/{migration_id}/pause": {
         parameters: {
             query?: never;
@@ -1294,6 +1316,14 @@ export interface components {
              * @description The pool that serves it: the vhost's default pool.
              */
             pool_id: number;
+        };
+        /** @description Where the bucket of a split is to be in the end. */
+        Adoption: {
+            /**
+             * @description `source`: the pool that is read first; `destination`: the one that takes the writes. Nothing is lost either way.
+             * @enum {string}
+             */
+            to: "source" | "destination";
         };
         /** @description Who changed what, when, and what nginx said to it. */
         AuditEntry: {
@@ -2020,6 +2050,11 @@ export interface components {
             audit_details: string[];
             /** @description 0.4.x left it in the middle of a split, and nobody has decided yet. */
             needs_adoption: boolean;
+            /**
+             * Format: int64
+             * @description The migration of 0.4.x whose split this one ends.
+             */
+            adopts: number | null;
             /** @description What will not follow. Only in the answer to the request. */
             cascade_warnings: string[] | null;
         };
@@ -8298,6 +8333,117 @@ export interface operations {
             };
             /** @description `If-Match` names another revision than the present one. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    adopt_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The migration of 0.4.x. */
+                migration_id: number;
+            };
+            cookie?: never;
+        };
+        /** @description Where the bucket of a split is to be in the end. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Adoption"];
+            };
+        };
+        responses: {
+            /** @description The new resource. */
+            201: {
+                headers: {
+                    /** @description The revision, for `If-Match` and `If-None-Match`. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Migration"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is larger than 1 MiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

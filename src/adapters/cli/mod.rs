@@ -1,8 +1,10 @@
 //! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
 
+mod adopt;
 mod config;
 mod demo;
 mod drill;
+mod orphaned;
 mod rebuild_db;
 mod release;
 mod restore_db;
@@ -15,9 +17,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use adopt::AdoptArguments;
 use config::ConfigCommand;
 use demo::DemoArguments;
 use drill::DrillArguments;
+use orphaned::OrphanedCommand;
 use rebuild_db::RebuildArguments;
 use restore_db::RestoreArguments;
 use serve::ServeArguments;
@@ -44,6 +48,11 @@ enum Command {
     RebuildDb(RebuildArguments),
     /// Put a backup in the place of the database (the server must be stopped)
     RestoreDb(RestoreArguments),
+    /// What finished migrations left on their sources
+    #[command(subcommand)]
+    Orphaned(OrphanedCommand),
+    /// End a split of reads and writes that 0.4.x left in nginx (the server must run)
+    Adopt(AdoptArguments),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -64,6 +73,8 @@ impl Arguments {
             Command::Drill(arguments) => return drill::run(arguments).await,
             Command::RebuildDb(arguments) => rebuild_db::run(arguments).await,
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
+            Command::Orphaned(command) => command.run().await.map(succeeded),
+            Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Openapi => {

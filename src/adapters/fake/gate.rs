@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::adapters::gate::line::entry;
 use crate::domain::migration::token::{Token, TokenState};
-use crate::ports::gate::{Admission, Gate, GateError, JournalPart, Listener, Worker};
+use crate::ports::gate::{Admission, Capacity, Gate, GateError, JournalPart, Listener, Worker};
 
 /// A gate in front of no nginx. A canary that knocks is journaled and stopped as nginx and storage would do it.
 pub struct FakeGate {
@@ -27,6 +27,7 @@ struct State {
     admissions: BTreeMap<Token, Admission>,
     arrived: BTreeMap<Token, HashSet<String>>,
     workers: Option<Result<Vec<Worker>, GateError>>,
+    capacity: Option<Capacity>,
     knocks: Vec<(Listener, String)>,
 }
 
@@ -76,6 +77,11 @@ impl FakeGate {
     /// From now on these are nginx's workers, or this is why they cannot be told.
     pub fn set_workers(&self, workers: Result<Vec<Worker>, GateError>) {
         self.state().workers = Some(workers);
+    }
+
+    /// From now on there is so much room.
+    pub fn set_capacity(&self, capacity: Capacity) {
+        self.state().capacity = Some(capacity);
     }
 
     /// nginx has loaded its configuration: another worker took the place of the one that was there.
@@ -248,6 +254,11 @@ impl Gate for FakeGate {
         let mut state = self.state();
         state.reloads += u64::from(self.restless);
         state.workers.clone().unwrap_or_else(|| Ok(vec![Worker { pid: 2, started: state.reloads }]))
+    }
+
+    async fn capacity(&self) -> Result<Capacity, GateError> {
+        let usual = Capacity { free: 1 << 40, journal: 1 << 20, worker_connections: 512 };
+        Ok(self.state().capacity.unwrap_or(usual))
     }
 
     async fn knock(&self, listener: &Listener, path: &str) -> Result<u16, GateError> {

@@ -57,6 +57,8 @@ pub struct FakeNode<'a> {
 #[derive(Debug, Default)]
 struct Contents {
     objects: BTreeMap<String, ObjectHead>,
+    /// When objects were written, as far as somebody told.
+    written: BTreeMap<String, Timestamp>,
     locked: BTreeSet<String>,
     uploads: BTreeSet<(String, String)>,
 }
@@ -227,6 +229,31 @@ impl FakeNode<'_> {
         })
     }
 
+    /// From now on it has this object of so many bytes, written at this time.
+    pub fn put_at(self, bucket: &str, key: &str, size: u64, written: Timestamp) -> Self {
+        self.change(|own| {
+            let head = ObjectHead { size, etag: Some(format!("{size:032x}")), ..ObjectHead::default() };
+            let contents = own.buckets.entry(bucket.to_owned()).or_default();
+            contents.objects.insert(key.to_owned(), head);
+            contents.written.insert(key.to_owned(), written);
+        })
+    }
+
+    /// The keys of a bucket and the sizes of its objects.
+    pub fn sizes(self, bucket: &str) -> BTreeMap<String, u64> {
+        let state = self.storage.state();
+        let own = state.own.get(self.node.as_str()).and_then(|own| own.buckets.get(bucket));
+        let objects = own.into_iter().flat_map(|contents| &contents.objects);
+        objects.map(|(key, head)| (key.clone(), head.size)).collect()
+    }
+
+    /// From now on it does not have this object.
+    pub fn delete(self, bucket: &str, key: &str) -> Self {
+        self.change(|own| {
+            own.buckets.entry(bucket.to_owned()).or_default().objects.remove(key);
+        })
+    }
+
     /// From now on it has no such bucket.
     pub fn remove(self, bucket: &str) -> Self {
         self.change(|own| drop(own.buckets.remove(bucket)))
@@ -330,6 +357,19 @@ impl ObjectStorage for FakeStorage {
 
     async fn head(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<ObjectHead>, StorageError> {
         self.ask(site, |buckets| Ok(find(buckets, bucket)?.objects.get(key).cloned()))
+    }
+
+    async fn written_at(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<Timestamp>, StorageError> {
+        let now = self.state().time;
+        let told = self.ask(site, |buckets| {
+            let contents = find(buckets, bucket)?;
+            let written = contents.written.get(key).copied().or(now);
+            Ok(written.filter(|_| contents.objects.contains_key(key)))
+        });
+        match told {
+            Err(StorageError::Refused { status: 404, .. }) => Ok(None),
+            told => told,
+        }
     }
 
     async fn put_marker(

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 
 use crate::adapters::nginx::running::RunningNginx;
 use crate::domain::migration::token::{Token, TokenState};
-use crate::ports::gate::{Admission, Gate, GateError, JournalPart, Listener, Worker};
+use crate::ports::gate::{Admission, Capacity, Gate, GateError, JournalPart, Listener, Worker};
 use desk::Desk;
 use place::Place;
 use relay_log::RELAY;
@@ -264,6 +264,14 @@ impl Gate for GateDirectory {
                 started: process.started,
             };
             Ok(family.workers.into_iter().map(worker).collect())
+        })
+        .await
+    }
+
+    async fn capacity(&self) -> Result<Capacity, GateError> {
+        self.blocking(|shared| {
+            let worker_connections = shared.nginx.worker_connections().map_err(GateError::Fault)?;
+            Ok(Capacity { free: shared.place.free()?, journal: shared.options.room, worker_connections })
         })
         .await
     }

@@ -118,6 +118,14 @@ impl Place {
         Ok(())
     }
 
+    /// Bytes that are free on the file system of the directory, or of the one that it would be made in.
+    pub fn free(&self) -> Result<u64, GateError> {
+        let there = self.directory.ancestors().find(|directory| directory.is_dir());
+        let there = there.unwrap_or(Path::new("/"));
+        let told = rustix::fs::statvfs(there).map_err(|error| fault("ask for free space on", there, &error.into()))?;
+        Ok(told.f_bavail.saturating_mul(told.f_frsize))
+    }
+
     /// Makes what was created, renamed or removed in the directory lasting.
     pub fn sync(&self) -> Result<(), GateError> {
         let sync = || File::open(&self.directory)?.sync_all();

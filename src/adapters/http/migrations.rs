@@ -15,8 +15,8 @@ use super::params::{LogLimit, MigrationLimit, Path, Query};
 use super::reply::{Made, Shown, Tag};
 use crate::domain::bucket::BucketName;
 use crate::domain::ids::{MigrationId, PoolId, VhostId};
-use crate::domain::migration::work::CheckOutcome;
-use crate::domain::migration::{MigrationMode, Phase};
+use crate::domain::migration::work::{CheckOutcome, Side};
+use crate::domain::migration::{Migration, MigrationMode, Phase};
 use crate::domain::services::Services;
 use crate::domain::services::migrations::Request;
 use views::{CheckView, DoneView, LogView, MigrationView, OrphanView, PreflightView, SourceBucketsView, StaleView};
@@ -38,6 +38,25 @@ impl Body for Request {
         );
         let vhost = fields.given::<VhostId>("vhost_id", "The vhost whose route is meant, if several have one.");
         Some(Self { bucket: bucket?, source: source?, destination: destination?, mode: mode?, vhost })
+    }
+}
+
+/// Where the bucket of a split is to be in the end.
+struct Adoption {
+    to: Side,
+}
+
+impl Body for Adoption {
+    const NAME: &'static str = "Adoption";
+    const ABOUT: &'static str = "Where the bucket of a split is to be in the end.";
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let to = fields.required::<Side>(
+            "to",
+            "`source`: the pool that is read first; `destination`: the one that takes the writes. Nothing is lost either \
+             way.",
+        );
+        Some(Self { to: to? })
     }
 }
 
@@ -94,7 +113,6 @@ impl MigrationsApi {
             Some(Ok(phase)) => Some(phase),
             None => None,
         };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let all = self.0.migrations.list(phase, limit).await?;
         Ok(Shown(all.into_iter().map(MigrationView::from).collect()))
     }
@@ -182,6 +200,24 @@ impl MigrationsApi {
         Ok(done(migration_id.0))
     }
 
+    /// End a split that 0.4.x left in nginx
+    ///
+    /// Of a migration with `needs_adoption`. Another migration does it, and is the answer: it carries what is newer on the
+    /// pool that takes the writes to the one that is read first, which then serves the bucket. If the bucket is wanted at
+    /// the destination, the split's own record begins anew after it, as a migration like any other.
+    #[oai(path = "/migrations/:migration_id/adopt", method = "post", operation_id = "adopt_migration")]
+    async fn adopt(
+        &self,
+        caller: Caller,
+        /// The migration of 0.4.x.
+        migration_id: Path<MigrationId>,
+        body: JsonBody<Adoption>,
+    ) -> Result<Made<MigrationView>, Failure<Making>> {
+        let adoption = self.0.migrations.adopt(caller.0, migration_id.0, body.0.to).await?;
+        let tag = Tag::of(adoption.revision);
+        Ok(Made(adoption.into(), tag))
+    }
+
     /// Make a migration wait
     ///
     /// Clients notice nothing. Not possible while writes are held.
@@ -209,6 +245,14 @@ impl MigrationsApi {
         self.0.migrations.resume(caller.0, migration_id.0).await?;
         Ok(done(migration_id.0))
     }
+}
+
+/// What `GET /api/migrations/orphaned` answers, for who prints it.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn orphan_document(orphaned: Vec<Migration>) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(orphaned.into_iter().filter_map(OrphanView::of).collect::<Vec<_>>())
 }
 
 fn done(id: MigrationId) -> Shown<DoneView> {

@@ -51,5 +51,6 @@ mod values;
 mod vhosts;
 
 pub use docs::openapi_document;
+pub use migrations::orphan_document;
 pub use server::{HttpOptions, app, run};
 pub use spa::Assets;

@@ -8,6 +8,7 @@ use crate::domain::credential::KeySource;
 use crate::domain::ids::{AuditId, JobId, MemberId, PoolId, RouteId, VhostId};
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::migration::MigrationMode;
+use crate::domain::migration::work::Side;
 use crate::domain::node_config::NodeKind;
 use crate::domain::pool::{LbMethod, PoolKind, Role};
 use crate::domain::services::pool_buckets::Standing;
@@ -125,7 +126,8 @@ closed_lists!(
     JobKind,
     JobState,
     BucketStatus,
-    MigrationMode
+    MigrationMode,
+    Side
 );
 
 impl<T: Described> Described for Option<T> {

@@ -12,6 +12,7 @@ use crate::domain::credential::{AccessKey, Endpoint, Region, SecretKey};
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
 use crate::domain::migration::MigrationMode;
+use crate::domain::migration::work::Side;
 use crate::domain::node_config::{
     AccessKey as NodeAccessKey, BindHost, DataDir, NanioPort, NodeKind, Region as NodeRegion,
 };
@@ -116,7 +117,7 @@ macro_rules! literals {
         })+
     };
 }
-literals!(Zone, IpRuleMode, NodeKind, MigrationMode);
+literals!(Zone, IpRuleMode, NodeKind, MigrationMode, Side);
 
 impl Field for i64 {
     fn read(value: &Value) -> Result<Self, Vec<Fault>> {

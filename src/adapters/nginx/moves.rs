@@ -22,10 +22,6 @@ use crate::domain::vhost::Snippet;
 /// Where tokens, journals and gate are if nobody says otherwise.
 pub const USUAL_DIR: &str = "/opt/nanio-orchestrator/gate";
 
-/// How many requests wait at the gate for a bucket of a vhost. Each takes two connections of a worker, which has 512
-/// unless nginx.conf says otherwise: reads must not starve. The others are told to come again.
-pub const MOST_HELD: u32 = 128;
-
 /// The longest path of a directory in which a socket can have a path (unix(7)), with the longest name of ours.
 const LONGEST_DIR: usize = 107 - 1 - RELAY_SOCKET.len();
 
@@ -42,6 +38,7 @@ const NOT_REPEATED: &[&str] = &[
     "client_body_in_single_buffer",
     "error_page",
     "proxy_ignore_client_abort",
+    "proxy_intercept_errors",
     "proxy_next_upstream",
     "proxy_pass",
     "proxy_request_buffering",
@@ -112,6 +109,8 @@ pub fn values(server: &Server, one: &Move, dir: &str) -> Value {
         source => one.source.as_str(),
         destination => one.destination.as_str(),
         token => token.as_str(),
+        split => one.split,
+        read_first => if one.split { one.destination.as_str() } else { one.source.as_str() },
         stage => stage_word(one.gate.stage),
         gated => one.gate.stage == GateStage::Gated,
         uploads => one.gate.source_uploads.iter().map(|upload| encoded(upload)).collect::<Vec<_>>(),
@@ -304,6 +303,7 @@ pub(super) fn read(nodes: &[Node]) -> Result<Vec<Move>, ParseError> {
                 bucket: BucketName::parse(fact("bucket")?)?,
                 source: PoolName::parse(fact("from")?)?,
                 destination: PoolName::parse(fact("to")?)?,
+                split: facts.get("reads").is_some_and(|reads| *reads == "split"),
                 gate: MigrationGate { token: Token::parse(fact("token")?)?, stage, source_uploads: Vec::new() },
             });
         } else if let (Some(id), Some(upload)) = (facts.get("upload_of"), facts.get("upload")) {

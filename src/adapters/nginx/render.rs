@@ -16,6 +16,7 @@ use super::proof::Facts;
 use super::routing::{Said, Sayings, copy_pattern, escape_pattern, route_values};
 use super::sidecar::write as sidecar;
 use super::text::quote;
+use crate::domain::gateway::moving::MOST_HELD;
 use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, Upstream};
 use crate::domain::pool::{LbMethod, Role};
 use crate::domain::vhost::{IpRuleMode, Snippet, Zone};
@@ -238,7 +239,7 @@ fn server_values(server: &Server, said: &[Arc<Said>], gate_dir: &str, dialect: D
         },
         dir => gate_dir,
         style => if base.is_some() { "host" } else { "path" },
-        most_held => moves::MOST_HELD,
+        most_held => MOST_HELD,
         moves => server.moves.iter().map(|one| moves::values(server, one, gate_dir)).collect::<Vec<_>>(),
         upload_pattern => moves::upload_pattern(server),
         copied_switched => moves::copied_switched(server, gate_dir),

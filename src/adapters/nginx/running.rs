@@ -8,6 +8,9 @@ use super::main_conf::MainConf;
 use super::tree::Tree;
 use crate::ports::gateway::GatewayError;
 
+/// What a worker may have if nginx.conf does not say (ngx_core_module, `worker_connections`).
+const USUAL_CONNECTIONS: u64 = 512;
+
 /// The nginx of a main file.
 pub struct RunningNginx {
     command: NginxCommand,
@@ -66,6 +69,14 @@ impl RunningNginx {
             ));
         }
         Ok(logs)
+    }
+
+    /// How many connections a worker may have at a time.
+    ///
+    /// # Errors
+    /// nginx's main file cannot be read.
+    pub fn worker_connections(&self) -> Result<u64, String> {
+        Ok(self.main()?.worker_connections.unwrap_or(USUAL_CONNECTIONS))
     }
 
     fn main(&self) -> Result<MainConf, String> {

@@ -56,7 +56,16 @@ pub(super) fn written(head: &ObjectHead) -> Result<HeaderMap, Odd> {
 
 /// The time of an answer (RFC 9110, 6.6.1).
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let text = headers.get(header::DATE)?.to_str().ok()?;
+    time(headers, header::DATE)
+}
+
+/// When the object was written (RFC 9110, 8.8.2).
+pub(super) fn last_modified(headers: &HeaderMap) -> Option<Timestamp> {
+    time(headers, header::LAST_MODIFIED)
+}
+
+fn time(headers: &HeaderMap, name: HeaderName) -> Option<Timestamp> {
+    let text = headers.get(name)?.to_str().ok()?;
     DateTime::parse_from_rfc2822(text).ok().map(|time| Timestamp::of_naive(time.naive_utc()))
 }
 

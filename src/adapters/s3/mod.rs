@@ -213,6 +213,15 @@ impl ObjectStorage for NodeStorage {
         }
     }
 
+    async fn written_at(&self, site: &Site, bucket: &BucketName, key: &str) -> Result<Option<Timestamp>, StorageError> {
+        let question = Question { method: Method::HEAD, ..Question::of(bucket, key, Vec::new()) };
+        match ask::ask_whole(&self.client, site, &question, |headers, _| Ok(heads::last_modified(headers))).await {
+            Ok(written) => Ok(written),
+            Err(StorageError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn put_marker(
         &self,
         site: &Site,

@@ -50,6 +50,7 @@ struct MigrationRow {
     work_json: String,
     gated: bool,
     purged_at: Option<NaiveDateTime>,
+    due: bool,
 }
 
 impl MigrationRow {
@@ -87,6 +88,7 @@ impl MigrationRow {
             work_json: to_json(TABLE, id, &migration.work)?,
             gated: migration.work.gate.is_some(),
             purged_at: orphan.and_then(|orphan| orphan.purged_at).map(Timestamp::naive),
+            due: migration.is_due(),
         })
     }
 
@@ -136,6 +138,35 @@ pub(super) fn all(db: &mut Db<'_>) -> Result<Vec<Migration>, StoreError> {
     on!(db, c => migrations::table.order(migrations::id.desc()).select(MigrationRow::as_select()).load(c))
         .map_err(TABLE.fault())
         .and_then(decode)
+}
+
+pub(super) fn newest(db: &mut Db<'_>, phase: Option<Phase>, limit: u64) -> Result<Vec<Migration>, StoreError> {
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    match phase {
+        Some(phase) => on!(db, c => migrations::table
+            .filter(migrations::phase.eq(phase.as_str()))
+            .order(migrations::id.desc())
+            .limit(most)
+            .select(MigrationRow::as_select())
+            .load(c)),
+        None => on!(db, c => migrations::table
+            .order(migrations::id.desc())
+            .limit(most)
+            .select(MigrationRow::as_select())
+            .load(c)),
+    }
+    .map_err(TABLE.fault())
+    .and_then(decode)
+}
+
+pub(super) fn due(db: &mut Db<'_>) -> Result<Vec<Migration>, StoreError> {
+    on!(db, c => migrations::table
+        .filter(migrations::due.eq(true))
+        .order(migrations::id)
+        .select(MigrationRow::as_select())
+        .load(c))
+    .map_err(TABLE.fault())
+    .and_then(decode)
 }
 
 pub(super) fn unfinished(db: &mut Db<'_>) -> Result<Vec<Migration>, StoreError> {

@@ -8,9 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use super::ids::Counters;
-use super::{Db, SqliteStore, jobs, members, pools, routes, vhosts};
+use super::{Db, SqliteStore, jobs, members, migrations, pools, routes, vhosts};
 use crate::domain::bucket::BucketName;
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
+use crate::domain::migration::Phase;
 use crate::domain::pool::PoolName;
 use crate::domain::route::PathPrefix;
 use crate::domain::vhost::ServerName;
@@ -95,4 +96,12 @@ fn the_routes_of_a_bucket_are_found_by_their_prefix() {
 fn every_change_asks_for_unfinished_jobs_and_is_answered_from_an_index() {
     let plans = plans(|db| jobs::unfinished(db).map(drop));
     assert!(plans[0].starts_with("SEARCH jobs USING INDEX jobs_by_state (state=?)"), "{plans:?}");
+}
+
+#[test]
+fn the_engine_finds_its_work_and_a_list_its_phase_in_an_index() {
+    let due = plans(|db| migrations::due(db).map(drop));
+    assert_eq!(due, ["SEARCH migrations USING INDEX migrations_by_due (due=?)"]);
+    let done = plans(|db| migrations::newest(db, Some(Phase::Done), 50).map(drop));
+    assert_eq!(done, ["SEARCH migrations USING INDEX migrations_by_phase (phase=?)"]);
 }

@@ -173,6 +173,7 @@ diesel::table! {
         work_json -> Text,
         gated -> Bool,
         purged_at -> Nullable<Timestamp>,
+        due -> Bool,
     }
 }
 

@@ -11,8 +11,8 @@ use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
 use crate::domain::job::Job;
-use crate::domain::migration::Migration;
 use crate::domain::migration::log::{LogEntry, NewLogEntry};
+use crate::domain::migration::{Migration, Phase};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -264,6 +264,14 @@ impl Tx for SqlTx<'_> {
 
     fn migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
         migrations::all(&mut self.db)
+    }
+
+    fn newest_migrations(&mut self, phase: Option<Phase>, limit: u64) -> Result<Vec<Migration>, StoreError> {
+        migrations::newest(&mut self.db, phase, limit)
+    }
+
+    fn due_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        migrations::due(&mut self.db)
     }
 
     fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {

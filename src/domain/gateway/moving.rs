@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{PoolRef, Protocol, Server, ServerRoute};
 use crate::domain::bucket::BucketName;
-use crate::domain::ids::{MigrationId, PoolId};
+use crate::domain::ids::{MigrationId, PoolId, VhostId};
 use crate::domain::migration::Migration;
 use crate::domain::migration::token::{GateStage, MigrationGate, Token};
 use crate::domain::migration::work::MigrationKind;
@@ -20,6 +20,10 @@ pub const RELAY_SOCKET: &str = "relay.sock";
 /// What the gate answers in `X-Target`, in the place of a pool, if a request is to be sent to [`RELAY_SOCKET`]. Every
 /// server block knows it, and no pool can have this name.
 pub const RELAY: &str = "nanio_relay";
+
+/// How many requests wait at the gate for a bucket of a vhost. Each takes two connections of a worker, which has 512
+/// unless nginx.conf says otherwise: reads must not starve. The others are told to come again.
+pub const MOST_HELD: u32 = 128;
 
 /// What a file of a token says by being there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct Moving {
     pub source: PoolId,
     /// To where.
     pub destination: PoolId,
+    /// The vhost in which the bucket goes on being read on the destination first, as 0.4.x split it.
+    pub split_in: Option<VhostId>,
     /// Token, stage, and uploads that began on the source.
     pub gate: MigrationGate,
 }
@@ -91,6 +97,8 @@ pub struct Move {
     pub source: PoolName,
     /// The pool that serves it in this block after the switch.
     pub destination: PoolName,
+    /// Whether the destination is read before the switch, too, and the source only for what the destination lacks.
+    pub split: bool,
     /// Token, stage, and uploads that began on the source. The uploads are told only once it is settled: before, every
     /// request that names an upload asks the gate.
     pub gate: MigrationGate,
@@ -101,7 +109,7 @@ impl Moving {
     #[must_use]
     pub fn of(migration: &Migration) -> Option<Self> {
         let source = match migration.work.kind {
-            MigrationKind::Move => migration.source.id,
+            MigrationKind::Move | MigrationKind::Adoption => migration.source.id,
             // The destination serves the bucket already: only what is written to it matters, and nothing is switched.
             MigrationKind::BackFill => migration.destination.id,
         };
@@ -110,6 +118,7 @@ impl Moving {
             bucket: migration.bucket.clone(),
             source,
             destination: migration.destination.id,
+            split_in: (migration.work.kind == MigrationKind::Adoption).then_some(migration.vhost.id),
             gate: migration.work.gate.clone()?,
         })
     }
@@ -150,7 +159,9 @@ impl Moving {
         if gate.stage == GateStage::Gated {
             gate.source_uploads.clear();
         }
-        Some(Move { migration: self.migration, bucket: self.bucket.clone(), source, destination, gate })
+        let split =
+            server.protocol == Protocol::S3 && self.gate.stage == GateStage::Gated && self.split_in == Some(server.id);
+        Some(Move { migration: self.migration, bucket: self.bucket.clone(), source, destination, split, gate })
     }
 }
 

@@ -175,7 +175,7 @@ impl Step {
         match self {
             Self::Check | Self::JournalOn | Self::AwaitWorkers | Self::Forget | Self::Withdraw | Self::End => true,
             Self::Seek | Self::Fill | Self::Verify | Self::Conclude => kind == MigrationKind::BackFill,
-            _ => kind == MigrationKind::Move,
+            _ => kind != MigrationKind::BackFill,
         }
     }
 

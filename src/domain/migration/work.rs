@@ -1,9 +1,11 @@
 //! What the engine keeps of a migration beside how far it is.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::machine::Step;
 use super::token::MigrationGate;
+use crate::domain::ids::MigrationId;
+use crate::domain::invalid::words;
 
 /// What is done to a bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,9 +14,37 @@ pub enum MigrationKind {
     /// It is given to another pool while clients use it.
     #[default]
     Move,
+    /// A split of reads and writes that 0.4.x left in nginx ends: what is newer on the pool that takes the writes is
+    /// carried back to the one that is read first.
+    Adoption,
     /// The pool that serves it gets what an earlier pool still has of it. Nothing is switched, overwritten or brought
     /// back.
     BackFill,
+}
+
+words!(
+    /// One of the pools of a split.
+    Side {
+        /// The one that is read first.
+        Source = "source",
+        /// The one that takes the writes.
+        Destination = "destination",
+    }
+);
+
+impl<'de> Deserialize<'de> for Side {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
+
+/// What an adoption is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopts {
+    /// The record of the split.
+    pub split: MigrationId,
+    /// Where the bucket is to be in the end.
+    pub to: Side,
 }
 
 /// Kept in the database and in `state.json`, so that neither a restart nor a rebuild loses it.
@@ -23,6 +53,8 @@ pub enum MigrationKind {
 pub struct Work {
     /// What is done.
     pub kind: MigrationKind,
+    /// The split that it ends, if it is an adoption.
+    pub adopts: Option<Adopts>,
     /// What is to be done next.
     pub step: Step,
     /// An operator does not want it any more; it is being ended.

@@ -7,7 +7,7 @@ use super::touched::Touched;
 use super::{ServiceError, sidecars};
 use crate::domain::gateway::moving::Moving;
 use crate::domain::gateway::{Common, FileName, ManagedFile, PoolRef, Server, Upstream};
-use crate::domain::ids::PoolId;
+use crate::domain::ids::{MigrationId, PoolId};
 use crate::domain::pool::Pool;
 use crate::domain::route::Route;
 use crate::domain::vhost::Vhost;
@@ -91,8 +91,13 @@ fn without_splits(
     change: &mut FileChange,
 ) -> Result<Vec<Vhost>, ServiceError> {
     let mut rest = Vec::with_capacity(vhosts.len());
+    let adopted: Vec<MigrationId> = tx
+        .gated_migrations()?
+        .iter()
+        .filter_map(|migration| migration.work.adopts.map(|adopts| adopts.split))
+        .collect();
     for vhost in vhosts {
-        match tx.migration_to_adopt(vhost.id)? {
+        match tx.migration_to_adopt(vhost.id)?.filter(|split| !adopted.contains(&split.id)) {
             None => rest.push(vhost),
             Some(_) if everything => {
                 change.keep.push(FileName::Server(vhost.server_name.clone()));
@@ -101,7 +106,7 @@ fn without_splits(
             Some(migration) => {
                 return Err(ServiceError::Conflict(format!(
                     "vhost {} cannot be changed: 0.4.x left bucket {} split between pools {} and {} (migration {}), and \
-                     new objects would be lost. Finish or cancel that migration under 0.4.x, or adopt it, first",
+                     new objects would be lost. Finish or cancel that migration under 0.4.x, or adopt it (POST /api/migrations/{4}/adopt), first",
                     vhost.server_name,
                     migration.bucket,
                     migration.source.name,

@@ -7,7 +7,7 @@ use nanio_orchestrator::domain::ids::{EntityKind, MigrationId, PoolId, Revision,
 use nanio_orchestrator::domain::migration::log::{LogEntry, NewLogEntry};
 use nanio_orchestrator::domain::migration::machine::Step;
 use nanio_orchestrator::domain::migration::token::{GateStage, MigrationGate, Token};
-use nanio_orchestrator::domain::migration::work::{Check, CheckOutcome, Comparison, MigrationKind, Work};
+use nanio_orchestrator::domain::migration::work::{Adopts, Check, CheckOutcome, Comparison, MigrationKind, Side, Work};
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use nanio_orchestrator::domain::sidecar::HighestIds;
 use nanio_orchestrator::ports::store::{FileRecord, Store, StoreError};
@@ -38,7 +38,8 @@ fn a_bucket(vhost: i64, name: &str, status: BucketStatus) -> Bucket {
 
 fn some_work() -> Work {
     Work {
-        kind: MigrationKind::BackFill,
+        kind: MigrationKind::Adoption,
+        adopts: Some(Adopts { split: MigrationId(9), to: Side::Destination }),
         step: Step::CarryLast,
         cancel: true,
         paused: true,
@@ -251,6 +252,34 @@ pub async fn migrations_are_found_by_bucket_and_by_what_nginx_has_of_them(store:
     let gated = read(store, |tx| tx.gated_migrations()).await;
     assert_eq!(gated.iter().map(|migration| migration.id.0).collect::<Vec<_>>(), [3]);
     assert_eq!(read(store, |tx| tx.migration(MigrationId(1))).await, Some(other));
+}
+
+pub async fn the_newest_migrations_are_found_by_phase_and_those_to_be_worked_on_by_what_is_left_to_do(store: &Store) {
+    let with = |id: i64, phase: Phase, needs: fn(&mut Work)| {
+        let mut work = Work::default();
+        needs(&mut work);
+        Migration { work, ..a_migration(id, phase) }
+    };
+    let rows = [
+        with(1, Phase::Done, |_| ()),
+        with(2, Phase::Done, |work| work.audit = Some(Comparison::Pending)),
+        with(3, Phase::Copying, |_| ()),
+        with(4, Phase::Cancelled, |work| *work = some_work()),
+        with(5, Phase::Done, |work| work.audit = Some(Comparison::Ok)),
+    ];
+    for row in rows {
+        write(store, move |tx| tx.save_migration(row)).await;
+    }
+    let ids = |all: Vec<Migration>| all.iter().map(|migration| migration.id.0).collect::<Vec<_>>();
+    assert_eq!(ids(read(store, |tx| tx.newest_migrations(None, 9)).await), [5, 4, 3, 2, 1]);
+    assert_eq!(ids(read(store, |tx| tx.newest_migrations(None, 2)).await), [5, 4]);
+    assert_eq!(ids(read(store, |tx| tx.newest_migrations(Some(Phase::Done), 2)).await), [5, 2]);
+    assert_eq!(read(store, |tx| tx.newest_migrations(Some(Phase::Error), 2)).await, []);
+    assert_eq!(ids(read(store, |tx| tx.due_migrations()).await), [2, 3, 4]);
+    let reported = read(store, |tx| tx.migration(MigrationId(2))).await.unwrap();
+    let reported = Migration { work: Work::default(), ..reported };
+    write(store, move |tx| tx.save_migration(reported)).await;
+    assert_eq!(ids(read(store, |tx| tx.due_migrations()).await), [3, 4]);
 }
 
 pub async fn the_log_of_a_migration_is_read_from_its_newest_line_and_cut_at_its_oldest(store: &Store) {

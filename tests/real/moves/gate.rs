@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use nanio_orchestrator::adapters::nginx::moves::MOST_HELD;
 use nanio_orchestrator::domain::gateway::Protocol;
+use nanio_orchestrator::domain::gateway::moving::MOST_HELD;
 use nanio_orchestrator::domain::gateway::moving::{GATE_SOCKET, RELAY, gate_path};
 use nanio_orchestrator::domain::migration::token::TokenState;
 

@@ -56,6 +56,7 @@ fn moving(number: u32, bucket: &str, stage: GateStage, uploads: &[&str]) -> Movi
         bucket: BucketName::parse(bucket).unwrap(),
         source: PoolId(1),
         destination: PoolId(2),
+        split_in: None,
         gate: MigrationGate { token: token(number), stage, source_uploads },
     }
 }

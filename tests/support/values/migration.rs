@@ -3,7 +3,7 @@
 use nanio_orchestrator::domain::ids::{MigrationId, PoolId, Revision, RouteId, VhostId};
 use nanio_orchestrator::domain::migration::machine::Step;
 use nanio_orchestrator::domain::migration::token::{GateStage, MigrationGate, Token};
-use nanio_orchestrator::domain::migration::work::{Check, CheckOutcome, Comparison, MigrationKind, Work};
+use nanio_orchestrator::domain::migration::work::{Adopts, Check, CheckOutcome, Comparison, MigrationKind, Side, Work};
 use nanio_orchestrator::domain::migration::{Migration, MigrationMode, Named, Orphan, Phase};
 use proptest::option;
 use proptest::prelude::*;
@@ -86,7 +86,13 @@ fn work() -> impl Strategy<Value = Work> {
         prop::collection::vec("(?s).{0,8}", 0..3).prop_map(Comparison::Differences),
         "(?s).{0,8}".prop_map(Comparison::Failed),
     ];
-    let flags = (any::<[bool; 5]>(), prop::sample::select(&Step::ALL[..]), any::<u32>(), option::of(any::<u64>()));
+    let flags = (
+        any::<[bool; 5]>(),
+        option::of((1..9_i64, any::<bool>())),
+        prop::sample::select(&Step::ALL[..]),
+        any::<u32>(),
+        option::of(any::<u64>()),
+    );
     (
         flags,
         option::of(0i64..4_000_000_000),
@@ -97,7 +103,7 @@ fn work() -> impl Strategy<Value = Work> {
     )
         .prop_map(
             |(
-                ([back_fill, cancel, paused, committed, owns_destination], step, attempts, write_hold_ms),
+                ([back_fill, cancel, paused, committed, owns_destination], adopts, step, attempts, write_hold_ms),
                 doubted_since,
                 gate,
                 checks,
@@ -106,6 +112,10 @@ fn work() -> impl Strategy<Value = Work> {
             )| {
                 Work {
                     kind: if back_fill { MigrationKind::BackFill } else { MigrationKind::Move },
+                    adopts: adopts.map(|(split, back)| Adopts {
+                        split: MigrationId(split),
+                        to: if back { Side::Source } else { Side::Destination },
+                    }),
                     step,
                     cancel,
                     paused,

@@ -15,7 +15,11 @@ test("what is paused, being cancelled or left by 0.4.x is not called what it was
 })
 
 test("a back-fill is told from a move", () => {
-  expect([migration({ kind: "move" }), migration({ kind: "back_fill" })].map(kindOf)).toEqual(["move", "back-fill"])
+  expect([migration({ kind: "move" }), migration({ kind: "back_fill" }), migration({ kind: "adoption" })].map(kindOf)).toEqual([
+    "move",
+    "back-fill",
+    "end of a split",
+  ])
 })
 
 test("progress is of bytes, or of objects where they are empty", () => {

@@ -8,7 +8,14 @@ export function isOver(migration: Migration): boolean {
 
 /** What is done to the bucket, in a word. */
 export function kindOf(migration: Migration): string {
-  return migration.kind === "back_fill" ? "back-fill" : "move"
+  switch (migration.kind) {
+    case "back_fill":
+      return "back-fill"
+    case "adoption":
+      return "end of a split"
+    default:
+      return "move"
+  }
 }
 
 const PHASES: Record<string, [Health, string]> = {

@@ -10,8 +10,8 @@ use crate::domain::credential::Credential;
 use crate::domain::gateway::PoolRef;
 use crate::domain::ids::{AuditId, EntityKind, JobId, MemberId, MigrationId, PoolId, RouteId, VhostId};
 use crate::domain::job::Job;
-use crate::domain::migration::Migration;
 use crate::domain::migration::log::{LogEntry, NewLogEntry};
+use crate::domain::migration::{Migration, Phase};
 use crate::domain::pool::{Member, Pool, PoolName};
 use crate::domain::route::{PathPrefix, Route};
 use crate::domain::sidecar::HighestIds;
@@ -270,6 +270,16 @@ impl Tx for FakeTx {
 
     fn migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
         Ok(self.state.migrations.values().rev().cloned().collect())
+    }
+
+    fn newest_migrations(&mut self, phase: Option<Phase>, limit: u64) -> Result<Vec<Migration>, StoreError> {
+        let wanted = |migration: &&Migration| phase.is_none_or(|phase| migration.phase == phase);
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.state.migrations.values().rev().filter(wanted).take(most).cloned().collect())
+    }
+
+    fn due_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
+        Ok(self.state.migrations.values().filter(|migration| migration.is_due()).cloned().collect())
     }
 
     fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {

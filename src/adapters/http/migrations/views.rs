@@ -25,7 +25,7 @@ view! {
         /// Its identity.
         id: i64,
         /// `move`: the bucket is given to another pool; `back_fill`: the pool that serves it gets what it lacks and the
-        /// source still has.
+        /// source still has; `adoption`: a split of 0.4.x is ended.
         kind: String,
         /// The vhost whose route is meant.
         vhost_id: i64,
@@ -95,6 +95,8 @@ view! {
         audit_details: Vec<String>,
         /// 0.4.x left it in the middle of a split, and nobody has decided yet.
         needs_adoption: bool,
+        /// The migration of 0.4.x whose split this one ends.
+        adopts: Option<i64>,
         /// What will not follow. Only in the answer to the request.
         cascade_warnings: Option<Vec<String>>,
     }
@@ -217,6 +219,7 @@ impl From<Migration> for MigrationView {
             kind: match work.kind {
                 MigrationKind::Move => "move".to_owned(),
                 MigrationKind::BackFill => "back_fill".to_owned(),
+                MigrationKind::Adoption => "adoption".to_owned(),
             },
             vhost_id: migration.vhost.id.0,
             server_name: migration.vhost.name,
@@ -252,6 +255,7 @@ impl From<Migration> for MigrationView {
             audit: audit.map(str::to_owned),
             audit_details,
             needs_adoption: migration.needs_adoption,
+            adopts: work.adopts.map(|adopts| adopts.split.0),
             cascade_warnings: None,
         }
     }

@@ -265,7 +265,7 @@ impl Drive {
     /// After a restart, or a failure: a copier may have been at work. Its keys stay held until all that it sent has
     /// arrived; then all writes flow.
     pub(super) async fn give_back(&mut self, token: &Token) -> Result<(), Outcome> {
-        if self.migration.work.kind == MigrationKind::Move || !self.still_copies(token).await {
+        if self.migration.work.kind != MigrationKind::BackFill || !self.still_copies(token).await {
             return Ok(());
         }
         let gate = self.shared.gate.clone();

@@ -3,11 +3,12 @@
 use super::engine::Shared;
 use super::preflight::{self, Looked, Plan};
 use super::reach::{prefix_of, reach};
-use super::{Migrations, Request, insert};
+use super::{Migrations, write_down};
 use crate::domain::audit::Actor;
 use crate::domain::bucket::{BucketName, BucketStatus};
 use crate::domain::ids::{MigrationId, VhostId};
-use crate::domain::migration::work::{Check, CheckOutcome, MigrationKind};
+use crate::domain::migration::machine::Step;
+use crate::domain::migration::work::{Check, CheckOutcome, MigrationKind, Work};
 use crate::domain::migration::{Migration, MigrationMode};
 use crate::domain::services::publish::Change;
 use crate::domain::services::{ServiceError, vhosts};
@@ -25,14 +26,8 @@ impl Migrations {
         let checks = self.shared.look_back_fill(&planned, &bucket).await.expect_no_failure()?;
         let make = move |change: &mut Change<'_>| {
             let planned = plan(change.tx, vhost, &bucket, None)?;
-            let request = Request {
-                bucket: bucket.clone(),
-                source: planned.source.id,
-                destination: planned.destination.id,
-                mode: MigrationMode::Copy,
-                vhost: Some(vhost),
-            };
-            insert(change, planned, &request, MigrationKind::BackFill, &checks)
+            let work = Work { kind: MigrationKind::BackFill, step: Step::Check, checks: checks.clone(), ..Work::default() };
+            write_down(change, planned, bucket.clone(), MigrationMode::Copy, work)
         };
         self.begin(actor, make).await
     }

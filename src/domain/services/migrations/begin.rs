@@ -30,7 +30,12 @@ const CANARY_WAIT: Duration = Duration::from_secs(10);
 impl Drive {
     /// Whether it can begin. What was asked for may have waited for a long time.
     pub(super) async fn check(&mut self) -> Outcome {
-        let checks = match self.shared.preflight(&self.migration).await {
+        let looked = if self.is_adoption() {
+            self.shared.adoption_checks(&self.migration).await
+        } else {
+            self.shared.preflight(&self.migration).await
+        };
+        let checks = match looked {
             Ok(checks) => checks,
             Err(error) => return Outcome::NotNow(error.to_string()),
         };
@@ -65,6 +70,11 @@ impl Drive {
             self.say("pending", format!("made bucket {} on pool {}", sides.bucket, self.migration.destination.name));
         }
         let began = self.migration.started_at.is_some();
+        if !began && self.is_adoption() {
+            // Both sides were written to during the split.
+            let saved = self.save(|migration| migration.work.doubted_since = Some(0));
+            saved.await.map_err(|error| Outcome::NotNow(error.to_string()))?;
+        }
         if !began && self.migration.work.kind == MigrationKind::Move {
             let orphan = self.shared.own_orphan(&self.migration).await?;
             let saved = self.save(move |migration| {
@@ -266,7 +276,7 @@ impl Drive {
         let sides = self.sides().await?;
         let key = path.rsplit('/').next().unwrap_or_default().to_owned();
         let site = match self.migration.work.kind {
-            MigrationKind::Move => &sides.source,
+            MigrationKind::Move | MigrationKind::Adoption => &sides.source,
             MigrationKind::BackFill => &sides.destination,
         };
         let deleted = self.shared.storage.delete(site, &sides.bucket, &[key]).await;

@@ -34,6 +34,10 @@ const NAMED: usize = 5;
 impl Drive {
     /// One copy of everything, while clients go on.
     pub(super) async fn copy_all(&mut self) -> Outcome {
+        if self.is_adoption() {
+            // What is there is not to be overwritten unseen: the comparison tells what is to be carried back.
+            return Outcome::Done;
+        }
         match self.try_copy_all().await {
             Ok(()) => Outcome::Done,
             Err(outcome) => outcome,
@@ -133,7 +137,7 @@ impl Drive {
         self.read_journal().await?;
         let events = self.ledger.events();
         let doubted = self.migration.work.doubted_since.and_then(Timestamp::of_unix);
-        let found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket, doubted)
+        let mut found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket, doubted)
             .await
             .map_err(|error| Outcome::NotNow(format!("comparing both sides: {error}")))?;
         if !found.unfit.is_empty() {
@@ -148,17 +152,20 @@ impl Drive {
             .unsure(&found.doubtful)
             .await
             .map_err(|error| Outcome::NotNow(format!("comparing objects that both sides had before: {error}")))?;
+        found.source.extend(unsure);
+        if self.is_adoption() {
+            self.leave_newer(&mut found).await?;
+        }
         self.say(
             "copying",
             format!(
                 "compared {} objects: {} are to be carried over, {} are at the destination only",
                 found.objects,
-                found.source.len() + unsure.len(),
+                found.source.len(),
                 found.destination.len()
             ),
         );
         self.ledger.add(found.source);
-        self.ledger.add(unsure);
         if self.migration.work.owns_destination || self.migration.mode == MigrationMode::Sync {
             self.ledger.add(found.destination);
         }

@@ -117,7 +117,7 @@ impl Drive {
             }
             None => None,
         };
-        let switched = self.migration.work.kind == MigrationKind::Move
+        let switched = self.migration.work.kind != MigrationKind::BackFill
             && (matches!(state, Some(TokenState::Switched | TokenState::Open)) || self.migration.work.committed);
         let gated = self.migration.work.gate.is_some();
         let work = &self.migration.work;
@@ -143,6 +143,9 @@ impl Drive {
     async fn wanted_outcome(&mut self, step: Step) -> Outcome {
         if step.can_pause() {
             self.wait_while_paused().await;
+        }
+        if self.is_adoption() && step != Step::Check {
+            return self.take_patiently(step).await;
         }
         let cancellable = !step.is_committed() && !matches!(step, Step::Commit | Step::Withdraw | Step::End);
         if !cancellable {
@@ -178,7 +181,7 @@ impl Drive {
         }
     }
 
-    async fn take(&mut self, step: Step) -> Outcome {
+    pub(super) async fn take(&mut self, step: Step) -> Outcome {
         match step {
             Step::Check => self.check().await,
             Step::JournalOn => self.journal_on().await,
@@ -217,7 +220,10 @@ impl Drive {
             Outcome::NotNow(why) if turn.step == Step::Thaw => self.last_setback.clone_from(why),
             Outcome::NotNow(why) => {
                 self.failures += 1;
-                if self.failures >= TRIES && !step.is_committed() && step != Step::Withdraw {
+                if self.must_go_on() {
+                    let why = why.clone();
+                    self.save(move |migration| migration.error_msg = Some(why)).await?;
+                } else if self.failures >= TRIES && !step.is_committed() && step != Step::Withdraw {
                     let why = format!("given up after {TRIES} tries: {why}");
                     self.migration.error_msg = Some(why.clone());
                     turn = Turn { step: Step::Withdraw, phase: Phase::Error };

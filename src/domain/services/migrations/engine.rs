@@ -133,12 +133,7 @@ impl Engine {
 
     /// The migrations that may be driven now and are not yet.
     async fn due(&self) -> Vec<Driven> {
-        let read = self.shared.store.read(|tx| {
-            let mut all = tx.unfinished_migrations()?;
-            let more = tx.gated_migrations()?.into_iter().filter(|migration| migration.phase.is_final());
-            all.extend(more);
-            Ok::<_, ServiceError>(all)
-        });
+        let read = self.shared.store.read(|tx| Ok::<_, ServiceError>(tx.due_migrations()?));
         let all = match read.await {
             Ok(all) => all,
             Err(error) => {

@@ -135,6 +135,7 @@ impl Drive {
             tracing::warn!(migration = id.0, %error, "token and journal could not be removed");
         }
         self.keep_file().await;
+        self.keep_file_of_split().await;
         Outcome::Done
     }
 
@@ -182,7 +183,7 @@ impl Drive {
         if let Err(outcome) = self.give_back(&token).await {
             return Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned());
         }
-        let moves = self.migration.work.kind == MigrationKind::Move;
+        let moves = self.migration.work.kind != MigrationKind::BackFill;
         match gate.state(&token).await {
             Ok(TokenState::Switched | TokenState::Open) if moves => return Outcome::Again,
             Ok(TokenState::Switched | TokenState::Open) => {}

@@ -3,6 +3,8 @@
 //! A request is checked and written down as `pending`; the [`Engine`] drives it. What operators want of it afterwards
 //! (pause, resume, cancel) is written down too, so that a restart forgets nothing.
 
+mod adopt;
+mod adoption;
 mod backfill;
 mod backfill_request;
 mod begin;
@@ -20,6 +22,7 @@ mod portion;
 mod preflight;
 mod reach;
 mod record;
+mod suitability;
 
 pub use engine::Engine;
 pub(super) use guard::refuse_disturbed;
@@ -43,7 +46,7 @@ use crate::domain::ids::{EntityKind, MigrationId, PoolId, Revision};
 use crate::domain::migration::log::LogEntry;
 use crate::domain::migration::machine::Step;
 use crate::domain::migration::work::{Check, CheckOutcome, MigrationKind, Work};
-use crate::domain::migration::{Migration, Named, Phase};
+use crate::domain::migration::{Migration, MigrationMode, Named, Phase};
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::copier::Copier;
@@ -200,10 +203,9 @@ impl Migrations {
     ///
     /// # Errors
     /// The store's.
-    pub async fn list(&self, phase: Option<Phase>, limit: usize) -> Result<Vec<MigrationView>, ServiceError> {
-        let mut all = self.context.store.read(|tx| Ok::<_, ServiceError>(tx.migrations()?)).await?;
-        all.retain(|migration| phase.is_none_or(|phase| migration.phase == phase));
-        all.truncate(limit);
+    pub async fn list(&self, phase: Option<Phase>, limit: u64) -> Result<Vec<MigrationView>, ServiceError> {
+        let newest = self.context.store.read(move |tx| Ok::<_, ServiceError>(tx.newest_migrations(phase, limit)?));
+        let all = newest.await?;
         Ok(all.into_iter().map(|migration| self.view(migration)).collect())
     }
 
@@ -244,6 +246,13 @@ impl Migrations {
             if migration.phase.is_final() {
                 let phase = migration.phase.as_str();
                 return Err(ServiceError::Rejected(format!("Migration is already in terminal state '{phase}'")));
+            }
+            if migration.work.kind == MigrationKind::Adoption && migration.work.step != Step::Check {
+                return Err(ServiceError::Rejected(
+                    "nginx has the adoption in the place of the split already: without it, what clients wrote to the one \
+                     pool would be missing on the other. It goes on until it succeeds; its log says what is in the way"
+                        .to_owned(),
+                ));
             }
             if migration.work.committed {
                 return Err(ServiceError::Rejected(
@@ -405,25 +414,27 @@ impl Migrations {
 /// knows it: two requests for one bucket cannot both be taken.
 fn queue(change: &mut Change<'_>, request: &Request, checks: &[Check]) -> Result<Migration, ServiceError> {
     let planned = plan(change.tx, request, None)?;
-    insert(change, planned, request, MigrationKind::Move, checks)
+    let work = Work { step: Step::Check, checks: checks.to_vec(), ..Work::default() };
+    write_down(change, planned, request.bucket.clone(), request.mode, work)
 }
 
-fn insert(
+/// Writes down what is to be done.
+fn write_down(
     change: &mut Change<'_>,
     planned: Plan,
-    request: &Request,
-    kind: MigrationKind,
-    checks: &[Check],
+    bucket: BucketName,
+    mode: MigrationMode,
+    work: Work,
 ) -> Result<Migration, ServiceError> {
     let id = MigrationId(change.tx.next_id(EntityKind::Migration)?);
     let migration = change.tx.save_migration(Migration {
         id,
         revision: Revision::NEW,
         vhost: Named { id: planned.vhost.id, name: planned.vhost.server_name.to_string() },
-        bucket: request.bucket.clone(),
+        bucket,
         source: Named { id: planned.source.id, name: planned.source.name.to_string() },
         destination: Named { id: planned.destination.id, name: planned.destination.name.to_string() },
-        mode: request.mode,
+        mode,
         phase: Phase::Pending,
         route_id: Some(planned.route),
         needs_adoption: false,
@@ -438,7 +449,7 @@ fn insert(
         swept_http_vhosts: Vec::new(),
         updated_http_vhosts: Vec::new(),
         created_at: change.now,
-        work: Work { kind, step: Step::Check, checks: checks.to_vec(), ..Work::default() },
+        work,
     })?;
     let after = Snapshot::Migration(MigrationSnapshot::of(&migration));
     change.audit(Action::StartMigration, Subject::Entity(EntityKind::Migration, id.0), None, Some(after))?;

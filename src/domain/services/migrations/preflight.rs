@@ -178,7 +178,11 @@ pub(super) fn nanio(tx: &mut dyn Tx, id: PoolId, side: &str) -> Result<Pool, Ser
     }
 }
 
-fn site_parts(tx: &mut dyn Tx, pool: &Pool, side: &str) -> Result<(Vec<Address>, Option<Credential>), ServiceError> {
+pub(super) fn site_parts(
+    tx: &mut dyn Tx,
+    pool: &Pool,
+    side: &str,
+) -> Result<(Vec<Address>, Option<Credential>), ServiceError> {
     let members: Vec<Address> =
         tx.members(pool.id)?.into_iter().filter(|member| member.enabled).map(|member| member.address).collect();
     if members.is_empty() {
@@ -266,10 +270,12 @@ impl Shared {
         }
         checks.push(self.keys_check(source, bucket).await);
         checks.push(region_check(source, destination));
+        checks.push(self.client_keys_check(plan, source, destination, bucket).await);
         checks.push(self.uploads_check(plan, source, bucket).await);
         checks.extend(self.clock_checks(&sites, names.map(|name| name.as_str())).await);
         checks.push(self.copier_check().await);
         checks.push(self.workers_check().await);
+        checks.extend(self.capacity_checks().await);
         checks.push(self.pending_check().await);
         checks.extend(
             plan.cascade_warnings.iter().map(|warning| check("cascade", CheckOutcome::Warning, warning.clone())),
@@ -278,7 +284,7 @@ impl Shared {
     }
 
     /// Looks for keys that cannot be moved, as far as that is quick.
-    async fn keys_check(&self, source: &Site, bucket: &BucketName) -> Check {
+    pub(super) async fn keys_check(&self, source: &Site, bucket: &BucketName) -> Check {
         let (mut folders, mut pages, mut unfit) = (vec![String::new()], 0, Vec::new());
         'all: while let Some(folder) = folders.pop() {
             let mut from = None;
@@ -319,7 +325,7 @@ impl Shared {
         failed("keys", format!("these objects cannot be moved: {}; rename or delete them first", unfit.join(", ")))
     }
 
-    async fn uploads_check(&self, plan: &Plan, source: &Site, bucket: &BucketName) -> Check {
+    pub(super) async fn uploads_check(&self, plan: &Plan, source: &Site, bucket: &BucketName) -> Check {
         match self.storage.uploads(source, bucket, "", None).await {
             Ok(page) if page.uploads.is_empty() => ok("uploads", "no upload is under way".to_owned()),
             Ok(page) => check(
@@ -339,7 +345,7 @@ impl Shared {
         }
     }
 
-    async fn clock_checks(&self, sites: &[Site], names: [&str; 2]) -> Vec<Check> {
+    pub(super) async fn clock_checks(&self, sites: &[Site], names: [&str; 2]) -> Vec<Check> {
         let mut checks = Vec::new();
         for (site, name) in sites.iter().zip(names) {
             let theirs = match self.storage.time(site).await {
@@ -366,14 +372,14 @@ impl Shared {
         checks
     }
 
-    async fn copier_check(&self) -> Check {
+    pub(super) async fn copier_check(&self) -> Check {
         match self.copier.probe().await {
             Ok(version) => ok("copier", version),
             Err(error) => failed("copier", error.to_string()),
         }
     }
 
-    async fn workers_check(&self) -> Check {
+    pub(super) async fn workers_check(&self) -> Check {
         match self.gate.workers().await {
             Ok(workers) => ok("nginx", format!("{} workers run", workers.len())),
             Err(error) => failed("nginx", error.to_string()),
@@ -381,7 +387,7 @@ impl Shared {
     }
 
     /// The engine's reload makes live whatever else waits for one.
-    async fn pending_check(&self) -> Check {
+    pub(super) async fn pending_check(&self) -> Check {
         match self.config.status().await {
             Ok(status) => {
                 let waits = |file: &&crate::domain::services::config::FileStatus| {
@@ -481,6 +487,6 @@ pub(super) fn failed(name: &str, message: String) -> Check {
     check(name, CheckOutcome::Failed, message)
 }
 
-fn check(name: &str, outcome: CheckOutcome, message: String) -> Check {
+pub(super) fn check(name: &str, outcome: CheckOutcome, message: String) -> Check {
     Check { name: name.to_owned(), outcome, message }
 }

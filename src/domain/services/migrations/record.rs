@@ -1,11 +1,13 @@
 //! The changes that a migration makes to the gateway: journal on, switch, tidy up. Each is one change, tested by nginx
 //! and committed with its audit entry like any other.
 
+use super::adoption::{close, join_readers, lead_to_writes};
 use super::reach::{Reach, prefix_of, reach};
 use crate::domain::audit::{Action, MigrationSnapshot, Snapshot, Subject};
 use crate::domain::bucket::{Bucket, BucketStatus};
 use crate::domain::ids::{EntityKind, MigrationId, PoolId, Revision, RouteId, VhostId};
 use crate::domain::migration::token::{GateStage, MigrationGate, Token};
+use crate::domain::migration::work::{Comparison, MigrationKind};
 use crate::domain::migration::{Migration, Named, Orphan};
 use crate::domain::pool::{Pool, PoolKind};
 use crate::domain::route::{PathPrefix, Route};
@@ -21,6 +23,9 @@ pub(super) fn find(tx: &mut dyn Tx, id: MigrationId) -> Result<Migration, Servic
 /// nginx writes down every write of the bucket, and asks the token where it goes.
 pub(super) fn journal_on(change: &mut Change<'_>, id: MigrationId, token: &Token) -> Result<Migration, ServiceError> {
     let mut migration = find(change.tx, id)?;
+    if migration.work.kind == MigrationKind::Adoption {
+        lead_to_writes(change, &migration)?;
+    }
     let reach = expect_reach(change.tx, &migration)?;
     let gate = MigrationGate { token: token.clone(), stage: GateStage::Gated, source_uploads: Vec::new() };
     migration.work.gate = Some(gate);
@@ -44,6 +49,9 @@ pub(super) fn switch(change: &mut Change<'_>, id: MigrationId, uploads: &[String
         give_route(change, vhost.id, &migration, destination)?;
     }
     cascade(change, &reach, &mut migration)?;
+    if migration.work.kind == MigrationKind::Adoption {
+        join_readers(change, &mut migration)?;
+    }
     // The gate must leave the vhosts that had it, and those that keep it for uploads must get it again.
     touch(change, &reach);
     if let Some(gate) = &mut migration.work.gate {
@@ -51,6 +59,8 @@ pub(super) fn switch(change: &mut Change<'_>, id: MigrationId, uploads: &[String
         gate.source_uploads = uploads.to_vec();
     }
     migration.work.committed = true;
+    // The source is needed until it has been compared with what was made of it.
+    migration.work.audit = Some(Comparison::Pending);
     migration.error_msg = None;
     migration.orphan = Some(Orphan {
         pool: migration.source.clone(),
@@ -114,6 +124,7 @@ pub(super) fn ungate(change: &mut Change<'_>, id: MigrationId) -> Result<Migrati
     let mut migration = find(change.tx, id)?;
     migration.work.gate = None;
     migration.work.waiting_for_workers.clear();
+    close(change, &migration)?;
     Ok(change.tx.save_migration(migration)?)
 }
 

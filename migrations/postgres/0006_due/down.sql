@@ -1,0 +1,2 @@
+DROP INDEX migrations_by_due;
+ALTER TABLE migrations DROP COLUMN due;
