@@ -236,7 +236,7 @@ pub trait Tx {
     fn unfinished_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
     /// A migration because of which nothing may be rendered over the vhost's file.
     fn migration_to_adopt(&mut self, vhost: VhostId) -> Result<Option<Migration>, StoreError>;
-    /// The migrations of which nginx has anything, whatever their phase, oldest first.
+    /// The migrations of which something is left, whatever their phase (`Work::has_rest`), oldest first.
     fn gated_migrations(&mut self) -> Result<Vec<Migration>, StoreError>;
     /// The migrations of a bucket of this name, newest first.
     fn migrations_of(&mut self, bucket: &BucketName) -> Result<Vec<Migration>, StoreError>;

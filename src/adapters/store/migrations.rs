@@ -85,7 +85,7 @@ impl MigrationRow {
             updated_http_vhosts_json: to_json(TABLE, id, &migration.updated_http_vhosts)?,
             created_at: migration.created_at.naive(),
             work_json: to_json(TABLE, id, &migration.work)?,
-            gated: migration.work.gate.is_some(),
+            gated: migration.work.has_rest(),
             purged_at: orphan.and_then(|orphan| orphan.purged_at).map(Timestamp::naive),
         })
     }

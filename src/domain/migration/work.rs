@@ -39,7 +39,7 @@ pub struct Work {
     pub doubted_since: Option<i64>,
     /// What nginx has of it.
     pub gate: Option<MigrationGate>,
-    /// How many cutovers were begun.
+    /// How many cutovers were begun, but for those that a crash cut short.
     pub attempts: u32,
     /// The longest time that a client's write was held, in milliseconds.
     pub write_hold_ms: Option<u64>,
@@ -47,8 +47,20 @@ pub struct Work {
     pub checks: Vec<Check>,
     /// Workers of nginx that still run the configuration of before, while it waits for them.
     pub waiting_for_workers: Vec<u32>,
+    /// When a copier was ended in the middle because this program was, in milliseconds since 1970: what it had sent may
+    /// still have arrived for a while after that.
+    pub cut_short_ms: Option<i64>,
     /// What the comparison after the switch found.
     pub audit: Option<Comparison>,
+}
+
+impl Work {
+    /// Whether something is left to be done whatever the phase is: nginx has something of it, or a step behind the commit
+    /// is not taken yet.
+    #[must_use]
+    pub fn has_rest(&self) -> bool {
+        self.gate.is_some() || self.step.is_committed()
+    }
 }
 
 /// One thing that was looked at before a migration.

@@ -86,7 +86,8 @@ fn work() -> impl Strategy<Value = Work> {
         prop::collection::vec("(?s).{0,8}", 0..3).prop_map(Comparison::Differences),
         "(?s).{0,8}".prop_map(Comparison::Failed),
     ];
-    let flags = (any::<[bool; 5]>(), prop::sample::select(&Step::ALL[..]), any::<u32>(), option::of(any::<u64>()));
+    let flags =
+        (any::<[bool; 5]>(), prop::sample::select(&Step::ALL[..]), any::<u32>(), any::<(Option<u64>, Option<i64>)>());
     (
         flags,
         option::of(0i64..4_000_000_000),
@@ -97,7 +98,12 @@ fn work() -> impl Strategy<Value = Work> {
     )
         .prop_map(
             |(
-                ([back_fill, cancel, paused, committed, owns_destination], step, attempts, write_hold_ms),
+                (
+                    [back_fill, cancel, paused, committed, owns_destination],
+                    step,
+                    attempts,
+                    (write_hold_ms, cut_short_ms),
+                ),
                 doubted_since,
                 gate,
                 checks,
@@ -117,6 +123,7 @@ fn work() -> impl Strategy<Value = Work> {
                     write_hold_ms,
                     checks,
                     waiting_for_workers,
+                    cut_short_ms,
                     audit,
                 }
             },

@@ -282,7 +282,7 @@ impl Tx for FakeTx {
     }
 
     fn gated_migrations(&mut self) -> Result<Vec<Migration>, StoreError> {
-        let gated = |migration: &&Migration| migration.work.gate.is_some();
+        let gated = |migration: &&Migration| migration.work.has_rest();
         Ok(self.state.migrations.values().filter(gated).cloned().collect())
     }
 

@@ -126,6 +126,9 @@ impl Drive {
         self.admit_source(&token);
         // Read from its beginning: what is carried over twice is carried over.
         (self.ledger, self.position) = (Ledger::of(&self.migration.bucket), 0);
+        if let Some(at) = self.migration.work.cut_short_ms {
+            self.ledger.distrust(at);
+        }
         let id = self.migration.id;
         let rendered = token.clone();
         if let Err(error) = self.change(move |change| record::journal_on(change, id, &rendered)).await {
