@@ -1,5 +1,6 @@
 //! SIGKILL at every step of a migration, while clients prove every answer true; and that they would notice.
 
+mod broken;
 mod held;
 mod rig;
 
