@@ -147,10 +147,16 @@ impl Rig {
         }
         let [src, dst] = [self.moving.pools[self.at], self.moving.pools[1 - self.at]];
         let body = json!({"bucket": "photos", "src_pool_id": src, "dst_pool_id": dst});
-        // It may die before it answers.
-        if let Ok(answer) = self.moving.gateway.api.try_call("POST", "/api/migrations", Some(&body)) {
-            assert_eq!(answer.status / 100, 2, "{}", answer.text());
-        }
+        let api = &self.moving.gateway.api;
+        // It may die before it answers; and storage that is busy may not have answered it in time.
+        wait_until("a migration", || match api.try_call("POST", "/api/migrations", Some(&body)) {
+            Ok(answer) if answer.status == 503 => false,
+            Ok(answer) => {
+                assert_eq!(answer.status / 100, 2, "{}", answer.text());
+                true
+            }
+            Err(_) => true,
+        });
     }
 
     fn until_dead_or_over(&mut self, point: &str) -> bool {
