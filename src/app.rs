@@ -237,7 +237,7 @@ async fn start_locked(settings: &Settings, lock: ProcessLock) -> Result<Running,
     // Before any step of a migration: a copier of an earlier life would write what is no longer true.
     match copier(settings).end_leftovers().await? {
         0 => {}
-        count => tracing::warn!(count, "copiers that an earlier run left were ended"),
+        count => tracing::warn!(count, "copiers were at work when an earlier run ended; none of them is any more"),
     }
     let gate = gate::gate(settings).await?;
     let ports = ports(settings, store.clone(), gateway, gate.port())?;

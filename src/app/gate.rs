@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{StartError, nginx_command};
+use crate::adapters::broken;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::fake::gate::FakeGate;
 use crate::adapters::gate::{GateDirectory, GateOptions, GateServer, Released};
@@ -22,7 +23,7 @@ pub(super) enum GateChoice {
 impl GateChoice {
     pub(super) fn port(&self) -> Arc<dyn Gate> {
         match self {
-            Self::Directory(gate) => gate.clone(),
+            Self::Directory(gate) => broken::gate(gate.clone()),
             Self::DryRun(gate) => gate.clone(),
         }
     }

@@ -152,11 +152,12 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// Whether something is left to be done about it: it has not ended, nginx has something of it, or both sides are
-    /// still to be compared.
+    /// Whether something is left to be done about it: it has not ended, nginx has something of it, or a step behind the
+    /// commit is not taken yet, such as the comparison of both sides.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        !self.phase.is_final() || self.work.gate.is_some() || self.work.audit == Some(Comparison::Pending)
+        let compares = self.work.audit == Some(Comparison::Pending);
+        !self.phase.is_final() || self.work.gate.is_some() || self.work.step.is_committed() || compares
     }
 
     /// Whether what a pool holds of the bucket is still needed: `Some(true)` to be read, `Some(false)` to be written.

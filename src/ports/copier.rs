@@ -16,9 +16,12 @@ pub trait Copier: Send + Sync {
     /// The version of the program, or what is wrong with it.
     async fn probe(&self) -> Result<String, CopierError>;
 
-    /// Ends the copiers that an earlier life left running, and waits until they are gone. Returns how many there were.
-    /// To be called before the first copy is started.
+    /// Ends the copiers that an earlier life left running, and waits until they are gone. Returns how many were at work
+    /// when that life ended: what they had sent may still arrive. To be called before the first copy is started.
     async fn end_leftovers(&self) -> Result<usize, CopierError>;
+
+    /// What follows from [`end_leftovers`](Self::end_leftovers) is written down: it need not be told again.
+    async fn forget_leftovers(&self) -> Result<(), CopierError>;
 
     /// Begins a copy; `watch` is told how it goes. It is refused before anything is copied if a key cannot be carried.
     /// Of a site with several places, the first that takes connections is used, and the next if nothing was copied

@@ -58,6 +58,10 @@ pub trait Gate: Send + Sync {
     /// The tokens of which there are files.
     async fn tokens(&self) -> Result<Vec<Token>, GateError>;
 
+    /// Removes a token of which no migration knows, if it is certain that nothing ever went by it: no write stands in its
+    /// journal, and no process of nginx has that open. Returns whether it did.
+    async fn discard(&self, token: &Token) -> Result<bool, GateError>;
+
     /// The journal's whole lines behind `from` (bytes from its beginning), in file order, at most a few megabytes at
     /// a time; none if there is nothing more.
     async fn journal(&self, token: &Token, from: u64) -> Result<JournalPart, GateError>;

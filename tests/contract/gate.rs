@@ -97,6 +97,15 @@ async fn what_is_removed_is_gone_and_can_be_removed_again(rig: &Rig) {
     assert!(rig.gate.journal(&token, 0).await.is_err());
 }
 
+async fn a_token_is_discarded_only_if_nothing_ever_went_by_it(rig: &Rig) {
+    let (used, unused) = (rig.gate.create().await.unwrap(), rig.gate.create().await.unwrap());
+    rig.append(&used, &line("/b/key"));
+    assert_eq!(rig.gate.discard(&used).await, Ok(false));
+    assert_eq!(rig.gate.discard(&unused).await, Ok(true));
+    assert_eq!(rig.gate.tokens().await.unwrap(), [used]);
+    assert_eq!(rig.gate.discard(&unused).await, Ok(false), "it is gone");
+}
+
 /// A line as nginx writes it.
 fn line(uri: &str) -> Vec<u8> {
     format!(r#"{{"e":"start","rid":"r","m":"PUT","u":"{uri}","k":"b","v":"path","pid":2,"t":1}}"#).into_bytes()
@@ -201,6 +210,7 @@ kept_by!(memory, on_disk: [
     only_what_is_held_can_be_committed_and_nothing_leads_back,
     a_committed_migration_gets_its_files_again_whatever_is_there,
     what_is_removed_is_gone_and_can_be_removed_again,
+    a_token_is_discarded_only_if_nothing_ever_went_by_it,
     a_journal_is_read_on_from_where_it_was_read,
     a_journal_is_sound_until_something_failed_and_again_when_it_is_renewed,
     workers_are_told_or_it_is_said_why_not,

@@ -1,6 +1,6 @@
 //! `nanio-orchestrator drill` on a real gateway with real storage nodes.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -10,15 +10,20 @@ use crate::support::orchestrator::API_KEY;
 
 use super::clients::TwoPools;
 
-/// A drill of 15 s; its report.
-fn drill(pools: &TwoPools, more: &[&str]) -> Value {
+/// Runs a drill.
+pub fn run(pools: &TwoPools, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nanio-orchestrator"));
-    command.args(["drill", "--seconds", "15", "--server", &format!("http://127.0.0.1:{}", pools.gateway.api.port)]);
+    command.args(["drill", "--server", &format!("http://127.0.0.1:{}", pools.gateway.api.port)]);
     command.args(more).env_clear().env("PATH", path()).current_dir(pools.gateway.nginx.dir.path());
     let set = |key: &str| format!("NANIO_ORCHESTRATOR_{key}");
     command.env(set("DEV"), "false").env(set("API_KEY"), API_KEY);
     command.env(set("S3_ACCESS_KEY"), ACCESS_KEY).env(set("S3_SECRET_KEY"), SECRET_KEY);
-    let output = command.output().unwrap();
+    command.output().unwrap()
+}
+
+/// A drill of 15 s that finds every answer true; its report.
+fn drill(pools: &TwoPools) -> Value {
+    let output = run(pools, &["--seconds", "15"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}\n{}", String::from_utf8_lossy(&output.stdout));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("one line of JSON: {error}\n{told}"))
@@ -27,7 +32,7 @@ fn drill(pools: &TwoPools, more: &[&str]) -> Value {
 #[test]
 fn sixteen_clients_find_every_answer_of_a_real_gateway_true_and_leave_nothing_behind() {
     let pools = TwoPools::start();
-    let report = drill(&pools, &[]);
+    let report = drill(&pools);
     for count in ["lost", "stale", "resurrected", "missing", "extra", "wrong_body", "wrong_metadata"] {
         assert_eq!(report[count], 0, "{count}: {report}");
     }

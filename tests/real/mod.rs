@@ -15,6 +15,7 @@ mod drill;
 mod env_file;
 mod failover;
 mod hosts;
+mod kill;
 mod migration;
 mod moves;
 mod node_files;

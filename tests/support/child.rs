@@ -29,10 +29,15 @@ impl Running {
 
     /// Waits until the program is `ready`; fails with its last words if it ends instead.
     pub fn wait_until(&mut self, what: &str, ready: impl Fn() -> bool) {
+        assert!(self.comes(what, ready), "{what} has ended: {}", self.said());
+    }
+
+    /// Waits until the program is `ready` or has ended; whether it has not ended.
+    pub fn comes(&mut self, what: &str, ready: impl Fn() -> bool) -> bool {
         let child = RefCell::new(&mut self.child);
         let ended = || child.borrow_mut().try_wait().unwrap().is_some();
         wait_until(what, || ready() || ended());
-        assert!(!ended(), "{what} has ended: {}", self.said());
+        !ended()
     }
 
     /// Everything that it said.
@@ -42,6 +47,11 @@ impl Running {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Sends a signal and waits for the end.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -11,6 +12,8 @@ use super::http::{Request, Response};
 use super::nanio::{ACCESS_KEY, SECRET_KEY};
 use super::nginx::{PrivateNginx, free_port};
 use super::postgres;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nanio-orchestrator");
 
 pub const API_KEY: &str = "key-of-the-tests";
 
@@ -46,29 +49,60 @@ impl Orchestrator {
 
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
-        self.process = None;
-        let program = Path::new(env!("CARGO_BIN_EXE_nanio-orchestrator"));
-        let log = self.directory.path().join("log");
-        let mut process = Running::start(
-            program,
-            |command| {
-                let set = |key: &str| format!("NANIO_ORCHESTRATOR_{key}");
-                command.current_dir(self.directory.path());
-                command.env(set("DEV"), "false").env(set("HOST"), "127.0.0.1").env(set("PORT"), self.port.to_string());
-                command.env(set("API_KEY"), API_KEY).env(set("DB_PATH"), self.database());
-                command.env(set("NGINX_CONFIG_DIR"), &self.managed).env(set("NGINX_CONF"), &self.conf);
-                command.env(set("MIGRATION_GATE_DIR"), self.directory.path().join("gate"));
-                command.env(set("MIGRATION_GATE_VOLATILE"), "true");
-                command.env(set("NGINX_SUDO"), "never").envs(self.more.iter().map(|(key, value)| (set(key), value)));
-                command.env(set("S3_ACCESS_KEY"), ACCESS_KEY).env(set("S3_SECRET_KEY"), SECRET_KEY);
-            },
-            &log,
-        );
+        let mut process = self.launch(&[]);
         let port = self.port;
-        process.wait_until("the orchestrator", || {
-            Request::get("/api/health").try_send(port).is_ok_and(|answer| answer.status == 200)
-        });
+        process.wait_until("the orchestrator", || is_up(port));
         self.process = Some(process);
+    }
+
+    /// Starts it again on the same data with a fault in it (`src/fault.rs`). Returns when it serves or has ended.
+    pub fn restart_with(&mut self, faults: &[(&str, &str)]) {
+        let mut process = self.launch(faults);
+        let port = self.port;
+        process.comes("the orchestrator", || is_up(port));
+        self.process = Some(process);
+    }
+
+    fn launch(&mut self, faults: &[(&str, &str)]) -> Running {
+        self.process = None;
+        let log = self.directory.path().join("log");
+        let configure = |command: &mut Command| {
+            self.configure(command);
+            command.envs(faults.iter().map(|(key, value)| (format!("NANIO_ORCHESTRATOR_FAULT_{key}"), value)));
+        };
+        Running::start(Path::new(PROGRAM), configure, &log)
+    }
+
+    /// Directory and settings, as a unit would have them.
+    fn configure(&self, command: &mut Command) {
+        let set = |key: &str| format!("NANIO_ORCHESTRATOR_{key}");
+        command.current_dir(self.directory.path());
+        command.env(set("DEV"), "false").env(set("HOST"), "127.0.0.1").env(set("PORT"), self.port.to_string());
+        command.env(set("API_KEY"), API_KEY).env(set("DB_PATH"), self.database());
+        command.env(set("NGINX_CONFIG_DIR"), &self.managed).env(set("NGINX_CONF"), &self.conf);
+        command.env(set("MIGRATION_GATE_DIR"), self.gate_dir()).env(set("MIGRATION_GATE_VOLATILE"), "true");
+        command.env(set("NGINX_SUDO"), "never").envs(self.more.iter().map(|(key, value)| (set(key), value)));
+        command.env(set("S3_ACCESS_KEY"), ACCESS_KEY).env(set("S3_SECRET_KEY"), SECRET_KEY);
+    }
+
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut().unwrap().has_ended()
+    }
+
+    /// Runs a line of the unit file as systemd does: with the unit's settings, and the program in its search path.
+    pub fn run_unit_line(&self, line: &str) -> Output {
+        let mut words = line.split_whitespace();
+        let mut command = Command::new(words.next().unwrap());
+        let programs = Path::new(PROGRAM).parent().unwrap();
+        command.args(words).env_clear().env("PATH", programs);
+        self.configure(&mut command);
+        command.output().unwrap()
+    }
+
+    /// Where tokens and journals are.
+    pub fn gate_dir(&self) -> PathBuf {
+        self.directory.path().join("gate")
     }
 
     /// One more setting, from the next start on.
@@ -131,4 +165,8 @@ impl Orchestrator {
             other => other.to_string(),
         }
     }
+}
+
+fn is_up(port: u16) -> bool {
+    Request::get("/api/health").try_send(port).is_ok_and(|answer| answer.status == 200)
 }

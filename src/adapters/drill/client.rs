@@ -1,7 +1,7 @@
 //! One client: it writes its own keys, reads those of all, and believes every answer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, StatusCode};
 use rand::Rng as _;
@@ -16,6 +16,9 @@ use super::wire::Answer;
 
 /// What the last words of a bad answer are cut to.
 const QUOTED: usize = 200;
+
+/// How long a patient client waits before it sends a request again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What a request is, to whoever waits for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -326,7 +329,12 @@ impl Client {
 
     async fn ask(&mut self, ask: Ask<'_>, haste: Haste) -> Result<Answer, Unsent> {
         let begun = Instant::now();
-        let outcome = self.s3.ask(ask).await;
+        let mut outcome = self.s3.ask(ask.clone()).await;
+        while self.shared.patient && outcome.as_ref().is_ok_and(s3::is_slow_down) && !self.shared.is_stopping() {
+            self.shared.tally.slow_down(&describe(&ask));
+            tokio::time::sleep(RETRY_AFTER).await;
+            outcome = self.s3.ask(ask.clone()).await;
+        }
         let (took, resent) = (begun.elapsed(), self.s3.take_resent());
         let answered = outcome.as_ref().is_ok_and(|answer| answer.status.is_success());
         self.shared.tally.count(|counts| {

@@ -54,6 +54,8 @@ pub struct Plan {
     pub forms: Vec<Form>,
     /// What the clients do is drawn from this.
     pub seed: u64,
+    /// Whether a client that is told to slow down waits a moment and sends the request again, as SDKs do.
+    pub patient: bool,
 }
 
 /// A drill cannot go on: nothing is proved.
@@ -91,6 +93,7 @@ struct Shared {
     tally: Tally,
     names: Vec<Names>,
     uploads: Semaphore,
+    patient: bool,
     stopping: watch::Sender<bool>,
     release: watch::Sender<bool>,
 }
@@ -136,6 +139,7 @@ impl Drill {
             tally: Tally::new(tell),
             names: (0..clients).map(|client| Names::of(client, keys, &plan.forms)).collect(),
             uploads: Semaphore::new(UPLOADS),
+            patient: plan.patient,
             stopping: watch::Sender::new(false),
             release: watch::Sender::new(false),
         };

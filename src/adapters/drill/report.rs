@@ -1,4 +1,4 @@
-//! What a drill has found: counts, and the first findings in words.
+//! What a drill has found: counts, and each finding in words.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,9 +8,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::history::Violation;
-
-/// So many findings are told in words; the others are only counted.
-const TOLD: u64 = 50;
 
 /// Tells the operator something while the drill goes on.
 pub type Tell = Box<dyn Fn(&str) + Send + Sync>;
@@ -131,15 +128,7 @@ impl Tally {
     }
 
     fn finding(&self, told: &str, change: impl FnOnce(&mut Counts)) {
-        let number = {
-            let mut counts = self.counts();
-            change(&mut counts);
-            counts.violations.values().sum::<u64>() + counts.client_errors + counts.held_slowdown
-        };
-        match number {
-            ..=TOLD => (self.tell)(told),
-            number if number == TOLD + 1 => (self.tell)("(further findings are counted, but not told)"),
-            _ => {}
-        }
+        change(&mut self.counts());
+        (self.tell)(told);
     }
 }

@@ -101,7 +101,12 @@ impl Copier for FakeCopier {
     }
 
     async fn end_leftovers(&self) -> Result<usize, CopierError> {
-        Ok(std::mem::take(&mut self.script().leftovers))
+        Ok(self.script().leftovers)
+    }
+
+    async fn forget_leftovers(&self) -> Result<(), CopierError> {
+        self.script().leftovers = 0;
+        Ok(())
     }
 
     async fn start(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError> {

@@ -223,6 +223,15 @@ impl Gate for FakeGate {
         Ok(())
     }
 
+    async fn discard(&self, token: &Token) -> Result<bool, GateError> {
+        let mut state = self.state();
+        let unused = state.tokens.get(token).is_some_and(|entry| entry.journal.is_empty());
+        if unused {
+            state.tokens.remove(token);
+        }
+        Ok(unused)
+    }
+
     async fn tokens(&self) -> Result<Vec<Token>, GateError> {
         Ok(self.state().tokens.keys().cloned().collect())
     }

@@ -23,6 +23,7 @@ use async_trait::async_trait;
 
 use crate::adapters::nginx::running::RunningNginx;
 use crate::domain::migration::token::{Token, TokenState};
+use crate::fault::point;
 use crate::ports::gate::{Admission, Capacity, Gate, GateError, JournalPart, Listener, Worker};
 use desk::Desk;
 use place::Place;
@@ -31,6 +32,9 @@ use soundness::{BIRTH, BIRTH_DRAFT, JOURNAL, Memory};
 
 pub use release::{Released, release};
 pub use server::GateServer;
+
+/// The files beside a token's own. The journal goes last: what is left of a removal is known by it.
+const JOURNAL_FILES: [&str; 4] = [BIRTH_DRAFT, RELAY, BIRTH, JOURNAL];
 
 /// How a gate directory is used.
 #[derive(Debug, Clone)]
@@ -128,14 +132,16 @@ impl Shared {
             if journal::make(&path, &token, self.options.room)?.is_none() {
                 continue;
             }
+            point("gate.journal-made");
             let made = soundness::note(&self.place, &token, &self.nginx)
                 .and_then(|()| self.place.make(&token))
                 .and_then(|()| self.place.sync());
+            point("gate.token-made");
             return match made {
                 Ok(()) => Ok(token),
                 Err(error) => {
                     // Nobody knows the name yet. What cannot be removed either is listed, and removed, later.
-                    let _ = self.place.remove(&token, &[JOURNAL, BIRTH, BIRTH_DRAFT]);
+                    let _ = self.place.remove(&token, &JOURNAL_FILES);
                     Err(error)
                 }
             };
@@ -208,7 +214,19 @@ impl Gate for GateDirectory {
         let token = token.clone();
         self.blocking(move |shared| {
             shared.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
-            shared.place.remove(&token, &[JOURNAL, BIRTH, BIRTH_DRAFT, RELAY])
+            shared.place.remove(&token, &JOURNAL_FILES)
+        })
+        .await
+    }
+
+    async fn discard(&self, token: &Token) -> Result<bool, GateError> {
+        let token = token.clone();
+        self.blocking(move |shared| {
+            let unused = soundness::is_unused(&shared.place, &token, &shared.nginx)?;
+            if unused {
+                shared.place.remove(&token, &JOURNAL_FILES)?;
+            }
+            Ok(unused)
         })
         .await
     }
@@ -235,7 +253,10 @@ impl Gate for GateDirectory {
         let token = token.clone();
         self.blocking(move |shared| {
             let room = shared.options.room;
-            shared.remembering(&token, |memory| soundness::prove(&shared.place, &token, &shared.nginx, room, memory))
+            shared
+                .remembering(&token, |memory| soundness::prove(&shared.place, &token, &shared.nginx, room, memory))?;
+            point("gate.proven");
+            Ok(())
         })
         .await
     }
@@ -277,7 +298,9 @@ impl Gate for GateDirectory {
     }
 
     async fn knock(&self, listener: &Listener, path: &str) -> Result<u16, GateError> {
-        knock::knock(listener, path).await
+        let status = knock::knock(listener, path).await;
+        point("gate.knocked");
+        status
     }
 
     fn admit(&self, token: &Token, admission: Admission) {

@@ -17,6 +17,7 @@ use crate::adapters::nginx::family::Family;
 use crate::adapters::nginx::running::RunningNginx;
 use crate::domain::gateway::moving::GateFile;
 use crate::domain::migration::token::Token;
+use crate::fault::point;
 use crate::ports::gate::GateError;
 
 /// The kinds of a token's files that belong to its journal.
@@ -75,6 +76,7 @@ pub(super) fn note(place: &Place, token: &Token, nginx: &RunningNginx) -> Result
         fs::rename(&draft, &to)
     };
     write().map_err(|error| fault("write", &to, &error))?;
+    point("gate.birth-noted");
     place.sync()
 }
 
@@ -209,6 +211,27 @@ fn expect_open(path: &Path, family: &Family) -> Result<(), GateError> {
         ));
     }
     Ok(())
+}
+
+/// Whether nginx has never written to a journal, and no process of it would now. One whose files we may not see might.
+pub(super) fn is_unused(place: &Place, token: &Token, nginx: &RunningNginx) -> Result<bool, GateError> {
+    let path = place.file(token, JOURNAL);
+    let metadata = match fs::metadata(&path) {
+        Ok(metadata) => metadata,
+        // It is made first and removed last: somebody else took it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(fault("look at", &path, &error)),
+    };
+    if metadata.len() > journal::first_line(token).len() as u64 {
+        return Ok(false);
+    }
+    let family = nginx.family().map_err(GateError::Fault)?;
+    let all = std::iter::once(family.master).chain(family.workers.iter().copied());
+    let may_write = |pid: u32| {
+        let open = open_files(pid).unwrap_or_default();
+        open.is_empty() || open.contains(&(metadata.dev(), metadata.ino()))
+    };
+    Ok(!all.into_iter().any(|process| may_write(process.pid)))
 }
 
 /// Device and inode of the regular files that a process has open.

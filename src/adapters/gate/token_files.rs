@@ -11,6 +11,7 @@ use crate::domain::gateway::moving::GateFile;
 use crate::domain::migration::portions::LONGEST;
 use crate::domain::migration::token::{Token, TokenState};
 use crate::domain::time::Timestamp;
+use crate::fault::point;
 use crate::ports::gate::GateError;
 
 /// The names that a token's one file has, and that of the second.
@@ -65,15 +66,20 @@ impl Place {
     }
 
     pub fn freeze(&self, token: &Token) -> Result<(), GateError> {
-        self.step(token, SOURCE, HELD, &[TokenState::Held], "frozen")
+        self.step(token, SOURCE, HELD, &[TokenState::Held], "frozen")?;
+        point("gate.frozen");
+        Ok(())
     }
 
     pub fn thaw(&self, token: &Token) -> Result<(), GateError> {
-        self.step(token, HELD, SOURCE, &[TokenState::Source], "given back to the source")
+        self.step(token, HELD, SOURCE, &[TokenState::Source], "given back to the source")?;
+        point("gate.thawed");
+        Ok(())
     }
 
     pub fn commit(&self, token: &Token) -> Result<(), GateError> {
         self.step(token, HELD, SWITCHED, &[TokenState::Switched, TokenState::Open], "committed")?;
+        point("gate.committed");
         self.sync()
     }
 
@@ -84,6 +90,7 @@ impl Place {
         }
         // The second file must never outlive a power loss that the first one does not.
         self.sync()?;
+        point("gate.commit-lasting");
         self.put_open(token)
     }
 
@@ -93,6 +100,7 @@ impl Place {
             rename(&self.file(token, kind), &switched)?;
         }
         make(&switched)?;
+        point("gate.reopened");
         self.sync()?;
         self.put_open(token)
     }
@@ -102,7 +110,7 @@ impl Place {
         for kind in [OPEN, SOURCE, HELD, SWITCHED, COPY, COPY_DRAFT].iter().chain(kinds) {
             let path = self.file(token, kind);
             match fs::remove_file(&path) {
-                Ok(()) => {}
+                Ok(()) => point("gate.removed"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(fault("remove", &path, &error)),
             }
@@ -155,6 +163,7 @@ impl Place {
 
     fn put_open(&self, token: &Token) -> Result<(), GateError> {
         make(&self.file(token, OPEN))?;
+        point("gate.opened");
         self.sync()
     }
 

@@ -16,6 +16,7 @@ use super::proof::Facts;
 use super::routing::{Said, Sayings, copy_pattern, escape_pattern, route_values};
 use super::sidecar::write as sidecar;
 use super::text::quote;
+use crate::adapters::broken;
 use crate::domain::gateway::moving::MOST_HELD;
 use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, Upstream};
 use crate::domain::pool::{LbMethod, Role};
@@ -123,7 +124,7 @@ impl Renderer {
                         let values = values(&said);
                         let before = Arc::from(self.fill("s3_maps", &values));
                         let entries = said.iter().map(|said| said.map_entries.clone());
-                        let after = Arc::from(self.fill("s3", &values));
+                        let after = Arc::from(broken::server_text(self.fill("s3", &values)));
                         [before].into_iter().chain(entries).chain([after]).collect()
                     }
                     Protocol::Http => self.fill("http", &values(&[])).into(),

@@ -138,6 +138,11 @@ impl Copier for RcloneCopier {
         self.records.end_all().await.map_err(|error| fault("a copier of an earlier run cannot be ended", &error))
     }
 
+    async fn forget_leftovers(&self) -> Result<(), CopierError> {
+        let forgotten = self.records.forget_all().await;
+        forgotten.map_err(|error| fault("the record of a copier of an earlier run cannot be removed", &error))
+    }
+
     async fn start(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError> {
         if let What::Keys(keys) = &order.what {
             for key in keys {

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::record::{GRACE, Record, Records};
+use crate::fault::point;
 
 /// Waits on its standard input until the process is written down, and becomes rclone then. If we die before, it reads the
 /// end of the input instead, and ends.
@@ -83,6 +84,7 @@ impl Running {
         let child = spawner.spawn(command).await?;
         let (pid, records) = (child.id().ok_or_else(gone)?, records.clone());
         let record = tokio::task::spawn_blocking(move || records.open(pid)).await.map_err(io::Error::other)??;
+        point("copier.recorded");
         Ok(Self { child, record })
     }
 
@@ -95,6 +97,7 @@ impl Running {
     pub async fn ended(mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await?;
         self.record.close();
+        point("copier.ended");
         Ok(status)
     }
 
@@ -130,6 +133,7 @@ pub(super) async fn feed(mut input: ChildStdin, keys: &[&str]) {
         }
         text.clear();
     }
+    point("copier.fed");
 }
 
 #[cfg(test)]
@@ -170,7 +174,8 @@ mod tests {
         drop(spawner);
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&running.child.wait().await.unwrap()), Some(9));
         assert_eq!(std::fs::read_dir(directory.path().join("copiers")).unwrap().count(), 1);
-        assert_eq!(records.end_all().await.unwrap(), 0);
+        assert_eq!(records.end_all().await.unwrap(), 1);
+        records.forget_all().await.unwrap();
         assert_eq!(std::fs::read_dir(directory.path().join("copiers")).unwrap().count(), 0);
     }
 

@@ -54,21 +54,24 @@ impl Records {
         Ok(Record { path })
     }
 
-    /// Ends every process that is written down and still runs, and waits until it is gone.
+    /// Ends every process that is written down and still runs, and waits until it is gone. Returns how many are
+    /// written down: of those that are gone already nobody has seen the end either.
     pub async fn end_all(&self) -> io::Result<usize> {
-        let entries = match fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            entries => entries?,
-        };
+        let (all, boot) = (self.all()?, boot()?);
+        for (_, pid, born, of_boot) in &all {
+            if *of_boot == boot && birth(*pid) == Some(*born) {
+                end(*pid, *born).await?;
+            }
+        }
+        Ok(all.len())
+    }
+
+    /// Forgets every process that is written down and does not run.
+    pub async fn forget_all(&self) -> io::Result<()> {
         let boot = boot()?;
-        let mut ended = 0;
-        for path in entries.map(|entry| entry.map(|entry| entry.path())) {
-            let path = path?;
-            // What has another name is not ours.
-            let Some((pid, born, of_boot)) = read(&path) else { continue };
+        for (path, pid, born, of_boot) in self.all()? {
             if of_boot == boot && birth(pid) == Some(born) {
-                end(pid, born).await?;
-                ended += 1;
+                continue;
             }
             match fs::remove_file(&path) {
                 // Whoever started it has waited for it at the same moment.
@@ -76,7 +79,21 @@ impl Records {
                 removed => removed?,
             }
         }
-        Ok(ended)
+        Ok(())
+    }
+
+    /// What is written down: where, number, start time and boot. What has another name is not ours.
+    fn all(&self) -> io::Result<Vec<(PathBuf, u32, u64, String)>> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut all = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            all.extend(read(&path).map(|(pid, born, boot)| (path, pid, born, boot)));
+        }
+        Ok(all)
     }
 }
 
@@ -144,6 +161,9 @@ mod tests {
         assert_eq!(bed.names().len(), 1);
         assert_eq!(bed.records().end_all().await.unwrap(), 1);
         assert!(!left.wait().unwrap().success());
+        // It is known until somebody has made use of that.
+        assert_eq!(bed.records().end_all().await.unwrap(), 1);
+        bed.records().forget_all().await.unwrap();
         assert_eq!((bed.names(), bed.records().end_all().await.unwrap()), (vec![], 0));
     }
 
@@ -158,7 +178,9 @@ mod tests {
             [format!("{}.{}.{}", other.id(), born + 1, boot().unwrap()), format!("{}.{born}.another-boot", other.id())]
         {
             fs::rename(&path, path.with_file_name(&name)).unwrap();
-            assert_eq!(bed.records().end_all().await.unwrap(), 0, "{name}");
+            assert_eq!(bed.records().end_all().await.unwrap(), 1, "{name}");
+            bed.records().forget_all().await.unwrap();
+            assert_eq!(bed.names(), Vec::<String>::new(), "{name}");
             assert!(other.try_wait().unwrap().is_none(), "{name}");
             fs::write(&path, "").unwrap();
         }
@@ -172,6 +194,7 @@ mod tests {
         assert_eq!(bed.records().end_all().await.unwrap(), 0);
         fs::create_dir(bed.directory.path().join("copiers")).unwrap();
         fs::write(bed.directory.path().join("copiers/notes.txt"), "").unwrap();
+        bed.records().forget_all().await.unwrap();
         assert_eq!((bed.records().end_all().await.unwrap(), bed.names()), (0, vec!["notes.txt".to_owned()]));
     }
 }

@@ -71,7 +71,7 @@ pub struct Work {
     pub doubted_since: Option<i64>,
     /// What nginx has of it.
     pub gate: Option<MigrationGate>,
-    /// How many cutovers were begun.
+    /// How many cutovers were begun, but for those that a crash cut short.
     pub attempts: u32,
     /// The longest time that a client's write was held, in milliseconds.
     pub write_hold_ms: Option<u64>,
@@ -79,6 +79,9 @@ pub struct Work {
     pub checks: Vec<Check>,
     /// Workers of nginx that still run the configuration of before, while it waits for them.
     pub waiting_for_workers: Vec<u32>,
+    /// When a copier was ended in the middle because this program was, in milliseconds since 1970: what it had sent may
+    /// still have arrived for a while after that.
+    pub cut_short_ms: Option<i64>,
     /// What the comparison after the switch found.
     pub audit: Option<Comparison>,
 }

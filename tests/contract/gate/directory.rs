@@ -51,6 +51,20 @@ async fn what_nginx_writes_is_what_is_read() {
 }
 
 #[tokio::test]
+async fn a_token_whose_journal_nginx_has_open_is_not_discarded() {
+    let mut disk = Disk::new().await;
+    let token = disk.journaled().await;
+    assert_eq!(disk.gate.discard(&token).await, Ok(false));
+    assert_eq!(disk.gate.state(&token).await, Ok(TokenState::Source));
+    // As a crash leaves it in the middle of a removal.
+    let other = disk.gate.create().await.unwrap();
+    fs::remove_file(disk.file(&other, "src")).unwrap();
+    fs::remove_file(disk.file(&other, "birth")).unwrap();
+    assert_eq!(disk.gate.discard(&other).await, Ok(true));
+    assert_eq!(disk.gate.tokens().await.unwrap(), [token]);
+}
+
+#[tokio::test]
 async fn a_journal_that_somebody_touched_is_void() {
     let mut disk = Disk::new().await;
     let token = disk.journaled().await;

@@ -59,6 +59,7 @@ fn some_work() -> Work {
             message: "differs".to_owned(),
         }],
         waiting_for_workers: vec![4711],
+        cut_short_ms: Some(1_796_000_000_000),
         audit: Some(Comparison::Differences(vec!["a \"key\"".to_owned()])),
     }
 }
@@ -251,6 +252,10 @@ pub async fn migrations_are_found_by_bucket_and_by_what_nginx_has_of_them(store:
     write(store, move |tx| tx.save_migration(plain)).await;
     let gated = read(store, |tx| tx.gated_migrations()).await;
     assert_eq!(gated.iter().map(|migration| migration.id.0).collect::<Vec<_>>(), [3]);
+    let reporting = Work { step: Step::Report, ..Work::default() };
+    let reporting = Migration { work: reporting, ..a_migration(4, Phase::Done) };
+    let reporting = write(store, |tx| tx.save_migration(reporting)).await;
+    assert_eq!(read(store, |tx| tx.gated_migrations()).await.last(), Some(&reporting), "its last step is to be taken");
     assert_eq!(read(store, |tx| tx.migration(MigrationId(1))).await, Some(other));
 }
 

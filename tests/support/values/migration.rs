@@ -91,7 +91,7 @@ fn work() -> impl Strategy<Value = Work> {
         option::of((1..9_i64, any::<bool>())),
         prop::sample::select(&Step::ALL[..]),
         any::<u32>(),
-        option::of(any::<u64>()),
+        any::<(Option<u64>, Option<i64>)>(),
     );
     (
         flags,
@@ -103,7 +103,13 @@ fn work() -> impl Strategy<Value = Work> {
     )
         .prop_map(
             |(
-                ([back_fill, cancel, paused, committed, owns_destination], adopts, step, attempts, write_hold_ms),
+                (
+                    [back_fill, cancel, paused, committed, owns_destination],
+                    adopts,
+                    step,
+                    attempts,
+                    (write_hold_ms, cut_short_ms),
+                ),
                 doubted_since,
                 gate,
                 checks,
@@ -127,6 +133,7 @@ fn work() -> impl Strategy<Value = Work> {
                     write_hold_ms,
                     checks,
                     waiting_for_workers,
+                    cut_short_ms,
                     audit,
                 }
             },

@@ -8,6 +8,7 @@ mod migration;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use super::server::Server;
 use super::{print, say};
 use crate::adapters::drill::history::Violation;
+use crate::adapters::drill::report::Tell;
 use crate::adapters::drill::{Drill, Plan, forms_taken, names::Form, remove};
 use crate::adapters::sigv4::Signer;
 use crate::config::{Settings, Sources};
@@ -29,6 +31,8 @@ type Fault = Box<dyn std::error::Error>;
 const PROGRESS: Duration = Duration::from_secs(5);
 /// Clients work on for so long after the bucket has moved, if there is still time.
 const AFTERWARDS: Duration = Duration::from_secs(5);
+/// So many findings are told in words.
+const TOLD: u64 = 50;
 
 /// Flags of `drill`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -63,7 +67,7 @@ pub struct DrillArguments {
     /// Hammer only: the bucket stays where it is
     #[arg(long)]
     no_migration: bool,
-    /// Answers 503 SlowDown are no violation
+    /// Answers 503 SlowDown are no violation; clients send the request again, as SDKs do
     #[arg(long)]
     slowdown_allowed: bool,
     /// Leave bucket and route behind
@@ -142,8 +146,9 @@ async fn on_ground(
         objects: usize::try_from(arguments.objects)?,
         forms,
         seed,
+        patient: arguments.slowdown_allowed,
     };
-    let mut drill = Drill::new(plan, Box::new(|told| say(&format!("drill: {told}"))))?;
+    let mut drill = Drill::new(plan, few_findings())?;
     drill.prepare().await?;
     say(&format!("drill: {} clients at work on {} objects", arguments.clients, arguments.objects));
 
@@ -167,6 +172,16 @@ async fn on_ground(
     report["seed"] = json!(seed);
     report["left_out"] = json!(left_out);
     Ok((report, clean))
+}
+
+/// Tells the operator the first findings; the others are only counted.
+fn few_findings() -> Tell {
+    let told = AtomicU64::new(0);
+    Box::new(move |finding| match told.fetch_add(1, Ordering::Relaxed) {
+        ..TOLD => say(&format!("drill: {finding}")),
+        TOLD => say("drill: (further findings are counted, but not told)"),
+        _ => {}
+    })
 }
 
 /// Has the bucket migrated while the clients work, and returns when they have worked long enough.

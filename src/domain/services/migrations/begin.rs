@@ -138,6 +138,9 @@ impl Drive {
         // Read from its beginning: what is carried over twice is carried over.
         (self.ledger, self.position) = (Ledger::of(&self.migration.bucket), 0);
         self.filling = Filling::of(&self.migration.bucket);
+        if let Some(at) = self.migration.work.cut_short_ms {
+            self.ledger.distrust(at);
+        }
         let id = self.migration.id;
         let rendered = token.clone();
         if let Err(error) = self.change(move |change| record::journal_on(change, id, &rendered)).await {

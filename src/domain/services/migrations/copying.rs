@@ -135,7 +135,7 @@ impl Drive {
     async fn try_compare_all(&mut self) -> Result<(), Outcome> {
         let sides = self.sides().await?;
         self.read_journal().await?;
-        let events = self.ledger.events();
+        let (events, settled) = (self.ledger.events(), self.is_settled());
         let doubted = self.migration.work.doubted_since.and_then(Timestamp::of_unix);
         let mut found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket, doubted)
             .await
@@ -169,7 +169,9 @@ impl Drive {
         if self.migration.work.owns_destination || self.migration.mode == MigrationMode::Sync {
             self.ledger.add(found.destination);
         }
-        self.ledger.compared(events);
+        if settled {
+            self.ledger.compared(events);
+        }
         let (objects, bytes) = (found.objects, found.bytes);
         let saved = self.save(move |migration| {
             migration.objects_total = number(objects);
@@ -199,7 +201,8 @@ impl Drive {
             self.shared.gate.renew(&token).await.map_err(|error| Outcome::Failed(error.to_string()))?;
             return Err(outcome_of(error));
         }
-        if self.ledger.has_unknown() {
+        // What is compared while something may still arrive would have to be compared again.
+        if self.ledger.has_unknown() && self.is_settled() {
             self.doubt().await?;
             self.try_compare_all().await?;
         }
@@ -239,13 +242,19 @@ impl Drive {
     /// Whether nothing is under way that could make the hold long, or the bucket unequal after it.
     async fn is_quiet(&mut self) -> Result<bool, Outcome> {
         let now = self.shared.timer.epoch_ms();
-        let uncertain = self.ledger.youngest_uncertain_ms().is_some_and(|at| now - at < UNCERTAIN_MS);
+        let uncertain = !self.is_settled() || self.ledger.has_unknown();
         let old_write = self.ledger.oldest_open_ms().is_some_and(|since| now - since > OLD_WRITE_MS);
         if uncertain || old_write || self.uploads_busy(now) {
             self.shared.timer.pause(LOOK).await;
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Whether whatever was uncertain has arrived by now, if it ever will.
+    fn is_settled(&self) -> bool {
+        let now = self.shared.timer.epoch_ms();
+        self.ledger.youngest_uncertain_ms().is_none_or(|at| now - at >= UNCERTAIN_MS)
     }
 
     /// Whether an upload that was being made when this was first asked is still being made, and may be waited for. Later

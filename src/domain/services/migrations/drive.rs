@@ -264,6 +264,8 @@ impl Drive {
     async fn enter_aside(&mut self, turn: Turn) -> Result<(), ServiceError> {
         let (shared, id) = (self.shared.clone(), self.migration.id);
         let lines = self.live.take_lines(id, shared.clock.now());
+        // What was begun counts when it is taken back, also after a restart in between.
+        let attempts = (turn.step == Step::Thaw).then_some(self.migration.work.attempts);
         let saving = async move {
             shared
                 .store
@@ -271,6 +273,7 @@ impl Drive {
                     save(tx, id, &lines, |migration| {
                         migration.phase = turn.phase;
                         migration.work.step = turn.step;
+                        migration.work.attempts = attempts.unwrap_or(migration.work.attempts);
                     })
                 })
                 .await

@@ -99,7 +99,8 @@ impl Engine {
     /// Runs until `stop` says `true`. A cutover under way is ended first; everything else is taken up again by the next
     /// start.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        self.tell_strangers().await;
+        self.note_cut_short().await;
+        self.clear_strangers().await;
         let mut driven: FuturesUnordered<Driven> = FuturesUnordered::new();
         loop {
             if *stop.borrow() {
@@ -213,16 +214,46 @@ impl Engine {
         read.await.unwrap_or(false)
     }
 
-    /// Tells of tokens that no migration knows: a crash left them before they were written down. They are not removed,
-    /// since nginx would hold the writes of a bucket whose token it misses.
-    async fn tell_strangers(&self) {
+    /// A copier that ended with an earlier life of ours may have sent what arrives only now. Written down before
+    /// anything else, and only then forgotten: the next crash must not forget it.
+    async fn note_cut_short(&self) {
+        let copier = &self.shared.copier;
+        if !matches!(copier.end_leftovers().await, Ok(1..)) {
+            return;
+        }
+        let now = self.shared.timer.epoch_ms();
+        let noted = self.shared.store.write(move |tx| {
+            for mut migration in tx.unfinished_migrations()? {
+                if migration.work.gate.is_some() && !migration.work.committed {
+                    migration.work.cut_short_ms = Some(now);
+                    tx.save_migration(migration)?;
+                }
+            }
+            Ok::<_, ServiceError>(())
+        });
+        let done = match noted.await {
+            Ok(()) => copier.forget_leftovers().await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "that a copier was ended in the middle could not be written down");
+        }
+    }
+
+    /// Removes tokens that no migration knows and nobody ever used: a crash left them before they were written down.
+    /// Others are only told of, since nginx would hold the writes of a bucket whose token it misses.
+    async fn clear_strangers(&self) {
         let Ok(tokens) = self.shared.gate.tokens().await else { return };
         let read = self.shared.store.read(|tx| Ok::<_, ServiceError>(tx.gated_migrations()?));
         let Ok(known) = read.await else { return };
         for token in tokens {
             let is_known =
                 known.iter().any(|migration| migration.work.gate.as_ref().is_some_and(|gate| gate.token == token));
-            if !is_known {
+            let discarded = match is_known {
+                true => continue,
+                false => self.shared.gate.discard(&token).await,
+            };
+            if !matches!(discarded, Ok(true)) {
                 tracing::warn!(
                     %token,
                     "no migration knows this token of MIGRATION_GATE_DIR: if 'nginx -T' does not name it, remove its files"

@@ -126,13 +126,13 @@ impl Drive {
     pub(super) async fn forget(&mut self) -> Outcome {
         let Some(token) = self.token() else { return Outcome::Done };
         let id = self.migration.id;
+        self.shared.gate.forget(&token);
+        // The files first, which no worker needs any more: a crash in between leaves a record of what is left.
+        if let Err(error) = self.shared.gate.remove(&token).await {
+            tracing::warn!(migration = id.0, %error, "token and journal could not be removed");
+        }
         if let Err(error) = self.change(move |change| record::ungate(change, id)).await {
             return Outcome::NotNow(error.to_string());
-        }
-        self.shared.gate.forget(&token);
-        if let Err(error) = self.shared.gate.remove(&token).await {
-            // It is nobody's any more; the next start looks for such.
-            tracing::warn!(migration = id.0, %error, "token and journal could not be removed");
         }
         self.keep_file().await;
         self.keep_file_of_split().await;
@@ -186,11 +186,12 @@ impl Drive {
         let moves = self.migration.work.kind != MigrationKind::BackFill;
         match gate.state(&token).await {
             Ok(TokenState::Switched | TokenState::Open) if moves => return Outcome::Again,
-            Ok(TokenState::Switched | TokenState::Open) => {}
-            Ok(TokenState::Source | TokenState::Held | TokenState::Missing) => {}
+            Ok(TokenState::Switched | TokenState::Open) => self.release_writes().await,
+            Ok(TokenState::Source | TokenState::Held) => self.release_writes().await,
+            // It was removed already, or is lost: nothing can be let flow by it.
+            Ok(TokenState::Missing) => {}
             Err(error) => return Outcome::NotNow(error.to_string()),
         }
-        self.release_writes().await;
         let stage = self.migration.work.gate.as_ref().map(|gate| gate.stage);
         if stage == Some(GateStage::Gated) {
             let id = self.migration.id;

@@ -9,8 +9,8 @@ use crate::ports::store::{StoreError, Tx};
 /// whatever the change was.
 pub(in crate::domain::services) fn refuse_disturbed(tx: &mut dyn Tx) -> Result<(), ServiceError> {
     for migration in tx.gated_migrations()? {
-        if migration.phase.is_final() && !migration.work.committed {
-            // It is being tidied up, and needs nothing any more.
+        if migration.phase.is_final() && (!migration.work.committed || migration.work.gate.is_none()) {
+            // It is being tidied up, or only reports, and needs nothing any more.
             continue;
         }
         if let Some(why) = disturbed(tx, &migration)? {
