@@ -326,6 +326,7 @@ fn migration_settings(settings: &Settings) -> MigrationSettings {
         drain_timeout: settings.migration_drain_timeout,
         cutover_attempts: settings.migration_cutover_attempts,
         multipart_wait: settings.migration_multipart_wait,
+        settle_wait: settings.migration_settle_wait,
         worker_wait: settings.migration_worker_wait,
     }
 }

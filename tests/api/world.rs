@@ -244,6 +244,7 @@ impl World {
                 drain_timeout: Duration::from_secs(10),
                 cutover_attempts: 5,
                 multipart_wait: Duration::from_secs(900),
+                settle_wait: Duration::from_secs(60),
                 worker_wait: Duration::from_secs(3600),
             },
             timer: Arc::new(SystemTimer::default()),

@@ -21,3 +21,4 @@ mod refusals;
 mod routing;
 mod start;
 mod status;
+mod stress;

@@ -27,6 +27,8 @@ pub struct MainConf {
     pub pid: Option<PathBuf>,
     /// The `error_log` it names.
     pub error_log: Option<PathBuf>,
+    /// The `worker_connections` of `events{}`.
+    pub worker_connections: Option<u32>,
     /// The arguments of each `error_log` in `http{}`, which then hold for requests in its place.
     pub request_error_logs: Vec<Vec<String>>,
 }
@@ -59,6 +61,7 @@ impl MainConf {
                     own_pid = false;
                 }
                 ("error_log", [log, ..]) => walker.found.error_log = Some(walker.base.join(log)),
+                ("events", _) => walker.found.worker_connections = worker_connections(directive),
                 ("http", _) => walker.http(directive.block.as_deref().unwrap_or_default(), &mut edits, 0),
                 _ => {}
             }
@@ -93,6 +96,14 @@ impl MainConf {
             missing.join("\n")
         )))
     }
+}
+
+fn worker_connections(events: &Directive) -> Option<u32> {
+    let mut inner = events.block.iter().flatten().filter_map(|node| match node {
+        Node::Directive(directive) if directive.name() == "worker_connections" => directive.argument(),
+        _ => None,
+    });
+    inner.next_back()?.parse().ok()
 }
 
 struct Walker {

@@ -124,19 +124,8 @@ impl Drive {
             return Err(Outcome::NotNow("a write of unknown keys came in between".to_owned()));
         }
         let batch = self.ledger.batch();
-        match sides.carry(&batch.keys, self.live.clone()).await {
-            Ok(carried) => {
-                if let Some((_, why)) = carried.left {
-                    return Err(Outcome::NotNow(why));
-                }
-            }
-            Err(CarryError::Never(why)) => return Err(Outcome::Failed(why)),
-            Err(CarryError::NotNow(why)) => return Err(Outcome::NotNow(why)),
-            Err(CarryError::Cut(why)) => {
-                let now = self.shared.timer.epoch_ms();
-                self.ledger.add_uncertain(batch.keys, now);
-                return Err(Outcome::NotNow(why));
-            }
+        if let Some((_, why)) = self.send(&sides, &batch.keys).await?.left {
+            return Err(Outcome::NotNow(why));
         }
         let differing = sides.differing(&batch.keys).await.map_err(|error| Outcome::NotNow(error.to_string()))?;
         if let Some(first) = differing.first() {

@@ -66,6 +66,9 @@ pub struct Settings {
     pub cutover_attempts: u32,
     /// How long uploads under way are waited for before a cutover.
     pub multipart_wait: Duration,
+    /// How long nothing is held after a write whose end is not known: longer than any storage node goes on with a
+    /// request whose client has gone.
+    pub settle_wait: Duration,
     /// How long workers of nginx with the configuration of before are waited for.
     pub worker_wait: Duration,
 }
