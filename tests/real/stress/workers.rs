@@ -63,7 +63,7 @@ fn a_worker_is_killed_in_a_write() {
 
 #[test]
 fn a_worker_is_killed_while_writes_are_held() {
-    let stress = Stress::start(&[("MIGRATION_DRAIN_TIMEOUT", "2")]);
+    let stress = Stress::start(&[]);
     let id = stress.moving.begin();
     let under_way = stress.write_until_held();
     let key = format!("under-way-{}", under_way.number);
@@ -74,7 +74,7 @@ fn a_worker_is_killed_while_writes_are_held() {
     }
     stress.until_done(id);
     let log = stress.moving.log(id);
-    assert!(log.contains("writes flow to the source again"), "{log}");
+    assert!(log.contains("nobody knows how it ended; writes flow to the source again"), "{log}");
     let [source, destination] = [&stress.moving.first, &stress.moving.second].map(|node| node.read("photos", &key));
     assert_eq!(source, destination, "whatever became of it, both sides agree");
 }

@@ -224,7 +224,7 @@ impl Drive {
     }
 
     /// Whether everything has arrived that nobody saw the end of.
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         let (now, wait) = (self.shared.timer.epoch_ms(), self.shared.settings.settle_wait);
         let age = |at: i64| Duration::from_millis(u64::try_from(now - at).unwrap_or_default());
         self.ledger.youngest_uncertain_ms().is_none_or(|at| age(at) >= wait)
