@@ -31,7 +31,6 @@ use crate::config::{NginxSudo, Settings, variable};
 use crate::domain::audit::NginxAnswer;
 use crate::domain::credential::Keys;
 use crate::domain::invalid::Invalid;
-use crate::domain::migration::journal::UNCERTAIN_MS;
 use crate::domain::services::keyring::Keyring;
 use crate::domain::services::migrations::Settings as MigrationSettings;
 use crate::domain::services::settings::Settings as SettingsService;
@@ -327,8 +326,8 @@ fn migration_settings(settings: &Settings) -> MigrationSettings {
         drain_timeout: settings.migration_drain_timeout,
         cutover_attempts: settings.migration_cutover_attempts,
         multipart_wait: settings.migration_multipart_wait,
+        settle_wait: settings.migration_settle_wait,
         worker_wait: settings.migration_worker_wait,
-        settling: Duration::from_millis(UNCERTAIN_MS.unsigned_abs()),
     }
 }
 

@@ -307,6 +307,8 @@ settings! {
         migration_cutover_attempts: u32 = Same("5"), Plainly, |text| values::number(text, 1, 1000);
         /// Longest wait for multipart uploads to end (seconds)
         migration_multipart_wait: Duration = Same("900"), Plainly, |text| values::seconds(text, 0, 604_800);
+        /// Wait after a write whose end is not known, before writes may be held (seconds)
+        migration_settle_wait: Duration = Same("60"), Plainly, |text| values::seconds(text, 1, 3600);
         /// Longest wait for old nginx workers to end (seconds)
         migration_worker_wait: Duration = Same("3600"), Plainly, |text| values::seconds(text, 0, 604_800);
     }

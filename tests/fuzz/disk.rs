@@ -22,8 +22,7 @@ use super::{config, mutated, mutations};
 use crate::support::values;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v0_4_1");
-const DIALECT: Dialect =
-    Dialect { http2_directive: false, ipv6: true, own_map_hash: true, own_server_names_hash: true };
+const DIALECT: Dialect = Dialect::USUAL;
 
 const JSON_WORDS: &[&str] = &[
     "{",

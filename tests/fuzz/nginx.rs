@@ -15,8 +15,7 @@ use proptest::test_runner::TestRunner;
 use super::{config, mutated, mutations};
 use crate::support::values;
 
-const DIALECT: Dialect =
-    Dialect { http2_directive: false, ipv6: true, own_map_hash: true, own_server_names_hash: true };
+const DIALECT: Dialect = Dialect::USUAL;
 
 const WORDS: &[&str] = &[
     ";",

@@ -16,11 +16,11 @@ use proptest::sample::Index;
 use crate::support::values;
 
 fn dialects() -> impl Strategy<Value = Dialect> {
-    (any::<bool>(), any::<bool>()).prop_map(|(http2_directive, ipv6)| Dialect {
+    (any::<bool>(), any::<bool>(), 1..100_000_u32).prop_map(|(http2_directive, ipv6, worker_connections)| Dialect {
         http2_directive,
         ipv6,
-        own_map_hash: true,
-        own_server_names_hash: true,
+        worker_connections,
+        ..Dialect::USUAL
     })
 }
 
@@ -123,7 +123,7 @@ proptest! {
     #[test]
     fn f04_a_hostile_value_adds_no_directive(mut server in values::server(pools(), None), mut upstream in values::upstream(), evil in hostile()) {
         let renderer = Renderer::new();
-        let dialect = Dialect { http2_directive: false, ipv6: false, own_map_hash: true, own_server_names_hash: true };
+        let dialect = Dialect { ipv6: false, ..Dialect::USUAL };
         let before = directive_count(&renderer.render(&ManagedFile::Server(server.clone().into()), dialect));
         let wildcard = server.server_name.wildcard_base().is_some();
         if let Ok(name) = ServerName::parse(&evil) && name.wildcard_base().is_some() == wildcard { server.server_name = name; }

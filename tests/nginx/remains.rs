@@ -19,8 +19,7 @@ use proptest::prelude::*;
 
 use crate::support::values;
 
-const DIALECT: Dialect =
-    Dialect { http2_directive: false, ipv6: true, own_map_hash: true, own_server_names_hash: true };
+const DIALECT: Dialect = Dialect::USUAL;
 
 fn render(file: &ManagedFile, dialect: Dialect) -> String {
     Renderer::new().render(file, dialect)

@@ -21,7 +21,8 @@ impl Moving {
         Self::behind(Gateway::start())
     }
 
-    fn behind(gateway: Gateway) -> Self {
+    /// The same, behind a gateway of the caller's.
+    pub fn behind(gateway: Gateway) -> Self {
         let (first, second) = (Nanio::start(), Nanio::start());
         let pools = [gateway.pool("pool-one", &[first.address()]), gateway.pool("pool-two", &[second.address()])];
         let vhost = gateway.vhost("localhost", pools[0]);

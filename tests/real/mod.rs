@@ -24,3 +24,4 @@ mod refusals;
 mod routing;
 mod start;
 mod status;
+mod stress;

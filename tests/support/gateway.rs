@@ -24,6 +24,13 @@ impl Gateway {
         Self::of(Orchestrator::start_on_postgres)
     }
 
+    /// As [`Gateway::start`], with an nginx of the caller's and settings of the program.
+    pub fn start_with(mut nginx: PrivateNginx, settings: &[(&str, &str)]) -> Self {
+        nginx.start();
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), value.into())).collect();
+        Self { api: Orchestrator::start_with(&nginx, settings), nginx, port: free_port() }
+    }
+
     fn of(orchestrator: fn(&PrivateNginx) -> Orchestrator) -> Self {
         let mut nginx = PrivateNginx::new();
         nginx.start();

@@ -59,6 +59,16 @@ impl Request {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         // Only against a server that never answers: no assertion depends on it.
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.write_all(&self.head(port))?;
+        stream.write_all(&self.body)?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes)?;
+        Response::parse(&bytes)
+            .ok_or_else(|| std::io::Error::other(format!("no HTTP answer: {}", String::from_utf8_lossy(&bytes))))
+    }
+
+    /// The bytes before the body, as they are sent.
+    pub fn head(&self, port: u16) -> Vec<u8> {
         let mut message = format!("{} ", self.method).into_bytes();
         message.extend_from_slice(&self.target);
         message.extend_from_slice(b" HTTP/1.1\r\nConnection: close\r\n");
@@ -72,12 +82,12 @@ impl Request {
             message.extend_from_slice(format!("Content-Length: {}\r\n", self.body.len()).as_bytes());
         }
         message.extend_from_slice(b"\r\n");
-        message.extend_from_slice(&self.body);
-        stream.write_all(&message)?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
-        Response::parse(&bytes)
-            .ok_or_else(|| std::io::Error::other(format!("no HTTP answer: {}", String::from_utf8_lossy(&bytes))))
+        message
+    }
+
+    /// What follows the head.
+    pub fn content(&self) -> &[u8] {
+        &self.body
     }
 
     fn shown(&self) -> String {
@@ -86,7 +96,8 @@ impl Request {
 }
 
 impl Response {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// What a server sent, up to the end of the connection.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let status = head.split(' ').nth(1)?.parse().ok()?;

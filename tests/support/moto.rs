@@ -28,6 +28,11 @@ impl Moto {
         Self { _process: process, port, _directory: directory }
     }
 
+    /// How many buckets it has.
+    pub fn buckets(&self) -> usize {
+        super::s3::send("GET", "/", b"", self.port).text().matches("<Bucket>").count()
+    }
+
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

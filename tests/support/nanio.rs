@@ -13,7 +13,7 @@ pub const SECRET_KEY: &str = "test-secret-of-no-value";
 /// A running node.
 pub struct Nanio {
     // Ended before its directory goes.
-    _process: Running,
+    process: Running,
     pub port: u16,
     directory: tempfile::TempDir,
 }
@@ -31,11 +31,21 @@ impl Nanio {
         };
         let mut process = Running::start(&project_program("nanio"), configure, &directory.path().join("log"));
         process.wait_until("nanio", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { _process: process, port, directory }
+        Self { process, port, directory }
     }
 
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its process gets a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        self.process.signal(signal);
+    }
+
+    /// An object as it is on its disk.
+    pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.data().join(bucket).join(key)).ok()
     }
 
     /// Puts an object where the node keeps it: faster than a request for each of thousands.

@@ -62,20 +62,31 @@ impl PrivateNginx {
         for dir in [rig.managed().join("pools"), rig.managed().join("vhosts"), rig.gate_dir()] {
             std::fs::create_dir_all(dir).unwrap();
         }
-        rig.write_conf(&format!("include {0}/pools/*.conf;\n    include {0}/vhosts/*.conf;", rig.managed().display()));
+        rig.write_conf(&rig.includes());
         rig
+    }
+
+    /// The lines of the http block that lead to the managed files.
+    pub fn includes(&self) -> String {
+        format!("include {0}/pools/*.conf;\n    include {0}/vhosts/*.conf;", self.managed().display())
     }
 
     /// Writes nginx.conf with these lines in its http block.
     pub fn write_conf(&self, lines: &str) {
+        self.write_conf_for(512, lines);
+    }
+
+    /// The same, for so many connections a worker.
+    pub fn write_conf_for(&self, connections: u32, lines: &str) {
         let dir = self.dir.path().display();
         // Workers run as we do: the directory is private to us.
         let user = if is_root() { "user root;\n" } else { "" };
         let conf = format!(
             "{user}worker_processes 2;\npid {dir}/nginx.pid;\nerror_log {dir}/error.log notice;\n\
-             events {{ worker_connections 512; }}\nhttp {{\n    access_log off;\n    client_body_temp_path {dir}/body;\n    \
+             worker_rlimit_nofile {};\nevents {{ worker_connections {connections}; }}\nhttp {{\n    access_log off;\n    client_body_temp_path {dir}/body;\n    \
              proxy_temp_path {dir}/proxy;\n    fastcgi_temp_path {dir}/fastcgi;\n    uwsgi_temp_path {dir}/uwsgi;\n    \
-             scgi_temp_path {dir}/scgi;\n    {lines}\n}}\n"
+             scgi_temp_path {dir}/scgi;\n    {lines}\n}}\n",
+            connections * 2,
         );
         std::fs::write(self.conf(), conf).unwrap();
     }

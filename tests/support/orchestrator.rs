@@ -39,7 +39,8 @@ impl Orchestrator {
         Self::start_with(nginx, vec![("DATABASE_URL".to_owned(), postgres::Server::new_database().into())])
     }
 
-    fn start_with(nginx: &PrivateNginx, more: Vec<(String, OsString)>) -> Self {
+    /// Starts it with more settings.
+    pub fn start_with(nginx: &PrivateNginx, more: Vec<(String, OsString)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut orchestrator =
             Self { port: free_port(), directory, managed: nginx.managed(), conf: nginx.conf(), more, process: None };

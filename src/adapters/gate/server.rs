@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -56,6 +57,7 @@ impl GateServer {
         place.prepare()?;
         let lock = lock(&place.directory().join("gate.lock"))?;
         warn_of_short_queue();
+        allow_many_files();
         let (end, ended) = oneshot::channel();
         let (tell, told) = mpsc::channel();
         let server = Arc::new(Server {
@@ -154,6 +156,15 @@ fn warn_of_short_queue() {
             limit,
             "the kernel lets few writes queue up at the gate: sysctl -w net.core.somaxconn={LEAST_BACKLOG}"
         );
+    }
+}
+
+/// A write that waits holds a file of ours; where there are none left, neither journal nor copier could be opened.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is: fewer writes can wait at the gate");
     }
 }
 

@@ -67,7 +67,7 @@ impl NginxGateway {
         let build = command.version().await;
         let http2_directive = build.as_ref().is_some_and(Build::knows_http2_directive);
         let ipv6 = Path::new("/proc/net/if_inet6").exists();
-        let dialect = Dialect { http2_directive, ipv6, own_map_hash: true, own_server_names_hash: true };
+        let dialect = Dialect { http2_directive, ipv6, ..Dialect::USUAL };
         let gateway = Self::new(root, allow_raw, Some(RealNginx { command, build }), dialect, "staged")?;
         // An nginx.conf that cannot be read yet is reported by the first change.
         let _ = gateway.shared.read_main_conf();
@@ -79,8 +79,7 @@ impl NginxGateway {
     /// # Errors
     /// The managed directory cannot be made.
     pub fn dry_run(root: &Path, allow_raw: bool) -> Result<Self, GatewayError> {
-        let dialect = Dialect { http2_directive: false, ipv6: true, own_map_hash: true, own_server_names_hash: true };
-        Self::new(root, allow_raw, None, dialect, "dry-run")
+        Self::new(root, allow_raw, None, Dialect::USUAL, "dry-run")
     }
 
     /// The same, with tokens, journals and gate of migrations in `dir`.
@@ -141,6 +140,7 @@ impl Shared {
         let elsewhere = |start: &str| main.hashes.iter().any(|name| name.starts_with(start));
         dialect.own_map_hash = !elsewhere("map_hash_");
         dialect.own_server_names_hash = !elsewhere("server_names_hash_");
+        dialect.worker_connections = main.worker_connections.unwrap_or(Dialect::USUAL.worker_connections);
         Ok(Some(main))
     }
 

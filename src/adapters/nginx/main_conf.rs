@@ -27,8 +27,8 @@ pub struct MainConf {
     pub pid: Option<PathBuf>,
     /// The `error_log` it names.
     pub error_log: Option<PathBuf>,
-    /// The `worker_connections` it names.
-    pub worker_connections: Option<u64>,
+    /// The `worker_connections` of `events{}`.
+    pub worker_connections: Option<u32>,
     /// The arguments of each `error_log` in `http{}`, which then hold for requests in its place.
     pub request_error_logs: Vec<Vec<String>>,
 }
@@ -61,10 +61,7 @@ impl MainConf {
                     own_pid = false;
                 }
                 ("error_log", [log, ..]) => walker.found.error_log = Some(walker.base.join(log)),
-                ("events", _) => {
-                    let block = directive.block.as_deref().unwrap_or_default();
-                    walker.found.worker_connections = worker_connections(block);
-                }
+                ("events", _) => walker.found.worker_connections = worker_connections(directive),
                 ("http", _) => walker.http(directive.block.as_deref().unwrap_or_default(), &mut edits, 0),
                 _ => {}
             }
@@ -99,6 +96,14 @@ impl MainConf {
             missing.join("\n")
         )))
     }
+}
+
+fn worker_connections(events: &Directive) -> Option<u32> {
+    let mut inner = events.block.iter().flatten().filter_map(|node| match node {
+        Node::Directive(directive) if directive.name() == "worker_connections" => directive.argument(),
+        _ => None,
+    });
+    inner.next_back()?.parse().ok()
 }
 
 struct Walker {
@@ -176,14 +181,6 @@ impl Walker {
         let dir = canonical(pattern.parent()?);
         KINDS.into_iter().find(|kind| dir == self.root.join(kind))
     }
-}
-
-fn worker_connections(events: &[Node]) -> Option<u64> {
-    let named = |node: &Node| match node {
-        Node::Directive(directive) if directive.name() == "worker_connections" => directive.argument()?.parse().ok(),
-        _ => None,
-    };
-    events.iter().find_map(named)
 }
 
 fn edited(source: &str, mut edits: Edits) -> String {

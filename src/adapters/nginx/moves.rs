@@ -22,6 +22,14 @@ use crate::domain::vhost::Snippet;
 /// Where tokens, journals and gate are if nobody says otherwise.
 pub const USUAL_DIR: &str = "/opt/nanio-orchestrator/gate";
 
+/// How many requests wait at the gate for a bucket of a vhost, if a worker has so many connections. Each takes two of
+/// them, and one worker may have got them all: reads must not starve. The others are told to come again. The count is one
+/// of the move and ends with it, since nginx never forgets what a worker counted that was killed.
+#[must_use]
+pub fn most_held(worker_connections: u32) -> u32 {
+    (worker_connections / 4).max(1)
+}
+
 /// The longest path of a directory in which a socket can have a path (unix(7)), with the longest name of ours.
 const LONGEST_DIR: usize = 107 - 1 - RELAY_SOCKET.len();
 

@@ -71,6 +71,13 @@ fn dialect_of(source: &str, here: Dialect) -> Dialect {
     } else if source.lines().any(|line| line.trim_start().starts_with("listen ") && line.contains(" http2")) {
         dialect.http2_directive = false;
     }
+    let held = source.lines().find_map(|line| {
+        let (_, most) = line.trim().strip_prefix("limit_conn nanio_v")?.strip_suffix(';')?.rsplit_once(' ')?;
+        most.parse::<u32>().ok()
+    });
+    if let Some(held) = held {
+        dialect.worker_connections = held.saturating_mul(4);
+    }
     dialect
 }
 

@@ -17,7 +17,6 @@ use super::routing::{Said, Sayings, copy_pattern, escape_pattern, route_values};
 use super::sidecar::write as sidecar;
 use super::text::quote;
 use crate::adapters::broken;
-use crate::domain::gateway::moving::MOST_HELD;
 use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, Upstream};
 use crate::domain::pool::{LbMethod, Role};
 use crate::domain::vhost::{IpRuleMode, Snippet, Zone};
@@ -33,6 +32,20 @@ pub struct Dialect {
     pub own_map_hash: bool,
     /// No other file sets `server_names_hash_*`, which may stand once.
     pub own_server_names_hash: bool,
+    /// How many connections a worker may have.
+    pub worker_connections: u32,
+}
+
+impl Dialect {
+    /// That of an nginx of which nothing is known.
+    pub const USUAL: Self = Self {
+        http2_directive: false,
+        ipv6: true,
+        own_map_hash: true,
+        own_server_names_hash: true,
+        // What nginx takes unless nginx.conf says otherwise (ngx_event.c, DEFAULT_CONNECTIONS).
+        worker_connections: 512,
+    };
 }
 
 /// Renders managed files.
@@ -240,7 +253,7 @@ fn server_values(server: &Server, said: &[Arc<Said>], gate_dir: &str, dialect: D
         },
         dir => gate_dir,
         style => if base.is_some() { "host" } else { "path" },
-        most_held => MOST_HELD,
+        most_held => moves::most_held(dialect.worker_connections),
         moves => server.moves.iter().map(|one| moves::values(server, one, gate_dir)).collect::<Vec<_>>(),
         upload_pattern => moves::upload_pattern(server),
         copied_switched => moves::copied_switched(server, gate_dir),

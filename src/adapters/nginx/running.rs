@@ -76,7 +76,7 @@ impl RunningNginx {
     /// # Errors
     /// nginx's main file cannot be read.
     pub fn worker_connections(&self) -> Result<u64, String> {
-        Ok(self.main()?.worker_connections.unwrap_or(USUAL_CONNECTIONS))
+        Ok(self.main()?.worker_connections.map_or(USUAL_CONNECTIONS, u64::from))
     }
 
     fn main(&self) -> Result<MainConf, String> {

@@ -21,10 +21,6 @@ pub const RELAY_SOCKET: &str = "relay.sock";
 /// server block knows it, and no pool can have this name.
 pub const RELAY: &str = "nanio_relay";
 
-/// How many requests wait at the gate for a bucket of a vhost. Each takes two connections of a worker, which has 512
-/// unless nginx.conf says otherwise: reads must not starve. The others are told to come again.
-pub const MOST_HELD: u32 = 128;
-
 /// What a file of a token says by being there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GateFile {

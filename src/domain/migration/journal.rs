@@ -12,10 +12,6 @@ use super::request::{Style, Written, written};
 use super::token::is_canary;
 use crate::domain::bucket::BucketName;
 
-/// How long after an uncertain write nothing is frozen, in milliseconds: longer than any storage node was seen to go on
-/// with a request whose client had gone.
-pub const UNCERTAIN_MS: i64 = 60_000;
-
 /// A line of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalLine {
@@ -317,7 +313,8 @@ impl Ledger {
         self.events
     }
 
-    /// Everything was compared by somebody who began when there were `events`.
+    /// Everything was compared by somebody who began when there were `events`, and when nothing that is uncertain could
+    /// still arrive: what arrives behind a comparison is not in it.
     pub fn compared(&mut self, events: u64) {
         if self.unknown.is_some_and(|unknown| unknown <= events) {
             self.unknown = None;
@@ -397,10 +394,12 @@ fn keys_of(written: &Written) -> impl Iterator<Item = &String> {
     keys.iter()
 }
 
-/// The one status that the storage gave, if it was asked once and answered.
+/// The one status that the storage gave, if it was asked once and answered. nginx writes 504 and 502 in its place when
+/// it gave none, and the write may still be applied.
 pub(super) fn definite(upstream_status: &str) -> Option<u16> {
     let status = upstream_status.trim();
-    (status.len() == 3).then(|| status.parse().ok()).flatten()
+    let one = (status.len() == 3).then(|| status.parse().ok()).flatten();
+    one.filter(|status| !matches!(status, 502 | 504))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::journal::{Event, JournalEntry, JournalLine, UNCERTAIN_MS, definite};
+use super::journal::{Event, JournalEntry, JournalLine, definite};
 use super::request::{Style, Written, may_delete, written};
 use super::token::is_canary;
 use crate::domain::bucket::BucketName;
@@ -131,16 +131,16 @@ impl Touched {
         self.keys.get(key) == Some(&Touch::Theirs)
     }
 
-    /// Whether a write of the key that has ended may still arrive.
+    /// Whether a write of the key that has ended may still arrive: all that ended before `settled_ms` has.
     #[must_use]
-    pub fn is_unsure(&self, key: &str, now_ms: i64) -> bool {
-        matches!(self.keys.get(key), Some(Touch::Unsure(since)) if now_ms - since < UNCERTAIN_MS)
+    pub fn is_unsure(&self, key: &str, settled_ms: i64) -> bool {
+        matches!(self.keys.get(key), Some(Touch::Unsure(since)) if *since >= settled_ms)
     }
 
-    /// Whether an object may still appear under any key.
+    /// Whether an object may still appear under any key: what ended before `settled_ms` has.
     #[must_use]
-    pub fn may_appear(&self, now_ms: i64) -> bool {
-        self.unsure_ms.is_some_and(|since| now_ms - since < UNCERTAIN_MS)
+    pub fn may_appear(&self, settled_ms: i64) -> bool {
+        self.unsure_ms.is_some_and(|since| since >= settled_ms)
     }
 
     /// Keys that writes on their way to the storage name: begun, not ended, and not among `at_gate`.

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use nanio_orchestrator::adapters::nginx::moves::most_held;
+use nanio_orchestrator::adapters::nginx::render::Dialect;
 use nanio_orchestrator::domain::gateway::Protocol;
-use nanio_orchestrator::domain::gateway::moving::MOST_HELD;
 use nanio_orchestrator::domain::gateway::moving::{GATE_SOCKET, RELAY, gate_path};
 use nanio_orchestrator::domain::migration::token::TokenState;
 
@@ -201,7 +202,8 @@ fn an_upload_that_began_on_the_source_can_be_completed_through_the_relay() {
 fn held_writes_leave_connections_for_reads() {
     let rig = Rig::start();
     rig.say(1, TokenState::Held);
-    let held: Vec<TcpStream> = (0..MOST_HELD).map(|_| reluctant_put(rig.port, "body")).collect();
+    let most = most_held(Dialect::USUAL.worker_connections);
+    let held: Vec<TcpStream> = (0..most).map(|_| reluctant_put(rig.port, "body")).collect();
     rig.gate.wait_for(held.len());
     assert_eq!(rig.served(&Request::put("/bkt/k", "x")), "503 SlowDown");
     assert_eq!(rig.served(&Request::get("/bkt/k")), "src");
@@ -213,5 +215,5 @@ fn held_writes_leave_connections_for_reads() {
         assert!(answer.contains("HTTP/1.1 200"), "{answer}");
     }
     // Every write that was held, and the read.
-    assert_eq!(rig.reached().len(), MOST_HELD as usize + 1);
+    assert_eq!(rig.reached().len(), most as usize + 1);
 }

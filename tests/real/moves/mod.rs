@@ -141,7 +141,7 @@ impl Rig {
     /// Puts what the renderer makes of these where nginx reads it.
     fn write(&self, servers: Vec<Server>, gated: &[Moving]) {
         let renderer = Renderer::new().with_gate_dir(&self.nginx.gate_dir()).unwrap();
-        let dialect = Dialect { http2_directive: false, ipv6: false, own_map_hash: true, own_server_names_hash: true };
+        let dialect = Dialect { ipv6: false, ..Dialect::USUAL };
         let put = |place: String, file: &ManagedFile| {
             std::fs::write(self.nginx.managed().join(place), renderer.render(file, dialect)).unwrap();
         };

@@ -137,7 +137,7 @@ impl Drive {
         self.read_journal().await?;
         self.bury_dead().await?;
         self.expect_known_deletions()?;
-        if self.filling.touched.may_appear(self.shared.timer.epoch_ms()) {
+        if self.filling.touched.may_appear(self.settled_ms()) {
             self.shared.timer.pause(LOOK).await;
             return Ok(false);
         }
@@ -272,7 +272,7 @@ impl Drive {
         if gate.state(token).await.map_err(outcome_of)? == TokenState::Held {
             self.say("recovery", "keys that were being copied are held until nothing of it can arrive".to_owned());
             self.live.set_holds(true);
-            self.shared.timer.pause(self.shared.settings.settling).await;
+            self.shared.timer.pause(self.shared.settings.settle_wait).await;
         }
         gate.copy_ended(token).await.map_err(outcome_of)?;
         self.release_writes().await;

@@ -46,7 +46,8 @@ pub(super) enum CarryError {
     NotNow(String),
     /// They never will be. Names the key.
     Never(String),
-    /// The copier was ended in the middle: the keys may still change.
+    /// They may be, another time; and what was sent may still arrive: the copier was ended in the middle, or a node did
+    /// not say what became of it.
     Cut(String),
 }
 
@@ -82,7 +83,7 @@ impl Sides {
                     "the destination does not take the marker of a folder {key:?} ({code}); delete it, then start again"
                 )))
             }
-            outcome => Ok(outcome?),
+            outcome => outcome.map_err(|error| CarryError::Cut(error.to_string())),
         }
     }
 
@@ -152,7 +153,8 @@ impl Sides {
         if there.is_empty() {
             return Ok(0);
         }
-        let left = self.storage.delete(&self.destination, &self.bucket, &there).await?;
+        let left = self.storage.delete(&self.destination, &self.bucket, &there).await;
+        let left = left.map_err(|error| CarryError::Cut(error.to_string()))?;
         match left.first() {
             None => Ok(there.len() as u64),
             Some(first) => Err(CarryError::NotNow(format!(

@@ -7,21 +7,19 @@ use futures_util::future::{Either, select};
 use futures_util::pin_mut;
 
 use super::begin::{LOOK, SKEW};
-use super::carry::CarryError;
+use super::carry::{Carried, CarryError, Sides};
 use super::compare::compare;
 use super::drive::{Drive, outcome_of};
 use super::pace::Verdict;
 use crate::domain::copy::{CopyOrder, What};
 use crate::domain::migration::MigrationMode;
-use crate::domain::migration::journal::UNCERTAIN_MS;
 use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::work::MigrationKind;
 use crate::domain::time::Timestamp;
 use crate::ports::copier::CopierError;
+use crate::ports::gate::GateError;
 use crate::ports::object_storage::PAGE;
 
-/// How long what a copier has sent may still arrive after it failed.
-const SETTLING: Duration = Duration::from_millis(UNCERTAIN_MS as u64);
 /// How often the record says how far a copy is.
 const REPORT: Duration = Duration::from_secs(2);
 /// A write that is under way for longer is waited for before writes are held.
@@ -30,6 +28,12 @@ const OLD_WRITE_MS: i64 = 2_000;
 const IDLE_UPLOAD_MS: i64 = 10_000;
 /// How many keys that cannot be moved are named.
 const NAMED: usize = 5;
+
+/// What a copier is about to send.
+pub(super) enum Sending {
+    Everything,
+    Keys(Vec<String>),
+}
 
 impl Drive {
     /// One copy of everything, while clients go on.
@@ -62,6 +66,7 @@ impl Drive {
         let copier = self.shared.copier.clone();
         let mut copying =
             copier.start(order, self.live.clone()).await.map_err(|error| Outcome::NotNow(error.to_string()))?;
+        self.sending = Some(Sending::Everything);
         let ended = loop {
             let ended = {
                 let (ended, report) = (copying.ended(), self.shared.timer.pause(REPORT));
@@ -78,6 +83,7 @@ impl Drive {
             // The journal grows meanwhile: read in time, it needs little memory at once.
             self.read_journal().await?;
         };
+        self.sending = None;
         self.keep_progress().await;
         match ended {
             Ok(copied) => self.say("copying", format!("copied {} objects, {} bytes", copied.objects, copied.bytes)),
@@ -87,7 +93,7 @@ impl Drive {
             ),
             Err(error) => {
                 // What was sent may still arrive, and must not find the comparison done.
-                self.shared.timer.pause(SETTLING).await;
+                self.shared.timer.pause(self.shared.settings.settle_wait).await;
                 return Err(Outcome::NotNow(format!("rclone copy failed: {error}")));
             }
         }
@@ -135,7 +141,7 @@ impl Drive {
     async fn try_compare_all(&mut self) -> Result<(), Outcome> {
         let sides = self.sides().await?;
         self.read_journal().await?;
-        let (events, settled) = (self.ledger.events(), self.is_settled());
+        let events = self.is_settled().then(|| self.ledger.events());
         let doubted = self.migration.work.doubted_since.and_then(Timestamp::of_unix);
         let mut found = compare(&*self.shared.storage, (&sides.source, &sides.destination), &sides.bucket, doubted)
             .await
@@ -169,7 +175,7 @@ impl Drive {
         if self.migration.work.owns_destination || self.migration.mode == MigrationMode::Sync {
             self.ledger.add(found.destination);
         }
-        if settled {
+        if let Some(events) = events {
             self.ledger.compared(events);
         }
         let (objects, bytes) = (found.objects, found.bytes);
@@ -198,30 +204,30 @@ impl Drive {
         self.bury_dead().await?;
         if let Err(error) = self.shared.gate.sound(&token).await {
             self.distrust().await?;
-            self.shared.gate.renew(&token).await.map_err(|error| Outcome::Failed(error.to_string()))?;
+            match self.shared.gate.renew(&token).await {
+                Ok(()) => {}
+                Err(GateError::Void(why)) => return Err(Outcome::Failed(why)),
+                // Not even that can be written down: there may be room another time.
+                Err(fault) => self.say("copying", fault.to_string()),
+            }
             return Err(outcome_of(error));
         }
-        // What is compared while something may still arrive would have to be compared again.
-        if self.ledger.has_unknown() && self.is_settled() {
+        self.voids = 0;
+        if self.ledger.has_unknown() {
+            // A comparison before everything has arrived would have to be made again.
+            if !self.is_settled() {
+                self.shared.timer.pause(LOOK).await;
+                return Ok(false);
+            }
             self.doubt().await?;
             self.try_compare_all().await?;
         }
         let batch = self.ledger.batch();
         let count = batch.keys.len();
         let began = self.shared.timer.elapsed();
-        match sides.carry(&batch.keys, self.live.clone()).await {
-            Ok(carried) => {
-                let left = carried.left.map(|(keys, _)| keys).unwrap_or_default();
-                self.ledger.carried(&batch.without(&left));
-            }
-            Err(CarryError::Never(why)) => return Err(Outcome::Failed(why)),
-            Err(CarryError::NotNow(why)) => return Err(Outcome::NotNow(why)),
-            Err(CarryError::Cut(why)) => {
-                let now = self.shared.timer.epoch_ms();
-                self.ledger.add_uncertain(batch.keys, now);
-                return Err(Outcome::NotNow(why));
-            }
-        }
+        let carried = self.send(&sides, &batch.keys).await?;
+        let left = carried.left.map(|(keys, _)| keys).unwrap_or_default();
+        self.ledger.carried(&batch.without(&left));
         let took = self.shared.timer.elapsed().saturating_sub(began);
         self.read_journal().await?;
         let backlog = self.ledger.backlog();
@@ -242,19 +248,48 @@ impl Drive {
     /// Whether nothing is under way that could make the hold long, or the bucket unequal after it.
     async fn is_quiet(&mut self) -> Result<bool, Outcome> {
         let now = self.shared.timer.epoch_ms();
-        let uncertain = !self.is_settled() || self.ledger.has_unknown();
         let old_write = self.ledger.oldest_open_ms().is_some_and(|since| now - since > OLD_WRITE_MS);
-        if uncertain || old_write || self.uploads_busy(now) {
+        if !self.is_settled() || self.ledger.has_unknown() || old_write || self.uploads_busy(now) {
             self.shared.timer.pause(LOOK).await;
             return Ok(false);
         }
         Ok(true)
     }
 
-    /// Whether whatever was uncertain has arrived by now, if it ever will.
-    fn is_settled(&self) -> bool {
+    /// Whether everything has arrived that nobody saw the end of.
+    pub(super) fn is_settled(&self) -> bool {
+        self.ledger.youngest_uncertain_ms().is_none_or(|at| at < self.settled_ms())
+    }
+
+    /// Whatever ended before has arrived by now, if it ever will.
+    pub(super) fn settled_ms(&self) -> i64 {
+        let wait = i64::try_from(self.shared.settings.settle_wait.as_millis()).unwrap_or(i64::MAX);
+        self.shared.timer.epoch_ms().saturating_sub(wait)
+    }
+
+    /// Carries keys over.
+    pub(super) async fn send(&mut self, sides: &Sides, keys: &[String]) -> Result<Carried, Outcome> {
+        self.sending = Some(Sending::Keys(keys.to_vec()));
+        let sent = sides.carry(keys, self.live.clone()).await;
+        if matches!(sent, Err(CarryError::Cut(_))) {
+            self.doubt_what_was_sent();
+        }
+        self.sending = None;
+        sent.map_err(|error| match error {
+            CarryError::Never(why) => Outcome::Failed(why),
+            CarryError::NotNow(why) | CarryError::Cut(why) => Outcome::NotNow(why),
+        })
+    }
+
+    /// A copier that is ended in the middle may have sent what arrives later, over something newer. It is so when
+    /// [`send`](Self::send) was given up while it waited: an operator wants a pause, or clients have waited for too long.
+    pub(super) fn doubt_what_was_sent(&mut self) {
         let now = self.shared.timer.epoch_ms();
-        self.ledger.youngest_uncertain_ms().is_none_or(|at| now - at >= UNCERTAIN_MS)
+        match self.sending.take() {
+            None => {}
+            Some(Sending::Everything) => self.ledger.distrust(now),
+            Some(Sending::Keys(keys)) => self.ledger.add_uncertain(keys, now),
+        }
     }
 
     /// Whether an upload that was being made when this was first asked is still being made, and may be waited for. Later

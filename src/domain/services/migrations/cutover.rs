@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_util::future::{Either, join_all, select};
 use futures_util::pin_mut;
 
+use super::begin::LOOK;
 use super::carry::{CarryError, Sides};
 use super::drive::{Drive, outcome_of};
 use super::live::Live;
@@ -52,8 +53,19 @@ impl Drive {
         let gate = self.shared.gate.clone();
         let mut waiting = self.knock_all().await?;
         let limit = self.shared.settings.drain_timeout;
+        let mut looked = self.held_for();
         loop {
             self.read_journal().await?;
+            // A dead worker writes no end: clients need not wait for it. Who is alive cannot be told at each moment.
+            if self.held_for().saturating_sub(looked) > LOOK {
+                looked = self.held_for();
+                let _ = self.bury_dead().await;
+            }
+            if !self.is_settled() {
+                return Err(Outcome::NotNow(
+                    "a write had begun of which nobody knows how it ended; writes flow to the source again".to_owned(),
+                ));
+            }
             let arrived = gate.arrived(&token);
             waiting.retain(|path, _| self.ledger.canary(path).is_none_or(|canary| !arrived.contains(&canary.rid)));
             let in_flight = self.ledger.in_flight(&arrived);
@@ -124,19 +136,8 @@ impl Drive {
             return Err(Outcome::NotNow("a write of unknown keys came in between".to_owned()));
         }
         let batch = self.ledger.batch();
-        match sides.carry(&batch.keys, self.live.clone()).await {
-            Ok(carried) => {
-                if let Some((_, why)) = carried.left {
-                    return Err(Outcome::NotNow(why));
-                }
-            }
-            Err(CarryError::Never(why)) => return Err(Outcome::Failed(why)),
-            Err(CarryError::NotNow(why)) => return Err(Outcome::NotNow(why)),
-            Err(CarryError::Cut(why)) => {
-                let now = self.shared.timer.epoch_ms();
-                self.ledger.add_uncertain(batch.keys, now);
-                return Err(Outcome::NotNow(why));
-            }
+        if let Some((_, why)) = self.send(&sides, &batch.keys).await?.left {
+            return Err(Outcome::NotNow(why));
         }
         let differing = sides.differing(&batch.keys).await.map_err(|error| Outcome::NotNow(error.to_string()))?;
         if let Some(first) = differing.first() {

@@ -13,6 +13,7 @@ use futures_util::pin_mut;
 
 use super::backfill::Filling;
 use super::carry::Sides;
+use super::copying::Sending;
 use super::engine::Shared;
 use super::live::Live;
 use super::pace::Pace;
@@ -52,6 +53,8 @@ pub(super) struct Drive {
     pub(super) sides: Option<Sides>,
     /// The workers that ran before nginx was last told to load.
     pub(super) workers: HashSet<Worker>,
+    /// What is being copied.
+    pub(super) sending: Option<Sending>,
     /// When writes were held, on the timer.
     pub(super) held_since: Option<Duration>,
     pub(super) pace: Pace,
@@ -61,6 +64,8 @@ pub(super) struct Drive {
     pub(super) canaries: u32,
     /// Since when the present waiting lasts, on the timer.
     pub(super) waiting_since: Option<Duration>,
+    /// How often in a row the journal could not be relied upon.
+    pub(super) voids: u32,
     /// Steps in a row that could not be taken.
     failures: u32,
     /// Why the last cutover was taken back.
@@ -80,10 +85,12 @@ impl Drive {
             uploads: Vec::new(),
             sides: None,
             workers: HashSet::new(),
+            sending: None,
             held_since: None,
             pace: Pace::default(),
             canaries: 0,
             waiting_since: None,
+            voids: 0,
             failures: 0,
             last_setback: String::new(),
         }
@@ -182,6 +189,7 @@ impl Drive {
     }
 
     pub(super) async fn take(&mut self, step: Step) -> Outcome {
+        self.doubt_what_was_sent();
         match step {
             Step::Check => self.check().await,
             Step::JournalOn => self.journal_on().await,
@@ -210,7 +218,7 @@ impl Drive {
     }
 
     /// Goes where an outcome leads, and writes it down.
-    async fn turn(&mut self, mut turn: Turn, outcome: &Outcome) -> Result<(), ServiceError> {
+    async fn turn(&mut self, turn: Turn, outcome: &Outcome) -> Result<(), ServiceError> {
         let step = self.migration.work.step;
         if let Some(why) = outcome.reason().filter(|why| !why.is_empty()) {
             self.say(self.migration.phase.as_str(), why.to_owned());
@@ -224,13 +232,17 @@ impl Drive {
                     let why = why.clone();
                     self.save(move |migration| migration.error_msg = Some(why)).await?;
                 } else if self.failures >= TRIES && !step.is_committed() && step != Step::Withdraw {
-                    let why = format!("given up after {TRIES} tries: {why}");
-                    self.migration.error_msg = Some(why.clone());
-                    turn = Turn { step: Step::Withdraw, phase: Phase::Error };
-                    return self.end_badly(turn, &Outcome::Failed(why)).await;
+                    return self.give_up(why).await;
                 }
-                let wait = Duration::from_secs(1 << self.failures.min(5)).min(LONGEST_WAIT);
-                self.shared.timer.pause(wait / 2).await;
+                self.back_off(self.failures).await;
+            }
+            // Everything would be copied again and again for as long as a disk is full.
+            Outcome::Void(why) if step == Step::CarryDirty => {
+                self.voids += 1;
+                if self.voids >= TRIES {
+                    return self.give_up(why).await;
+                }
+                self.back_off(self.voids).await;
             }
             _ => self.failures = 0,
         }
@@ -244,6 +256,18 @@ impl Drive {
             return self.enter_aside(turn).await;
         }
         self.enter(turn).await
+    }
+
+    async fn give_up(&mut self, why: &str) -> Result<(), ServiceError> {
+        let why = format!("given up after {TRIES} tries: {why}");
+        self.migration.error_msg = Some(why.clone());
+        let turn = Turn { step: Step::Withdraw, phase: Phase::Error };
+        self.end_badly(turn, &Outcome::Failed(why)).await
+    }
+
+    async fn back_off(&self, failures: u32) {
+        let wait = Duration::from_secs(1 << failures.min(5)).min(LONGEST_WAIT);
+        self.shared.timer.pause(wait / 2).await;
     }
 
     /// Writes the turn down.

@@ -10,7 +10,7 @@ use crate::domain::migration::token::{GateStage, TokenState};
 use crate::domain::migration::work::{Comparison, MigrationKind};
 
 /// How often it is looked whether an upload has ended.
-const UPLOADS_LOOK: Duration = Duration::from_secs(15);
+const UPLOADS_LOOK: Duration = Duration::from_secs(5);
 /// How many keys are named of those that differ after the switch.
 const NAMED: usize = 100;
 

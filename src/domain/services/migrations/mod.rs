@@ -72,10 +72,11 @@ pub struct Settings {
     pub cutover_attempts: u32,
     /// How long uploads under way are waited for before a cutover.
     pub multipart_wait: Duration,
+    /// How long nothing is held after a write whose end is not known: longer than any storage node goes on with a
+    /// request whose client has gone.
+    pub settle_wait: Duration,
     /// How long workers of nginx with the configuration of before are waited for.
     pub worker_wait: Duration,
-    /// How long what a copier has sent may still arrive after its end. No operator's to choose.
-    pub settling: Duration,
 }
 
 /// A migration with what is known of it while it runs.

@@ -129,15 +129,15 @@ impl Drive {
     /// Those that no client has touched, nor can have when this is asked. The journal was read after the freeze.
     fn untouched(&mut self, token: &Token, portion: &[Missing]) -> Vec<Missing> {
         let arrived = self.shared.gate.arrived(token);
-        let now = self.shared.timer.epoch_ms();
+        let settled = self.settled_ms();
         let filling = &mut self.filling;
         let busy = filling.touched.busy(&arrived);
-        let all_later = filling.touched.may_appear(now);
+        let all_later = filling.touched.may_appear(settled);
         let mut free = Vec::new();
         for one in portion {
             if filling.touched.is_theirs(&one.key) {
                 filling.decided.insert(one.key.clone());
-            } else if all_later || busy.contains(one.key.as_str()) || filling.touched.is_unsure(&one.key, now) {
+            } else if all_later || busy.contains(one.key.as_str()) || filling.touched.is_unsure(&one.key, settled) {
                 filling.later.push_back(one.clone());
             } else {
                 free.push(one.clone());
@@ -240,7 +240,7 @@ impl Drive {
     /// Waits until each of these has arrived, or none can any more. Nobody else writes them meanwhile.
     async fn await_arrival(&self, sides: &Sides, wanted: &HashMap<String, ObjectHead>) {
         let timer = self.shared.timer.clone();
-        let deadline = timer.elapsed() + self.shared.settings.settling;
+        let deadline = timer.elapsed() + self.shared.settings.settle_wait;
         let mut pending: Vec<String> = wanted.keys().cloned().collect();
         loop {
             if let Ok(heads) = sides.heads(&sides.destination, &pending).await {

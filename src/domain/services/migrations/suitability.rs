@@ -4,11 +4,12 @@
 use super::engine::Shared;
 use super::preflight::{Plan, check, failed, ok};
 use crate::domain::bucket::BucketName;
-use crate::domain::gateway::moving::MOST_HELD;
 use crate::domain::migration::work::{Check, CheckOutcome};
 use crate::domain::site::Site;
 use crate::ports::object_storage::StorageError;
 
+/// What a worker of nginx has if nothing is said.
+const FEW_CONNECTIONS: u64 = 512;
 /// A journal that is reserved so many times leaves room for nginx's other logs, and for the database.
 const COMFORTABLE: u64 = 4;
 
@@ -83,19 +84,19 @@ impl Shared {
     }
 }
 
-/// Held writes take half of a worker's connections at most, so that reads do not starve.
+/// Held writes take half of a worker's connections at most, two each, so that reads do not starve: few can wait where
+/// there are few connections.
 fn connections_check(name: &str, connections: u64) -> Check {
-    let held = 2 * u64::from(MOST_HELD);
-    if connections >= 2 * held {
+    if connections >= FEW_CONNECTIONS {
         return ok(name, format!("a worker of nginx may have {connections} connections"));
     }
     check(
         name,
         CheckOutcome::Warning,
         format!(
-            "a worker of nginx may have {connections} connections, and writes that are held may take {held} of them: \
-             others may be refused meanwhile; set worker_connections to {} or more in nginx.conf",
-            2 * held
+            "a worker of nginx may have {connections} connections, so no more than {} writes can wait in a cutover, and \
+             others are told to come again; set worker_connections to {FEW_CONNECTIONS} or more in nginx.conf",
+            connections / 4
         ),
     )
 }
