@@ -105,6 +105,12 @@ export const queries = {
     // Progress is no change of the database.
     refetchInterval: query => (query.state.data?.some(one => one.finished_at === null) ? 1000 : false),
   }),
+  migration: (id: number) =>
+    queryOptions({
+      queryKey: ["db", "migrations", id],
+      queryFn: () => body(api.GET("/api/migrations/{migration_id}", { params: { path: { migration_id: id } } })),
+      refetchInterval: query => (query.state.data?.finished_at === null ? 1000 : false),
+    }),
   /** The newest few, for the dashboard. */
   newestMigrations: queryOptions({
     queryKey: ["db", "migrations", "newest"],

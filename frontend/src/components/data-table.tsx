@@ -29,6 +29,8 @@ interface Props<Row> {
   /** Right of the filter. */
   tools?: ReactNode
   selected?: ReadonlySet<number | string>
+  /** Rows for which it is false cannot be selected. */
+  selectable?: (row: Row) => boolean
   onSelect?: (ids: Set<number | string>) => void
   empty?: ReactNode
   filterable?: boolean
@@ -63,6 +65,7 @@ export function arrange<Row>(rows: readonly Row[], columns: Column<Row>[], filte
 /** A list that is sorted and filtered in place, and of which only the visible rows are drawn. */
 export function DataTable<Row>(props: Props<Row>) {
   const { of, rows, columns, id, sortedBy, tools, selected, onSelect, empty, filterable = true } = props
+  const { selectable = () => true } = props
   const [filter, setFilter] = useState("")
   const [sorting, setSorting] = useState<Sorting | null>(sortedBy === undefined ? null : { key: sortedBy, down: false })
   const wanted = useDeferredValue(filter)
@@ -84,7 +87,9 @@ export function DataTable<Row>(props: Props<Row>) {
   const offset = first?.index ?? 0
   const width = columns.length + (onSelect === undefined ? 0 : 1)
   const isSelected = (row: Row) => selected?.has(id(row)) ?? false
-  const all = shown.length > 0 && shown.every(isSelected)
+  const eligible = onSelect === undefined ? [] : shown.filter(selectable)
+  const all = eligible.length > 0 && eligible.every(isSelected)
+  const name = (row: Row) => String(columns[0]?.value?.(row) ?? id(row))
 
   const turn = (key: string) => {
     setSorting(now => (now?.key !== key ? { key, down: false } : now.down ? null : { key, down: true }))
@@ -136,8 +141,8 @@ export function DataTable<Row>(props: Props<Row>) {
                     size="xs"
                     aria-label={`Select all ${of} shown`}
                     checked={all}
-                    indeterminate={!all && shown.some(isSelected)}
-                    onChange={() => onSelect(new Set(all ? [] : shown.map(id)))}
+                    indeterminate={!all && eligible.some(isSelected)}
+                    onChange={() => onSelect(new Set(all ? [] : eligible.map(id)))}
                   />
                 </th>
               )}
@@ -156,7 +161,14 @@ export function DataTable<Row>(props: Props<Row>) {
               <tr key={id(row)} aria-rowindex={offset + index + 2} data-selected={isSelected(row) || undefined}>
                 {onSelect !== undefined && (
                   <td className={classes.check}>
-                    <Checkbox size="xs" aria-label="Select" checked={isSelected(row)} onChange={() => toggle(row)} />
+                    {selectable(row) && (
+                      <Checkbox
+                        size="xs"
+                        aria-label={`Select ${name(row)}`}
+                        checked={isSelected(row)}
+                        onChange={() => toggle(row)}
+                      />
+                    )}
                   </td>
                 )}
                 {columns.map(column => (
