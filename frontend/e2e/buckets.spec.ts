@@ -20,6 +20,10 @@ async function prefixes(gateway: Gateway): Promise<Record<string, string>> {
 
 test("buckets are found, counted and ignored", async ({ page, gateway }) => {
   const { vhost } = await named(gateway)
+  const undecided = async () => {
+    const [counts] = await gateway.ask<{ unrouted: number }[]>("GET", "/buckets")
+    return counts?.unrouted ?? 0
+  }
   await page.goto("/web/buckets")
   await page.getByRole("button", { name: /^Sync/ }).first().click()
   await expect(page.getByRole("cell", { name: "documents", exact: true })).toBeVisible()
@@ -32,6 +36,11 @@ test("buckets are found, counted and ignored", async ({ page, gateway }) => {
   await expect(page.getByRole("row", { name: /documents/ })).toContainText("ignored")
   const { buckets } = await gateway.ask<{ buckets: Bucket[] }>("GET", `/vhosts/${vhost}/buckets`)
   expect(buckets.find(bucket => bucket.name === "documents")).toMatchObject({ status: "ignored" })
+  await gateway.fill("pool-2025", "new-here", 1, 1)
+  await gateway.ask("POST", `/vhosts/${vhost}/buckets/sync`)
+  await page.goto("/")
+  await expect(page.getByRole("link", { name: `Unrouted buckets ${await undecided()}` })).toBeVisible()
+  expect(await undecided()).toBe(1)
 })
 
 test("a bucket is moved while clients use it, after a look at what would be found; what is left behind is deleted", async ({

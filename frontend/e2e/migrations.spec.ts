@@ -45,7 +45,7 @@ test("a whole migration is watched, while a client writes; then the route leads 
   page,
   gateway,
 }) => {
-  await bucket(gateway, "videos", "pool-2026", 60)
+  await bucket(gateway, "videos", "pool-2026", 80)
   await page.goto("/web/migrations?new")
   const start = page.getByRole("dialog", { name: "Move a bucket" })
   await choose(start, "From pool", "pool-2026")
@@ -62,6 +62,8 @@ test("a whole migration is watched, while a client writes; then the route leads 
   expect((await s3(gateway, "PUT", "/videos/late", "written meanwhile")).status).toBe(200)
   expect(await routed(gateway, "videos")).toBe("pool-2026")
   await expect(dialog.getByRole("progressbar")).toHaveAttribute("aria-valuenow", /^[1-9]/)
+  await expect(dialog.getByRole("img", { name: /^Throughput of the last .* at most .*\/s/ })).toBeVisible()
+  await isAccessible(page)
 
   await expect(phases.last()).toContainText("Done, behind it")
   await expect(phases.filter({ hasText: "behind it" })).toHaveCount(6)
@@ -76,7 +78,7 @@ test("a whole migration is watched, while a client writes; then the route leads 
   // Whatever nginx answers now comes from the new pool.
   await rm(gateway.stored("pool-2026", "videos"), { recursive: true })
   expect(await s3(gateway, "GET", "/videos/late")).toEqual({ status: 200, body: "written meanwhile" })
-  expect((await s3(gateway, "GET", "/videos/object-59")).body).toHaveLength(256 * KIB)
+  expect((await s3(gateway, "GET", "/videos/object-79")).body).toHaveLength(256 * KIB)
 })
 
 test("a migration is paused, resumed, found stuck, and cancelled; the source goes on", async ({ page, gateway }) => {

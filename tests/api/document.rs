@@ -49,7 +49,7 @@ fn every_operation_is_described_with_its_failures() {
             }
         }
     }
-    assert_eq!(ids.len(), 74);
+    assert_eq!(ids.len(), 75);
 }
 
 #[test]

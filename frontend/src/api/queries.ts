@@ -59,6 +59,7 @@ export const queries = {
     queryFn: () => body(api.GET("/api/config/status", { params: { query: { drifted: true, limit: 100 } } })),
   }),
   settings: queryOptions({ queryKey: ["settings"], queryFn: () => body(api.GET("/api/config/settings")) }),
+  bucketCounts: queryOptions({ queryKey: ["db", "bucket-counts"], queryFn: () => body(api.GET("/api/buckets")) }),
   buckets: (vhost: number, fetch_counts: boolean) =>
     queryOptions({
       queryKey: ["db", "buckets", vhost, fetch_counts],

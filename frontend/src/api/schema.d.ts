@@ -601,6 +601,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/buckets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the buckets of all vhosts
+         * @description By vhost and by status, as the last sync found them. Vhosts without buckets are left out.
+         */
+        get: operations["count_buckets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/vhosts/{vhost_id}/http-bucket-routes": {
         parameters: {
             query?: never;
@@ -1337,6 +1357,41 @@ export interface components {
             count_error: string | null;
             /** @description When it was found, for the first time or again, UTC, `YYYY-MM-DDTHH:MM:SSZ`. */
             discovered_at: string | null;
+        };
+        /** @description How many buckets of a vhost are of each kind, as the last sync found them. */
+        BucketCounts: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            vhost_id: number;
+            /** @description Its server name. */
+            server_name: string;
+            /**
+             * Format: int64
+             * @description Buckets with a route of their own.
+             */
+            routed: number;
+            /**
+             * Format: int64
+             * @description Buckets that are being moved.
+             */
+            migrating: number;
+            /**
+             * Format: int64
+             * @description Buckets that the default pool serves and that nobody has decided about.
+             */
+            unrouted: number;
+            /**
+             * Format: int64
+             * @description Buckets that were ignored.
+             */
+            ignored: number;
+            /**
+             * Format: int64
+             * @description Buckets that are gone from the pool that served them.
+             */
+            deleted: number;
         };
         /** @description The buckets of a vhost. */
         BucketList: {
@@ -7209,6 +7264,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    count_buckets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BucketCounts"][];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */

@@ -1,6 +1,6 @@
 import { Anchor, Button, Group, Modal, Stack, Text } from "@mantine/core"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
-import { useState } from "react"
+import { useEffect, useState } from "react"
 import { Link } from "react-router"
 
 import type { Migration } from "../../api/client"
@@ -15,13 +15,18 @@ import { Time } from "../../components/time"
 import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
 import { Checks } from "./checks"
+import { notePace } from "./pace"
 import { MigrationProgress } from "./progress"
+import { Throughput } from "./throughput"
 import { Timeline } from "./timeline"
 import { isOver, stateOf } from "./words"
 
 /** All that there is to know of a migration, and what can be done with it. */
 export function DetailDialog({ id, onClose }: { id: number | null; onClose: () => void }) {
-  const { data: migration, error } = useQuery({ ...queries.migration(id ?? 0), enabled: id !== null })
+  const { data: migration, error, dataUpdatedAt } = useQuery({ ...queries.migration(id ?? 0), enabled: id !== null })
+  useEffect(() => {
+    if (migration !== undefined) notePace([migration], dataUpdatedAt)
+  }, [migration, dataUpdatedAt])
   const title = migration === undefined ? `Migration ${id ?? ""}` : `Migration ${migration.id}: ${migration.bucket}`
   return (
     <Modal opened={id !== null} onClose={onClose} title={title} size="xl">
@@ -59,6 +64,7 @@ function Detail({ migration }: { migration: Migration }) {
       </Group>
       <Timeline migration={migration} log={log ?? []} />
       <MigrationProgress migration={migration} />
+      {!isOver(migration) && <Throughput migration={migration} />}
       {migration.error_msg !== null && (
         <Trouble
           error={new Problem(0, migration.error_msg)}
