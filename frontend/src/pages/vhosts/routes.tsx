@@ -1,5 +1,5 @@
-import { ActionIcon, Anchor, Badge, Button, Menu } from "@mantine/core"
-import { IconDots, IconPlus, IconTrash } from "@tabler/icons-react"
+import { Anchor, Badge, Button, Menu } from "@mantine/core"
+import { IconPlus, IconTrash } from "@tabler/icons-react"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
 import { Link } from "react-router"
@@ -11,6 +11,7 @@ import type { Column } from "../../components/data-table"
 import { DataTable } from "../../components/data-table"
 import { Empty } from "../../components/empty"
 import { Placeholder } from "../../components/page"
+import { RowMenu } from "../../components/row-menu"
 import { Status } from "../../components/status"
 import { Trouble } from "../../components/trouble"
 import type { Read } from "../../forms/entity-form"
@@ -133,19 +134,12 @@ function columns(choose: (route: Route, to: "edit" | "delete") => void): Column<
       width: "3rem",
       cell: route =>
         !isOwn(route) ? null : (
-          <Menu position="bottom-end" withinPortal>
-            <Menu.Target>
-              <ActionIcon variant="subtle" color="gray" aria-label={`What to do with ${route.path_prefix}`}>
-                <IconDots size={16} />
-              </ActionIcon>
-            </Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item onClick={() => choose(route, "edit")}>Edit</Menu.Item>
-              <Menu.Item c="var(--mantine-color-error)" onClick={() => choose(route, "delete")}>
-                Delete
-              </Menu.Item>
-            </Menu.Dropdown>
-          </Menu>
+          <RowMenu of={route.path_prefix}>
+            <Menu.Item onClick={() => choose(route, "edit")}>Edit</Menu.Item>
+            <Menu.Item c="var(--mantine-color-error)" onClick={() => choose(route, "delete")}>
+              Delete
+            </Menu.Item>
+          </RowMenu>
         ),
     },
   ]
