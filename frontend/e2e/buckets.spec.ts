@@ -1,5 +1,8 @@
+import { readFile } from "node:fs/promises"
+
 import type { Bucket, Job, Migration, Pool, Route, Vhost } from "../src/api/client"
 import type { Gateway } from "./gateway"
+import { SlowNode } from "./slow-node"
 import { choose, expect, isAccessible, test } from "./test"
 
 async function named(gateway: Gateway) {
@@ -17,6 +20,10 @@ async function prefixes(gateway: Gateway): Promise<Record<string, string>> {
 
 test("buckets are found, counted and ignored", async ({ page, gateway }) => {
   const { vhost } = await named(gateway)
+  const undecided = async () => {
+    const [counts] = await gateway.ask<{ unrouted: number }[]>("GET", "/buckets")
+    return counts?.unrouted ?? 0
+  }
   await page.goto("/web/buckets")
   await page.getByRole("button", { name: /^Sync/ }).first().click()
   await expect(page.getByRole("cell", { name: "documents", exact: true })).toBeVisible()
@@ -29,6 +36,11 @@ test("buckets are found, counted and ignored", async ({ page, gateway }) => {
   await expect(page.getByRole("row", { name: /documents/ })).toContainText("ignored")
   const { buckets } = await gateway.ask<{ buckets: Bucket[] }>("GET", `/vhosts/${vhost}/buckets`)
   expect(buckets.find(bucket => bucket.name === "documents")).toMatchObject({ status: "ignored" })
+  await gateway.fill("pool-2025", "new-here", 1, 1)
+  await gateway.ask("POST", `/vhosts/${vhost}/buckets/sync`)
+  await page.goto("/")
+  await expect(page.getByRole("link", { name: `Unrouted buckets ${await undecided()}` })).toBeVisible()
+  expect(await undecided()).toBe(1)
 })
 
 test("a bucket is moved while clients use it, after a look at what would be found; what is left behind is deleted", async ({
@@ -108,4 +120,88 @@ test("objects are listed, a bucket gets a route and loses it again", async ({ pa
   expect(Object.keys(await prefixes(gateway))).not.toContain("/documents/")
   await page.getByRole("button", { name: "Look for orphans" }).click()
   await expect(page.getByText(/routed buckets were looked at/)).toBeVisible()
+})
+
+test("what a routed bucket left on the default pool is found and deleted; what its pool has stays", async ({
+  page,
+  gateway,
+}) => {
+  const ids = await named(gateway)
+  await gateway.fill("pool-2025", "left-behind", 3, 1)
+  await gateway.fill("pool-2026", "left-behind", 5, 1)
+  const route = { path_prefix: "/left-behind/", pool_id: ids.new, allow_orphan: true }
+  await gateway.ask("POST", `/vhosts/${ids.vhost}/routes`, route)
+  await gateway.ask("POST", `/vhosts/${ids.vhost}/buckets/sync`)
+  const count = async (pool: number | undefined) =>
+    (await gateway.ask<{ count: number }>("GET", `/pools/${pool}/buckets/left-behind/objects`)).count
+  await page.goto("/web/buckets")
+  await page.getByRole("button", { name: "Look for orphans" }).click()
+  const row = page.getByRole("table", { name: "orphans" }).getByRole("row", { name: /left-behind/ })
+  await expect(row).toContainText("3")
+  await isAccessible(page)
+  await row.getByRole("button", { name: "Delete the objects" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Delete the objects" }).click()
+  await expect(page.getByText("3 objects of left-behind are deleted from pool-2025")).toBeVisible()
+  expect([await count(ids.old), await count(ids.new)]).toEqual([0, 5])
+})
+
+test("a bucket that nobody is served from is deleted from its pool", async ({ page, gateway }) => {
+  const ids = await named(gateway)
+  await gateway.fill("pool-2026", "forgotten", 4, 1)
+  await page.goto(`/web/buckets?by=pool&pool=${ids.new}`)
+  const row = page.getByRole("row", { name: /forgotten/ })
+  await expect(row).toContainText("unrouted")
+  await row.getByRole("button", { name: "Delete the objects of forgotten" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Delete the objects" }).click()
+  await expect(page.getByText("4 objects of forgotten are deleted from pool-2026")).toBeVisible()
+  expect(await gateway.ask("GET", `/pools/${ids.new}/buckets/forgotten/objects`)).toMatchObject({ count: 0 })
+})
+
+test("many objects are deleted by a job, which is watched and cancelled on its way", async ({ page, gateway }) => {
+  const node = await SlowNode.before(gateway.storagePort + 2)
+  const pool = await gateway.ask<Pool>("POST", "/pools", { name: "slow" })
+  await gateway.ask("POST", `/pools/${pool.id}/members`, { address: `127.0.0.1:${node.port}` })
+  await gateway.fill("pool-2026", "heap", 2500, 1)
+  await page.goto(`/web/buckets?by=pool&pool=${pool.id}`)
+  await page.getByRole("button", { name: "Delete the objects of heap" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Delete the objects" }).click()
+  await expect(page.getByText(/Job \d+ deletes the objects of heap/)).toBeVisible()
+  await expect.poll(() => node.waiting).toBeGreaterThan(0)
+  await page.getByRole("tab", { name: "Jobs" }).click()
+  const row = page.getByRole("row", { name: /heap on slow/ })
+  await expect(row).toContainText("running")
+  await expect(row).toContainText("of 2,500")
+  await isAccessible(page)
+  await row.getByRole("button", { name: "Cancel" }).click()
+  await expect(row).toContainText("cancelling")
+  node.release()
+  await expect(row).toContainText("cancelled")
+  const [job] = (await gateway.ask<Job[]>("GET", "/jobs")).filter(one => one.bucket === "heap")
+  expect(job).toMatchObject({ state: "cancelled", total: 2500 })
+  const left = await gateway.ask<{ count: number }>("GET", `/pools/${pool.id}/buckets/heap/objects?limit=1000`)
+  expect(left.count).toBeGreaterThan(0)
+  await node.stop()
+})
+
+test("an http vhost gets routes to buckets of the pool behind it, and loses them", async ({ page, gateway }) => {
+  const ids = await named(gateway)
+  const pool = await gateway.ask<Pool>("POST", "/pools", { name: "web", type: "http", source_nanio_pool_id: ids.old })
+  await gateway.ask("POST", `/pools/${pool.id}/members`, { address: "127.0.0.1:9", role: "primary" })
+  const made = { server_name: "files.test", listen_port: gateway.port, ssl: false, default_pool_id: pool.id }
+  const vhost = await gateway.ask<Vhost>("POST", "/vhosts", made)
+  const own = async () =>
+    (await gateway.ask<Route[]>("GET", `/vhosts/${vhost.id}/routes`)).map(route => route.path_prefix)
+  await gateway.ask("POST", `/vhosts/${ids.vhost}/buckets/sync`)
+  await page.goto(`/web/buckets?vhost=${vhost.id}`)
+  await expect(page.getByText("files.test serves the files of pool-2025 over http")).toBeVisible()
+  await page.getByRole("button", { name: "Add the route of documents" }).click()
+  const row = page.getByRole("row", { name: /documents/ })
+  await expect(row).toContainText("has one")
+  expect(await own()).toContain("/documents/")
+  expect(await readFile(gateway.managed("vhosts/files.test.conf"), "utf8")).toContain("/documents/")
+  await isAccessible(page)
+  await page.getByRole("button", { name: "Remove the route of documents" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Remove the route" }).click()
+  await expect(row).toContainText("none")
+  expect(await own()).not.toContain("/documents/")
 })

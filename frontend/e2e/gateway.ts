@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process"
 import { spawn } from "node:child_process"
-import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,46 +11,68 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url))
 /** The real program with a real nginx and real storage nodes, in a directory of its own. */
 export class Gateway {
   private constructor(
-    private readonly process: ChildProcess,
+    private process: ChildProcess,
+    private readonly ports: Ports,
     readonly directory: string,
-    /** The address of the program. */
-    readonly url: string,
-    /** The port at which nginx serves S3. */
-    readonly port: number,
     readonly key: string,
+    /** What clients sign their requests with. */
+    readonly s3: Keys,
   ) {}
 
-  static async start(): Promise<Gateway> {
+  /** Starts one with these settings, which stand in its env file. */
+  static async start(settings: Record<string, string> = {}): Promise<Gateway> {
     const directory = await mkdtemp(join(tmpdir(), "nanio-e2e-"))
-    const [port, gateway, storage] = [await freePort(), await freePort(), await freeRange(3)]
-    const flags = ["--dir", directory, "--port", port, "--gateway-port", gateway, "--storage-port", storage]
-    const program = process.env.PROGRAM ?? join(ROOT, "target/debug/nanio-orchestrator")
-    const child = spawn(program, ["demo", ...flags.map(String)], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] })
-    let said = ""
-    await new Promise<void>((resolve, reject) => {
-      const hear = (chunk: Buffer) => {
-        said += chunk.toString()
-        if (said.includes("demo is running")) resolve()
-      }
-      child.stdout.on("data", hear)
-      child.stderr.on("data", hear)
-      child.on("error", reject)
-      child.on("exit", status => reject(new Error(`the program ended with status ${status}:\n${said}`)))
-    })
+    const lines = Object.entries(settings).map(([name, value]) => `NANIO_ORCHESTRATOR_${name}=${value}\n`)
+    await writeFile(join(directory, "config.env"), lines.join(""))
+    const ports = { program: await freePort(), gateway: await freePort(), storage: await freeRange(3) }
+    const child = await run(directory, ports)
     const kept = await readFile(join(directory, "demo.env"), "utf8")
-    const key = /^API_KEY=(.*)$/m.exec(kept)?.[1]
-    if (key === undefined) throw new Error("demo.env holds no key")
-    return new Gateway(child, directory, `http://localhost:${port}`, gateway, key)
+    const value = (name: string) => {
+      const found = new RegExp(`^${name}=(.*)$`, "m").exec(kept)?.[1]
+      if (found === undefined) throw new Error(`demo.env holds no ${name}`)
+      return found
+    }
+    const keys = { access: value("S3_ACCESS_KEY"), secret: value("S3_SECRET_KEY") }
+    return new Gateway(child, ports, directory, value("API_KEY"), keys)
+  }
+
+  /** The address of the program. */
+  get url() {
+    return `http://localhost:${this.ports.program}`
+  }
+
+  /** The port at which nginx serves S3. */
+  get port() {
+    return this.ports.gateway
+  }
+
+  /** The port of the first storage node of pool-2025; the others follow. */
+  get storagePort() {
+    return this.ports.storage
+  }
+
+  /** Ends everything and starts it again where it was. */
+  async restart() {
+    await end(this.process)
+    this.process = await run(this.directory, this.ports)
   }
 
   async stop() {
-    const ended = new Promise(resolve => this.process.once("exit", resolve))
-    this.process.removeAllListeners("exit")
-    this.process.once("exit", () => undefined)
-    const over = new Promise(resolve => this.process.once("close", resolve))
-    this.process.kill("SIGTERM")
-    await Promise.race([ended, over])
+    await end(this.process)
     await rm(this.directory, { recursive: true, force: true })
+  }
+
+  /** Puts objects of so many bytes each onto the disk of a pool's nodes, as a bucket. */
+  async fill(pool: string, bucket: string, count: number, size: number) {
+    const directory = this.stored(pool, bucket)
+    await mkdir(directory, { recursive: true })
+    const content = Buffer.alloc(size, "nanio ")
+    for (let index = 0; index < count; index++) await writeFile(join(directory, `object-${index}`), content)
+  }
+
+  /** Where the nodes of a pool keep a bucket. */
+  stored(pool: string, bucket: string) {
+    return join(this.directory, "storage", pool, bucket)
   }
 
   /** Asks the API, past the web UI. */
@@ -69,6 +91,43 @@ export class Gateway {
   managed(path: string) {
     return join(this.directory, "nginx/managed", path)
   }
+}
+
+interface Ports {
+  program: number
+  gateway: number
+  storage: number
+}
+
+export interface Keys {
+  access: string
+  secret: string
+}
+
+async function run(directory: string, ports: Ports): Promise<ChildProcess> {
+  const flags = ["--dir", directory, "--port", ports.program]
+  flags.push("--gateway-port", ports.gateway, "--storage-port", ports.storage)
+  const program = process.env.PROGRAM ?? join(ROOT, "target/debug/nanio-orchestrator")
+  const child = spawn(program, ["demo", ...flags.map(String)], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] })
+  let said = ""
+  await new Promise<void>((resolve, reject) => {
+    const hear = (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said.includes("demo is running")) resolve()
+    }
+    child.stdout.on("data", hear)
+    child.stderr.on("data", hear)
+    child.on("error", reject)
+    child.on("exit", status => reject(new Error(`the program ended with status ${status}:\n${said}`)))
+  })
+  return child
+}
+
+async function end(child: ChildProcess) {
+  child.removeAllListeners("exit")
+  const ended = new Promise(resolve => child.once("exit", resolve))
+  child.kill("SIGTERM")
+  await ended
 }
 
 async function freePort(): Promise<number> {

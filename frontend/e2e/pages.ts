@@ -14,6 +14,7 @@ export async function everyPage(gateway: Gateway): Promise<{ name: string; path:
     { name: "vhost-additional", path: `/web/vhosts/${vhost?.id}?tab=additional`, shows: "Extra block: end" },
     { name: "buckets", path: "/web/buckets", shows: "Look for orphans" },
     { name: "buckets-of-pool", path: `/web/buckets?by=pool&pool=${pool?.id}`, shows: "documents" },
+    { name: "jobs", path: "/web/buckets?by=jobs", shows: "Jobs" },
     { name: "migrations", path: "/web/migrations", shows: "Move a bucket" },
     { name: "config", path: "/web/config", shows: "ids.meta.json" },
     { name: "audit", path: "/web/audit", shows: "Created vhost localhost" },

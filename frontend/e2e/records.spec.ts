@@ -58,6 +58,12 @@ test("settings are validated, written to the file, and tell what a restart will 
   await page.getByRole("dialog").getByRole("button", { name: "Restart" }).click()
   // The demo is no service: the refusal is told where it was asked for.
   await expect(page.getByRole("dialog").getByRole("alert")).toBeVisible()
+  await page.keyboard.press("Escape")
+  // So it is restarted from outside; the page notices by itself, and its session holds.
+  await gateway.restart()
+  await expect(page.getByText("A restart is needed")).toBeHidden()
+  await expect(row).toContainText("from the file")
+  await expect(row).toContainText("77")
 })
 
 test("secrets are masks, a new one begins empty, and Esc leaves everything as it was", async ({ page, gateway }) => {

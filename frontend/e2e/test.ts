@@ -9,10 +9,17 @@ interface Fixtures {
   page: Page
 }
 
-export const test = base.extend<Fixtures & { anonymous: Page }, { gateway: Gateway }>({
+interface Shared {
+  gateway: Gateway
+  /** What the gateway of this file is started with. */
+  settings: Record<string, string>
+}
+
+export const test = base.extend<Fixtures & { anonymous: Page }, Shared>({
+  settings: [{}, { option: true, scope: "worker" }],
   gateway: [
-    async ({}, use) => {
-      const gateway = await Gateway.start()
+    async ({ settings }, use) => {
+      const gateway = await Gateway.start(settings)
       await use(gateway)
       await gateway.stop()
     },

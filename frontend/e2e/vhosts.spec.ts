@@ -110,6 +110,36 @@ test("routes are added, moved, switched off and deleted", async ({ page, gateway
   await isAccessible(page)
 })
 
+test("many routes are deleted at once; what is refused stays, until somebody insists", async ({ page, gateway }) => {
+  const [old, other] = [await poolId(gateway, "pool-2025"), await poolId(gateway, "pool-2026")]
+  const own = await vhost(gateway, "many.test", { default_pool_id: old })
+  for (let number = 0; number < 12; number++) {
+    await gateway.ask("POST", `/vhosts/${own.id}/routes`, { path_prefix: `/many-${number}/`, pool_id: other })
+  }
+  // Its objects are on the pool of its route alone.
+  await gateway.fill("pool-2026", "held-there", 2, 1)
+  await gateway.ask("POST", `/vhosts/${own.id}/routes`, { path_prefix: "/held-there/", pool_id: other })
+  await page.goto(`/web/vhosts/${own.id}`)
+  await page.getByLabel("Select /many-3/").check()
+  await page.getByRole("button", { name: "Delete 1 selected" }).click()
+  const dialog = page.getByRole("dialog")
+  await expect(dialog).toContainText("go to pool-2025, the default pool, and no longer to pool-2026")
+  await dialog.getByRole("button", { name: "Delete route" }).click()
+  await expect(page.getByRole("cell", { name: "/many-3/", exact: true })).toBeHidden()
+
+  await page.getByLabel("Select all routes shown").check()
+  await page.getByRole("button", { name: "Delete 12 selected" }).click()
+  await expect(dialog).toContainText("and 6 more")
+  await isAccessible(page)
+  await dialog.getByRole("button", { name: "Delete 12 routes" }).click()
+  await expect(dialog.getByRole("alert")).toContainText("allow_orphan")
+  expect((await routes(gateway, own)).map(route => route.path_prefix).sort()).toEqual(["/", "/held-there/"])
+  await dialog.getByLabel(/objects stay behind/).check()
+  await dialog.getByRole("button", { name: "Delete route" }).click()
+  await expect(dialog).toBeHidden()
+  expect((await routes(gateway, own)).map(route => route.path_prefix)).toEqual(["/"])
+})
+
 test("a route that would leave objects behind is made only by who insists", async ({ page, gateway }) => {
   const own = await vhost(gateway, "insisted.test", { default_pool_id: await poolId(gateway, "pool-2025") })
   await page.goto(`/web/vhosts/${own.id}`)

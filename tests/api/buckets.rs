@@ -302,3 +302,21 @@ async fn an_operator_and_the_loop_are_told_apart() {
     let entry = two.world.get("/api/audit?per_page=1").await.expect(200)[0].clone();
     assert_eq!((&entry["actor"], &entry["created_at"]), (&json!("cli"), &json!(Timestamp::sql(two.world.clock.now()))));
 }
+
+#[tokio::test]
+async fn the_buckets_of_all_vhosts_are_counted_by_what_became_of_them() {
+    let pools = TwoPools::start().await;
+    let world = &pools.world;
+    world.vhost("without-pool.example", None).await;
+    world.vhost("never-synced.example", Some(pools.near)).await;
+    assert_eq!(world.get("/api/buckets").await.expect(200), json!([]), "nothing is known before the first sync");
+    pools.sync().await;
+    let counts = async || world.get("/api/buckets").await.expect(200);
+    let told = |unrouted, ignored, deleted| {
+        json!([{"vhost_id": pools.vhost, "server_name": "s3.example", "routed": 0, "migrating": 0,
+            "unrouted": unrouted, "ignored": ignored, "deleted": deleted}])
+    };
+    assert_eq!(counts().await, told(2, 0, 0));
+    world.post(&format!("{}/buckets/plain/ignore", pools.path), Value::Null).await.expect(200);
+    assert_eq!(counts().await, told(1, 1, 0), "what was said before the change is not said again");
+}

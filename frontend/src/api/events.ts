@@ -28,6 +28,7 @@ export function listen(client: QueryClient, tell: (liveness: Liveness) => void):
   const changed = calmly(kind => void client.invalidateQueries({ queryKey: [kind] }))
   let source: EventSource | null = null
   let last: State | null = null
+  let isLost = false
   let retry: ReturnType<typeof setTimeout> | undefined
   let poll: ReturnType<typeof setInterval> | undefined
 
@@ -42,6 +43,9 @@ export function listen(client: QueryClient, tell: (liveness: Liveness) => void):
     source = new EventSource("/api/events")
     source.onmessage = message => {
       const state = JSON.parse(message.data as string) as State
+      // It may be another process by now, with other settings: its counters say nothing of what was before.
+      if (isLost) void client.invalidateQueries()
+      isLost = false
       for (const kind of stale(last, state)) changed(kind)
       client.setQueryData(queries.loops.queryKey, state.loops)
       last = state
@@ -49,6 +53,7 @@ export function listen(client: QueryClient, tell: (liveness: Liveness) => void):
       tell("live")
     }
     source.onerror = () => {
+      isLost = true
       tell(source?.readyState === EventSource.CLOSED ? "polling" : "lost")
       startPolling()
       if (source?.readyState !== EventSource.CLOSED) return

@@ -59,6 +59,7 @@ export const queries = {
     queryFn: () => body(api.GET("/api/config/status", { params: { query: { drifted: true, limit: 100 } } })),
   }),
   settings: queryOptions({ queryKey: ["settings"], queryFn: () => body(api.GET("/api/config/settings")) }),
+  bucketCounts: queryOptions({ queryKey: ["db", "bucket-counts"], queryFn: () => body(api.GET("/api/buckets")) }),
   buckets: (vhost: number, fetch_counts: boolean) =>
     queryOptions({
       queryKey: ["db", "buckets", vhost, fetch_counts],
@@ -105,6 +106,12 @@ export const queries = {
     // Progress is no change of the database.
     refetchInterval: query => (query.state.data?.some(one => one.finished_at === null) ? 1000 : false),
   }),
+  migration: (id: number) =>
+    queryOptions({
+      queryKey: ["db", "migrations", id],
+      queryFn: () => body(api.GET("/api/migrations/{migration_id}", { params: { path: { migration_id: id } } })),
+      refetchInterval: query => (query.state.data?.finished_at === null ? 1000 : false),
+    }),
   /** The newest few, for the dashboard. */
   newestMigrations: queryOptions({
     queryKey: ["db", "migrations", "newest"],

@@ -1,10 +1,11 @@
-import { Checkbox, Group, Text, TextInput, UnstyledButton } from "@mantine/core"
+import { Group, Text, TextInput, UnstyledButton } from "@mantine/core"
 import { IconArrowDown, IconArrowsSort, IconArrowUp, IconSearch } from "@tabler/icons-react"
 import { useVirtualizer } from "@tanstack/react-virtual"
 import type { ReactNode } from "react"
-import { useDeferredValue, useMemo, useRef, useState } from "react"
+import { useCallback, useDeferredValue, useMemo, useRef, useState } from "react"
 
 import classes from "./data-table.module.css"
+import { Check, Row } from "./data-table-row"
 
 export interface Column<Row> {
   key: string
@@ -29,6 +30,8 @@ interface Props<Row> {
   /** Right of the filter. */
   tools?: ReactNode
   selected?: ReadonlySet<number | string>
+  /** Rows for which it is false cannot be selected. */
+  selectable?: (row: Row) => boolean
   onSelect?: (ids: Set<number | string>) => void
   empty?: ReactNode
   filterable?: boolean
@@ -61,8 +64,9 @@ export function arrange<Row>(rows: readonly Row[], columns: Column<Row>[], filte
 }
 
 /** A list that is sorted and filtered in place, and of which only the visible rows are drawn. */
-export function DataTable<Row>(props: Props<Row>) {
+export function DataTable<Item>(props: Props<Item>) {
   const { of, rows, columns, id, sortedBy, tools, selected, onSelect, empty, filterable = true } = props
+  const { selectable = () => true } = props
   const [filter, setFilter] = useState("")
   const [sorting, setSorting] = useState<Sorting | null>(sortedBy === undefined ? null : { key: sortedBy, down: false })
   const wanted = useDeferredValue(filter)
@@ -73,7 +77,7 @@ export function DataTable<Row>(props: Props<Row>) {
     count: many ? shown.length : 0,
     getScrollElement: () => frame.current,
     estimateSize: () => ROW,
-    overscan: 12,
+    overscan: 8,
   })
   const window = virtual.getVirtualItems()
   const first = window[0]
@@ -83,17 +87,21 @@ export function DataTable<Row>(props: Props<Row>) {
   const drawn = many ? window.flatMap(item => shown.slice(item.index, item.index + 1)) : shown
   const offset = first?.index ?? 0
   const width = columns.length + (onSelect === undefined ? 0 : 1)
-  const isSelected = (row: Row) => selected?.has(id(row)) ?? false
-  const all = shown.length > 0 && shown.every(isSelected)
+  const isSelected = (row: Item) => selected?.has(id(row)) ?? false
+  const eligible = onSelect === undefined ? [] : shown.filter(selectable)
+  const all = eligible.length > 0 && eligible.every(isSelected)
 
   const turn = (key: string) => {
     setSorting(now => (now?.key !== key ? { key, down: false } : now.down ? null : { key, down: true }))
   }
-  const toggle = (row: Row) => {
-    const next = new Set(selected)
-    if (!next.delete(id(row))) next.add(id(row))
-    onSelect?.(next)
-  }
+  const toggle = useCallback(
+    (key: number | string) => {
+      const next = new Set(selected)
+      if (!next.delete(key)) next.add(key)
+      onSelect?.(next)
+    },
+    [selected, onSelect],
+  )
   if (rows.length === 0 && empty !== undefined) return <>{empty}</>
   return (
     <div className={classes.outer}>
@@ -132,12 +140,11 @@ export function DataTable<Row>(props: Props<Row>) {
             <tr>
               {onSelect !== undefined && (
                 <th className={classes.check}>
-                  <Checkbox
-                    size="xs"
-                    aria-label={`Select all ${of} shown`}
+                  <Check
+                    label={`Select all ${of} shown`}
                     checked={all}
-                    indeterminate={!all && shown.some(isSelected)}
-                    onChange={() => onSelect(new Set(all ? [] : shown.map(id)))}
+                    some={!all && eligible.some(isSelected)}
+                    onToggle={() => onSelect(new Set(all ? [] : eligible.map(id)))}
                   />
                 </th>
               )}
@@ -153,18 +160,15 @@ export function DataTable<Row>(props: Props<Row>) {
               </tr>
             )}
             {drawn.map((row, index) => (
-              <tr key={id(row)} aria-rowindex={offset + index + 2} data-selected={isSelected(row) || undefined}>
-                {onSelect !== undefined && (
-                  <td className={classes.check}>
-                    <Checkbox size="xs" aria-label="Select" checked={isSelected(row)} onChange={() => toggle(row)} />
-                  </td>
-                )}
-                {columns.map(column => (
-                  <td key={column.key} data-align={column.align} data-wide={column.wide || undefined}>
-                    {column.cell?.(row) ?? String(column.value?.(row) ?? "")}
-                  </td>
-                ))}
-              </tr>
+              <Row
+                key={id(row)}
+                row={row}
+                id={id(row)}
+                columns={columns}
+                index={offset + index + 2}
+                selected={isSelected(row)}
+                onToggle={onSelect === undefined ? undefined : selectable(row) ? toggle : null}
+              />
             ))}
             {after > 0 && (
               <tr aria-hidden>

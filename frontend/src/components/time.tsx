@@ -24,13 +24,22 @@ export function ago(at: Date, now: Date): string {
 
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" })
 
+const clockFace = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" })
+
+interface Props {
+  at: string | null | undefined
+  /** In full, or the time of day alone, and not how long ago it is. */
+  full?: boolean
+  clock?: boolean
+}
+
 /** A time: how long ago, and in full on a closer look. */
-export function Time({ at, full = false }: { at: string | null | undefined; full?: boolean }) {
+export function Time({ at, full = false, clock = false }: Props) {
   if (at === null || at === undefined) return <>never</>
   const date = moment(at)
   return (
     <time dateTime={date.toISOString()} title={`${at} UTC`}>
-      {full ? exact.format(date) : ago(date, new Date())}
+      {full ? exact.format(date) : clock ? clockFace.format(date) : ago(date, new Date())}
     </time>
   )
 }

@@ -35,7 +35,15 @@ export interface EntityFormProps {
   said: (values: Values, answer: unknown) => string
   onDone: (answer: unknown) => void
   onCancel?: () => void
+  /** What else can be done about a refusal, where a plain yes is not the best answer. */
+  ways?: (refused: Insisted) => Way[]
   children?: ReactNode
+}
+
+/** A way out of a refusal: what its button says, and what is sent then. */
+export interface Way {
+  verb: string
+  values: Values
 }
 
 /** A form in a dialog. It opens anew each time. */
@@ -55,7 +63,7 @@ interface DialogProps {
 
 /** A form that says beside each field what is wrong with it, and that loses nothing to a conflict. */
 export function EntityForm(props: EntityFormProps) {
-  const { fields, start, save, verb, said, onDone, onCancel, reread, children } = props
+  const { fields, start, save, verb, said, onDone, onCancel, reread, ways, children } = props
   const client = useQueryClient()
   // What is read again in the background must not change what the change is compared with.
   const [base, setBase] = useState<Read>(() => props.base ?? { revision: 0, values: {} })
@@ -68,11 +76,12 @@ export function EntityForm(props: EntityFormProps) {
   const names = asked.map(field => field.name)
 
   const { mutate, isPending, error, reset } = useMutation({
-    mutationFn: async () => {
-      const resolved = { ...values }
+    mutationFn: async (chosen: Values) => {
+      const resolved = { ...values, ...chosen }
       for (const name of theirs) resolved[name] = base.values[name] ?? null
       const sent = asSent(isNew ? pick(resolved, names) : changes(base.values, resolved), fields)
-      const answer = await save(insisted === null ? sent : { ...sent, [insisted]: true }, base.revision, resolved)
+      const yes = insisted === null ? {} : { [insisted]: true }
+      const answer = await save({ ...sent, ...yes, ...chosen }, base.revision, resolved)
       return { resolved, answer }
     },
     onSuccess: async ({ resolved, answer }) => {
@@ -103,7 +112,7 @@ export function EntityForm(props: EntityFormProps) {
   const submit = (event: FormEvent) => {
     event.preventDefault()
     event.stopPropagation()
-    mutate()
+    mutate({})
   }
   return (
     <form onSubmit={submit} noValidate>
@@ -126,7 +135,16 @@ export function EntityForm(props: EntityFormProps) {
         {problem !== null && problem.status !== 412 && (
           <Trouble error={problem} beside={names} title="Nothing was changed" />
         )}
-        {wanted !== null && (
+        {wanted !== null && ways !== undefined && (
+          <Group gap="xs" role="group" aria-label="What can be done about it">
+            {ways(wanted).map(way => (
+              <Button key={way.verb} variant="default" loading={isPending} onClick={() => mutate(way.values)}>
+                {way.verb}
+              </Button>
+            ))}
+          </Group>
+        )}
+        {wanted !== null && ways === undefined && (
           <Checkbox
             color="red"
             label={YES[wanted]}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem_openapi::Tags;
 
 use super::audit::AuditApi;
+use super::bucket_counts::BucketCountsApi;
 use super::buckets::BucketsApi;
 use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
@@ -36,7 +37,7 @@ pub type Api = (
     JobsApi,
     VhostsApi,
     RoutesApi,
-    (BucketsApi, LinkedBucketsApi),
+    (BucketsApi, BucketCountsApi, LinkedBucketsApi),
     MigrationsApi,
     ConfigApi,
     DiskApi,
@@ -97,7 +98,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
         JobsApi(services.clone()),
         VhostsApi(services.clone()),
         RoutesApi(services.clone()),
-        (BucketsApi(services.clone()), LinkedBucketsApi(services.clone())),
+        (BucketsApi(services.clone()), BucketCountsApi(services.clone()), LinkedBucketsApi(services.clone())),
         MigrationsApi(services.clone()),
         ConfigApi(services.clone()),
         DiskApi(services.clone()),

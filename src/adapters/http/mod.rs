@@ -9,6 +9,7 @@ mod attempts;
 mod audit;
 mod auth;
 mod body;
+mod bucket_counts;
 mod buckets;
 mod config;
 mod credentials;

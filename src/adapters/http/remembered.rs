@@ -117,10 +117,11 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Whether a request only reads pools, members, vhosts or routes, on no condition.
+/// Whether a request only reads pools, members, vhosts or routes, or numbers of them or of buckets, on no condition.
 fn is_pure(request: &Request) -> bool {
     let mut segments = request.uri().path().split('/').skip(1);
-    let named = segments.next() == Some("api") && matches!(segments.next(), Some("pools" | "vhosts" | "topology"));
+    let named =
+        segments.next() == Some("api") && matches!(segments.next(), Some("pools" | "vhosts" | "topology" | "buckets"));
     let plain = |segment: &str| {
         matches!(segment, "members" | "routes") || (!segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit()))
     };
@@ -138,15 +139,26 @@ mod tests {
     #[test]
     fn only_reads_of_the_databases_own_things_are_remembered() {
         let asks = |method: Method, path: &str| is_pure(&Request::builder().method(method).uri_str(path).finish());
-        for path in
-            ["/api/pools", "/api/pools?limit=3", "/api/pools/7/members/9", "/api/vhosts/1/routes", "/api/topology"]
-        {
+        for path in [
+            "/api/pools",
+            "/api/pools?limit=3",
+            "/api/pools/7/members/9",
+            "/api/vhosts/1/routes",
+            "/api/topology",
+            "/api/buckets",
+        ] {
             assert!(asks(Method::GET, path), "{path}");
             assert!(!asks(Method::PUT, path), "{path}");
         }
-        for path in
-            ["/api/health", "/api/config/status", "/api/vhosts/1/preview", "/api/audit", "/pools", "/api/pools/"]
-        {
+        for path in [
+            "/api/health",
+            "/api/config/status",
+            "/api/vhosts/1/preview",
+            "/api/vhosts/1/buckets",
+            "/api/audit",
+            "/pools",
+            "/api/pools/",
+        ] {
             assert!(!asks(Method::GET, path), "{path}");
         }
         let conditional = Request::builder().uri_str("/api/pools/1").header(header::IF_NONE_MATCH, "\"1\"").finish();

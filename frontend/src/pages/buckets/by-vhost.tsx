@@ -1,5 +1,5 @@
-import { ActionIcon, Anchor, Button, Group, Menu, Select, Stack, Switch, Text } from "@mantine/core"
-import { IconDots, IconRefresh } from "@tabler/icons-react"
+import { Anchor, Button, Group, Menu, Select, Stack, Switch, Text } from "@mantine/core"
+import { IconRefresh } from "@tabler/icons-react"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import { useState } from "react"
 import { Link, useSearchParams } from "react-router"
@@ -13,6 +13,7 @@ import type { Column } from "../../components/data-table"
 import { DataTable } from "../../components/data-table"
 import { Empty } from "../../components/empty"
 import { Placeholder } from "../../components/page"
+import { RowMenu } from "../../components/row-menu"
 import type { Health } from "../../components/status"
 import { Status } from "../../components/status"
 import { Time } from "../../components/time"
@@ -218,32 +219,25 @@ function Actions({ bucket, choose }: { bucket: Bucket; choose: (to: Doing) => vo
   const isRouted = bucket.routed_pool_id !== null
   if (bucket.status === "migrating") return null
   return (
-    <Menu position="bottom-end" withinPortal>
-      <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" aria-label={`What to do with ${bucket.name}`}>
-          <IconDots size={16} />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {!isRouted && bucket.status !== "deleted" && (
-          <Menu.Item onClick={() => choose("route")}>Route to a pool</Menu.Item>
-        )}
-        {bucket.status === "unrouted" && <Menu.Item onClick={() => choose("ignore")}>Ignore</Menu.Item>}
-        {isRouted && bucket.status === "routed" && (
-          <Menu.Item
-            component={Link}
-            to={`/web/migrations?new&src=${bucket.routed_pool_id}&bucket=${encodeURIComponent(bucket.name)}`}
-          >
-            Move to another pool
-          </Menu.Item>
-        )}
-        {isRouted && (
-          <Menu.Item c="var(--mantine-color-error)" onClick={() => choose("remove route")}>
-            Remove the route
-          </Menu.Item>
-        )}
-      </Menu.Dropdown>
-    </Menu>
+    <RowMenu of={bucket.name}>
+      {!isRouted && bucket.status !== "deleted" && (
+        <Menu.Item onClick={() => choose("route")}>Route to a pool</Menu.Item>
+      )}
+      {bucket.status === "unrouted" && <Menu.Item onClick={() => choose("ignore")}>Ignore</Menu.Item>}
+      {isRouted && bucket.status === "routed" && (
+        <Menu.Item
+          component={Link}
+          to={`/web/migrations?new&src=${bucket.routed_pool_id}&bucket=${encodeURIComponent(bucket.name)}`}
+        >
+          Move to another pool
+        </Menu.Item>
+      )}
+      {isRouted && (
+        <Menu.Item c="var(--mantine-color-error)" onClick={() => choose("remove route")}>
+          Remove the route
+        </Menu.Item>
+      )}
+    </RowMenu>
   )
 }
 

@@ -2,8 +2,10 @@ import type { Pool } from "../../api/client"
 import { api, body } from "../../api/client"
 import { usePools } from "../../api/queries"
 import type { components } from "../../api/schema"
+import type { Way } from "../../forms/entity-form"
 import { FormDialog } from "../../forms/entity-form"
 import type { FieldSpec } from "../../forms/field"
+import type { Insisted } from "../../forms/insist"
 
 interface Props {
   opened: boolean
@@ -43,14 +45,24 @@ function fields(pools: Pool[], vhosts: Props["vhosts"]): FieldSpec[] {
   ]
 }
 
+/** What is offered when objects would stay behind. */
+function ways(refused: Insisted): Way[] {
+  if (refused !== "allow_orphan") return []
+  return [
+    { verb: "Enable migration & route", values: { migrate: true } },
+    { verb: "Route without migration", values: { migrate: false, allow_orphan: true } },
+  ]
+}
+
 /** Gives a bucket a route of its own. */
 export function Promote({ opened, onClose, bucket, vhosts }: Props) {
+  const pools = usePools()
   return (
     <FormDialog
       opened={opened}
       onClose={onClose}
       title={`Route ${bucket}`}
-      fields={fields(usePools(), vhosts)}
+      fields={fields(pools, vhosts)}
       start={{ vhost_id: vhosts[0]?.id ?? null, pool_id: null, migrate: true }}
       save={({ vhost_id, ...sent }) =>
         body(
@@ -61,11 +73,13 @@ export function Promote({ opened, onClose, bucket, vhosts }: Props) {
         )
       }
       verb="Route it"
-      said={(_, answer) => {
+      ways={ways}
+      said={({ pool_id }, answer) => {
         const { migration_id, pool } = answer as components["schemas"]["PromotedBucket"]
+        const wanted = pools.find(one => one.id === pool_id)?.name ?? "the new pool"
         return migration_id === null
           ? `${bucket} is served by ${pool} after the next reload.`
-          : `Migration ${migration_id} moves ${bucket} to ${pool}.`
+          : `Migration ${migration_id} moves ${bucket} from ${pool} to ${wanted}.`
       }}
       onDone={onClose}
     />

@@ -1,9 +1,10 @@
 import { Alert, Anchor, Button, Group, SimpleGrid, Skeleton, Stack, Text } from "@mantine/core"
 import { IconAlertTriangle, IconRefresh } from "@tabler/icons-react"
+import type { UseQueryResult } from "@tanstack/react-query"
 import { useQuery } from "@tanstack/react-query"
 import { Link } from "react-router"
 
-import type { AuditEntry, ConfigStatus, Loop } from "../../api/client"
+import type { AuditEntry, ConfigStatus, Loop, Migration, Topology } from "../../api/client"
 import { queries } from "../../api/queries"
 import { Empty } from "../../components/empty"
 import { Page, Placeholder, Section } from "../../components/page"
@@ -20,20 +21,41 @@ import { TopologyPicture } from "./topology"
 const RECENT = 8
 
 export function Component() {
-  const { data: topology, error, refetch } = useQuery(queries.topology)
-  const { data: state } = useQuery(queries.state)
-  const { data: health } = useQuery(queries.health)
-  const { data: loops } = useQuery(queries.loops)
-  const { data: migrations } = useQuery(queries.newestMigrations)
+  const read = {
+    topology: useQuery(queries.topology),
+    state: useQuery(queries.state),
+    health: useQuery(queries.health),
+    loops: useQuery(queries.loops),
+    migrations: useQuery(queries.newestMigrations),
+    audit: useQuery(queries.audit({ per_page: RECENT })),
+  }
+  // What comes late would move what is there already: all of it comes at once.
+  const isAwaited = Object.values(read).some(answer => answer.isPending)
+  return <Page title="Dashboard">{isAwaited ? <Placeholder rows={12} /> : <Sight read={read} />}</Page>
+}
+
+interface Read {
+  topology: UseQueryResult<Topology>
+  state: UseQueryResult<ConfigStatus>
+  health: UseQueryResult<{ drift_alerts: number }>
+  loops: UseQueryResult<Loop[]>
+  migrations: UseQueryResult<Migration[]>
+  audit: UseQueryResult<AuditEntry[]>
+}
+
+function Sight({ read }: { read: Read }) {
+  const { data: counts } = useQuery(queries.bucketCounts)
+  const [topology, state] = [read.topology.data, read.state.data]
+  const [loops, audit, migrations] = [read.loops.data, read.audit.data, read.migrations.data]
   const moving = (migrations ?? []).filter(migration => !isOver(migration))
-  const { data: audit } = useQuery(queries.audit({ per_page: RECENT }))
   const totals = topology?.totals
-  const drift = health?.drift_alerts
+  const drift = read.health.data?.drift_alerts
+  const undecided = counts?.filter(vhost => vhost.unrouted > 0)
   const answering = totals === undefined ? undefined : totals.members - totals.unreachable
   return (
-    <Page title="Dashboard">
+    <>
       {state !== undefined && <Notices state={state} drift={drift ?? 0} />}
-      <SimpleGrid cols={{ base: 2, xs: 3, md: 6 }} spacing="sm">
+      <SimpleGrid cols={{ base: 2, xs: 4, lg: 8 }} spacing="sm">
         <Tile label="Vhosts" value={totals?.vhosts} to="/web/vhosts" />
         <Tile label="Routes" value={totals?.routes} to="/web/vhosts" />
         <Tile label="Pools" value={totals?.pools} to="/web/pools" />
@@ -44,6 +66,12 @@ export function Component() {
           note={totals !== undefined && totals.unreachable > 0 ? `${totals.unreachable} unreachable` : undefined}
           bad={answering !== totals?.members}
         />
+        <Tile
+          label="Unrouted buckets"
+          value={undecided?.reduce((sum, vhost) => sum + vhost.unrouted, 0)}
+          to={undecided?.[0] === undefined ? "/web/buckets" : `/web/buckets?vhost=${undecided[0].vhost_id}`}
+        />
+        <Tile label="Moving" value={migrations === undefined ? undefined : moving.length} to="/web/migrations" />
         <Tile
           label="Drift"
           value={drift}
@@ -79,10 +107,12 @@ export function Component() {
         </Section>
       )}
       <Section title="Topology">
-        <Trouble error={error} title="The topology cannot be shown" onRetry={() => void refetch()} />
-        {topology === undefined ? (
-          error === null && <Placeholder rows={6} />
-        ) : topology.totals.pools + topology.totals.vhosts === 0 ? (
+        <Trouble
+          error={read.topology.error}
+          title="The topology cannot be shown"
+          onRetry={() => void read.topology.refetch()}
+        />
+        {topology === undefined ? null : topology.totals.pools + topology.totals.vhosts === 0 ? (
           <Empty
             title="This gateway is empty"
             action={
@@ -107,13 +137,15 @@ export function Component() {
             </Anchor>
           }
         >
-          {audit === undefined ? <Placeholder rows={RECENT} height={36} /> : <Latest entries={audit} />}
+          <Trouble error={read.audit.error} title="The audit log cannot be read" />
+          {audit !== undefined && <Latest entries={audit} />}
         </Section>
         <Section title="What runs by itself">
-          {loops === undefined ? <Placeholder rows={3} height={52} /> : <Loops loops={loops} />}
+          <Trouble error={read.loops.error} title="It cannot be told" />
+          {loops !== undefined && <Loops loops={loops} />}
         </Section>
       </SimpleGrid>
-    </Page>
+    </>
   )
 }
 

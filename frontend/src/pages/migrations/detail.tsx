@@ -1,6 +1,6 @@
 import { Anchor, Button, Group, Modal, Stack, Text } from "@mantine/core"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
-import { useState } from "react"
+import { useEffect, useState } from "react"
 import { Link } from "react-router"
 
 import type { Migration } from "../../api/client"
@@ -9,20 +9,29 @@ import { Problem } from "../../api/problem"
 import { queries } from "../../api/queries"
 import { CodeBlock } from "../../components/code-block"
 import { Confirm } from "../../components/confirm"
+import { Placeholder } from "../../components/page"
 import { Status } from "../../components/status"
 import { Time } from "../../components/time"
 import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
 import { Checks } from "./checks"
+import { notePace } from "./pace"
 import { MigrationProgress } from "./progress"
+import { Throughput } from "./throughput"
+import { Timeline } from "./timeline"
 import { isOver, kindOf, stateOf } from "./words"
 
 /** All that there is to know of a migration, and what can be done with it. */
-export function DetailDialog({ migration, onClose }: { migration: Migration | undefined; onClose: () => void }) {
-  const title = migration === undefined ? "" : `Migration ${migration.id}: ${migration.bucket}`
+export function DetailDialog({ id, onClose }: { id: number | null; onClose: () => void }) {
+  const { data: migration, error, dataUpdatedAt } = useQuery({ ...queries.migration(id ?? 0), enabled: id !== null })
+  useEffect(() => {
+    if (migration !== undefined) notePace([migration], dataUpdatedAt)
+  }, [migration, dataUpdatedAt])
+  const title = migration === undefined ? `Migration ${id ?? ""}` : `Migration ${migration.id}: ${migration.bucket}`
   return (
-    <Modal opened={migration !== undefined} onClose={onClose} title={title} size="xl">
-      {migration !== undefined && <Detail migration={migration} />}
+    <Modal opened={id !== null} onClose={onClose} title={title} size="xl">
+      {migration !== undefined ? <Detail migration={migration} /> : error === null && <Placeholder />}
+      <Trouble error={error} title="The migration cannot be read" />
     </Modal>
   )
 }
@@ -53,7 +62,9 @@ function Detail({ migration }: { migration: Migration }) {
         </Stack>
         <Actions migration={migration} />
       </Group>
+      <Timeline migration={migration} log={log ?? []} />
       <MigrationProgress migration={migration} />
+      {!isOver(migration) && <Throughput migration={migration} />}
       {migration.error_msg !== null && (
         <Trouble
           error={new Problem(0, migration.error_msg)}

@@ -101,10 +101,7 @@ export function Component() {
         source={source > 0 ? source : null}
         bucket={search.get("bucket")}
       />
-      <DetailDialog
-        migration={migrations?.find(one => String(one.id) === search.get("migration"))}
-        onClose={() => setSearch({}, { replace: true })}
-      />
+      <DetailDialog id={Number(search.get("migration")) || null} onClose={() => setSearch({}, { replace: true })} />
     </Page>
   )
 }

@@ -1,5 +1,5 @@
-import { ActionIcon, Anchor, Badge, Button, Group, Menu, Stack, Text } from "@mantine/core"
-import { IconDots, IconPencil, IconPlus, IconTrash } from "@tabler/icons-react"
+import { Anchor, Badge, Button, Group, Menu, Stack, Text } from "@mantine/core"
+import { IconPencil, IconPlus, IconTrash } from "@tabler/icons-react"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
 import { Link, useNavigate, useParams } from "react-router"
@@ -13,6 +13,7 @@ import type { Column } from "../../components/data-table"
 import { DataTable } from "../../components/data-table"
 import { Empty } from "../../components/empty"
 import { Page, Placeholder, Section } from "../../components/page"
+import { RowMenu } from "../../components/row-menu"
 import { Status } from "../../components/status"
 import { Time } from "../../components/time"
 import { done } from "../../components/toast"
@@ -129,21 +130,14 @@ function Members({ pool }: { pool: Pool }) {
       align: "end",
       width: "3rem",
       cell: member => (
-        <Menu position="bottom-end" withinPortal>
-          <Menu.Target>
-            <ActionIcon variant="subtle" color="gray" aria-label={`What to do with ${member.address}`}>
-              <IconDots size={16} />
-            </ActionIcon>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item onClick={() => setChosen({ member, to: "edit" })}>Edit</Menu.Item>
-            <Menu.Item onClick={() => setChosen({ member, to: "set up" })}>Set up this node</Menu.Item>
-            <Menu.Divider />
-            <Menu.Item c="var(--mantine-color-error)" onClick={() => setChosen({ member, to: "delete" })}>
-              Delete
-            </Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
+        <RowMenu of={member.address}>
+          <Menu.Item onClick={() => setChosen({ member, to: "edit" })}>Edit</Menu.Item>
+          <Menu.Item onClick={() => setChosen({ member, to: "set up" })}>Set up this node</Menu.Item>
+          <Menu.Divider />
+          <Menu.Item c="var(--mantine-color-error)" onClick={() => setChosen({ member, to: "delete" })}>
+            Delete
+          </Menu.Item>
+        </RowMenu>
       ),
     },
   ]

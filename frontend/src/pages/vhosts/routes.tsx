@@ -1,5 +1,5 @@
-import { ActionIcon, Anchor, Badge, Button, Menu } from "@mantine/core"
-import { IconDots, IconPlus } from "@tabler/icons-react"
+import { Anchor, Badge, Button, Menu } from "@mantine/core"
+import { IconPlus, IconTrash } from "@tabler/icons-react"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
 import { Link } from "react-router"
@@ -7,24 +7,27 @@ import { Link } from "react-router"
 import type { Pool, Route, Vhost } from "../../api/client"
 import { api, body, ifMatch } from "../../api/client"
 import { queries, usePools } from "../../api/queries"
-import { Confirm } from "../../components/confirm"
 import type { Column } from "../../components/data-table"
 import { DataTable } from "../../components/data-table"
 import { Empty } from "../../components/empty"
 import { Placeholder } from "../../components/page"
+import { RowMenu } from "../../components/row-menu"
 import { Status } from "../../components/status"
-import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
 import type { Read } from "../../forms/entity-form"
 import { FormDialog } from "../../forms/entity-form"
 import type { FieldSpec } from "../../forms/field"
+import { DeleteRoutes } from "./delete-routes"
 
 /** The routes of a vhost. */
 export function Routes({ vhost }: { vhost: Vhost }) {
   const { data: routes, error, refetch } = useQuery(queries.routes(vhost.id))
   const [adding, setAdding] = useState(false)
-  const [chosen, setChosen] = useState<{ route: Route; to: "edit" | "delete" } | null>(null)
-  const close = () => setChosen(null)
+  const [edited, setEdited] = useState<Route | null>(null)
+  const [selected, setSelected] = useState<Set<number | string>>(new Set())
+  const [doomed, setDoomed] = useState<Route[]>([])
+  // Of those that were selected, some may be gone by now.
+  const chosen = (routes ?? []).filter(route => selected.has(route.id))
   const add = (
     <Button size="xs" leftSection={<IconPlus size={14} />} onClick={() => setAdding(true)}>
       Add route
@@ -39,9 +42,27 @@ export function Routes({ vhost }: { vhost: Vhost }) {
         <DataTable
           of="routes"
           rows={routes}
-          columns={columns((route, to) => setChosen({ route, to }))}
+          columns={columns((route, to) => (to === "edit" ? setEdited(route) : setDoomed([route])))}
           id={route => route.id}
-          tools={add}
+          selected={selected}
+          selectable={isOwn}
+          onSelect={setSelected}
+          tools={
+            <>
+              {chosen.length > 0 && (
+                <Button
+                  size="xs"
+                  variant="default"
+                  c="var(--mantine-color-error)"
+                  leftSection={<IconTrash size={14} />}
+                  onClick={() => setDoomed(chosen)}
+                >
+                  Delete {chosen.length.toLocaleString("en")} selected
+                </Button>
+              )}
+              {add}
+            </>
+          }
           empty={
             <Empty title="This vhost has no routes" action={add}>
               A route sends the requests for a bucket to a pool of its own. Without a default pool and without routes,
@@ -51,15 +72,14 @@ export function Routes({ vhost }: { vhost: Vhost }) {
         />
       )}
       <RouteDialog opened={adding} onClose={() => setAdding(false)} vhost={vhost} />
-      {chosen !== null && (
-        <>
-          <RouteDialog opened={chosen.to === "edit"} onClose={close} vhost={vhost} route={chosen.route} />
-          <DeleteRoute opened={chosen.to === "delete"} onClose={close} vhost={vhost} route={chosen.route} />
-        </>
-      )}
+      {edited !== null && <RouteDialog opened onClose={() => setEdited(null)} vhost={vhost} route={edited} />}
+      {doomed.length > 0 && <DeleteRoutes onClose={() => setDoomed([])} vhost={vhost} routes={doomed} />}
     </>
   )
 }
+
+/** Whether it is more than what follows from the default pool. */
+const isOwn = (route: Route) => route.path_prefix !== "/"
 
 function columns(choose: (route: Route, to: "edit" | "delete") => void): Column<Route>[] {
   return [
@@ -70,7 +90,7 @@ function columns(choose: (route: Route, to: "edit" | "delete") => void): Column<
       cell: route => (
         <>
           <span className="mono breakable">{route.path_prefix}</span>{" "}
-          {route.path_prefix === "/" && (
+          {!isOwn(route) && (
             <Badge size="sm" variant="light" color="gray" radius="sm" tt="none" title="Follows the default pool">
               automatic
             </Badge>
@@ -113,20 +133,13 @@ function columns(choose: (route: Route, to: "edit" | "delete") => void): Column<
       align: "end",
       width: "3rem",
       cell: route =>
-        route.path_prefix === "/" ? null : (
-          <Menu position="bottom-end" withinPortal>
-            <Menu.Target>
-              <ActionIcon variant="subtle" color="gray" aria-label={`What to do with ${route.path_prefix}`}>
-                <IconDots size={16} />
-              </ActionIcon>
-            </Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item onClick={() => choose(route, "edit")}>Edit</Menu.Item>
-              <Menu.Item c="var(--mantine-color-error)" onClick={() => choose(route, "delete")}>
-                Delete
-              </Menu.Item>
-            </Menu.Dropdown>
-          </Menu>
+        !isOwn(route) ? null : (
+          <RowMenu of={route.path_prefix}>
+            <Menu.Item onClick={() => choose(route, "edit")}>Edit</Menu.Item>
+            <Menu.Item c="var(--mantine-color-error)" onClick={() => choose(route, "delete")}>
+              Delete
+            </Menu.Item>
+          </RowMenu>
         ),
     },
   ]
@@ -243,34 +256,5 @@ function RouteDialog({ opened, onClose, vhost, route }: DialogProps & { route?: 
       }}
       onDone={onClose}
     />
-  )
-}
-
-function DeleteRoute({ opened, onClose, vhost, route }: DialogProps & { route: Route }) {
-  const fallback = usePools().find(pool => pool.id === vhost.default_pool_id)
-  const { refetch } = useQuery(queries.routes(vhost.id))
-  return (
-    <Confirm
-      opened={opened}
-      onClose={onClose}
-      title={`Delete route ${route.path_prefix}?`}
-      verb="Delete route"
-      act={async insisted => {
-        const query = insisted === null ? {} : { [insisted]: true }
-        const path = { vhost_id: vhost.id, route_id: route.id }
-        const params = { path, query, header: ifMatch(route) }
-        await body(api.DELETE("/api/vhosts/{vhost_id}/routes/{route_id}", { params }))
-        await refetch()
-        done(`Route ${route.path_prefix} is deleted.`)
-      }}
-    >
-      After the next reload requests for {route.path_prefix}{" "}
-      {fallback === undefined
-        ? "are answered with 404: this vhost has no default pool."
-        : fallback.id === route.pool_id
-          ? `still go to ${fallback.name}, the default pool.`
-          : `go to ${fallback.name}, the default pool, and no longer to ${route.pool_name}.`}{" "}
-      No object is touched.
-    </Confirm>
   )
 }
