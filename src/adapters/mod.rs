@@ -1,6 +1,7 @@
 //! The outside world: databases, nginx, S3, HTTP, the command line.
 
 pub mod background;
+pub mod certificates;
 pub mod cli;
 pub mod clock;
 pub mod drill;

@@ -16,6 +16,7 @@ mod hosts;
 mod migration;
 mod moves;
 mod node_files;
+mod observed;
 mod purge;
 mod refusals;
 mod routing;

@@ -47,9 +47,18 @@ impl Orchestrator {
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
         self.process = None;
+        let mut process = self.spawn();
+        let port = self.port;
+        process.wait_until("the orchestrator", || {
+            Request::get("/api/health").try_send(port).is_ok_and(|answer| answer.status == 200)
+        });
+        self.process = Some(process);
+    }
+
+    fn spawn(&self) -> Running {
         let program = Path::new(env!("CARGO_BIN_EXE_nanio-orchestrator"));
         let log = self.directory.path().join("log");
-        let mut process = Running::start(
+        Running::start(
             program,
             |command| {
                 let set = |key: &str| format!("NANIO_ORCHESTRATOR_{key}");
@@ -63,11 +72,15 @@ impl Orchestrator {
                 command.env(set("S3_ACCESS_KEY"), ACCESS_KEY).env(set("S3_SECRET_KEY"), SECRET_KEY);
             },
             &log,
-        );
+        )
+    }
+
+    /// The same, where it speaks TLS: it listens when it is up.
+    pub fn restart_with_tls(&mut self) {
+        self.process = None;
+        let mut process = self.spawn();
         let port = self.port;
-        process.wait_until("the orchestrator", || {
-            Request::get("/api/health").try_send(port).is_ok_and(|answer| answer.status == 200)
-        });
+        process.wait_until("the orchestrator", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         self.process = Some(process);
     }
 

@@ -1201,6 +1201,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check whether it can do its work
+         * @description Open. For load balancers and supervisors: 503 while the database or nginx's files cannot be used. The log says why.
+         */
+        get: operations["ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/topology": {
         parameters: {
             query?: never;
@@ -1214,6 +1234,26 @@ export interface paths {
          *     there are.
          */
         get: operations["topology"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See which certificates end soon
+         * @description Of every enabled vhost that speaks TLS: first those whose end cannot be told, then those that end first.
+         */
+        get: operations["list_certificates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1422,6 +1462,27 @@ export interface components {
             error: string | null;
             /** @description Other pools of the vhost that could not be asked; what they serve is as it was known. */
             warnings: string[];
+        };
+        /** @description The certificate of a vhost. */
+        Certificate: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            vhost_id: number;
+            /** @description Its name. */
+            server_name: string;
+            /** @description Where the certificate is. */
+            path: string;
+            /** @description When it ends (UTC). */
+            not_after: string | null;
+            /**
+             * Format: int64
+             * @description Whole days until then, negative when it has ended.
+             */
+            days_left: number | null;
+            /** @description Why it cannot be told when it ends. */
+            error: string | null;
         };
         /** @description A setting that was changed in the env file. */
         ChangedSetting: {
@@ -2558,6 +2619,15 @@ export interface components {
              * @description Which.
              */
             migration_id: number | null;
+        };
+        /** @description Whether the program can do its work. */
+        Ready: {
+            /** @description Whether all of it can. */
+            ready: boolean;
+            /** @description Whether the database answers. */
+            database: boolean;
+            /** @description Whether nginx's managed files can be read. */
+            files: boolean;
         };
         /** @description What a rebuild from disk would take over. Nothing was changed. */
         RebuildFromDiskPreview: {
@@ -9601,6 +9671,35 @@ export interface operations {
             };
         };
     };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description Not at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+        };
+    };
     topology: {
         parameters: {
             query?: never;
@@ -9617,6 +9716,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Topology"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_certificates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"][];
                 };
             };
             /** @description Neither the API key nor a session cookie was given, or it is not valid. */
