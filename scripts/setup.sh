@@ -33,6 +33,8 @@ missing_packages() {
     node_is_new || echo nodejs
     command -v npm >/dev/null || echo npm
     command -v chromium >/dev/null || echo chromium
+    # Its promtool judges the metrics and the alert rules; nothing is started.
+    command -v promtool >/dev/null || echo prometheus
     # systemd-analyze judges the units that are made for storage nodes, and the tests have systemd's own library read
     # what the program writes; nothing is started.
     { command -v systemd-analyze && compgen -G '/usr/lib/*/systemd/libsystemd-shared-*.so'; } >/dev/null || echo systemd

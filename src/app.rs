@@ -1,21 +1,16 @@
 //! The composition root: settings in, a running server or the use cases of one command out.
 
-use std::future::Future;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::listener::{Listener, TcpListener};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::adapters::background::{Background, First, Rhythm};
+use crate::adapters::certificates::PemFiles;
 use crate::adapters::clock::{SystemClock, SystemTimer};
 use crate::adapters::fernet::FernetCipher;
-use crate::adapters::http::{self, Assets, HttpOptions};
-use crate::adapters::job_runner::JobRunner;
 use crate::adapters::migration_files::MigrationDirectory;
 use crate::adapters::nginx::command::{NginxCommand, Sudo};
 use crate::adapters::nginx::gateway::NginxGateway;
@@ -45,10 +40,12 @@ use crate::ports::store::Store;
 
 mod gate;
 mod rebuild;
+mod serve;
 
 pub use gate::release;
 use gate::{GateChoice, release_held};
 pub use rebuild::{RebuildFault, Rebuilt, preview_rebuild, rebuild_db};
+pub use serve::{ServeError, serve, serve_until, stop_signal};
 
 /// Why the use cases could not be brought up. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -84,30 +81,6 @@ pub enum StartError {
     Recovery(#[source] ServiceError),
 }
 
-/// Why the server did not run.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The use cases could not be brought up.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The address cannot be listened on.
-    #[error(
-        "cannot listen on {address}: {source}; change NANIO_ORCHESTRATOR_HOST or NANIO_ORCHESTRATOR_PORT, or end what uses it"
-    )]
-    Listen {
-        /// The address.
-        address: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The server broke off.
-    #[error("the HTTP server ended: {0}")]
-    Http(#[source] io::Error),
-    /// Signals cannot be received, so the server could not be stopped in order.
-    #[error("cannot listen for signals: {0}")]
-    Signals(#[source] io::Error),
-}
-
 /// Why the database was not restored from a copy.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreFault {
@@ -128,53 +101,6 @@ pub enum RestoreFault {
 /// How often the audit log is looked through for entries that are too old.
 const RETENTION_PERIOD: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// Serves until SIGTERM or SIGINT.
-///
-/// # Errors
-/// The server could not start. Nothing was changed.
-pub async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let stop = stop_signal().map_err(ServeError::Signals)?;
-    serve_until(settings, stop).await
-}
-
-/// Serves until `stop` resolves; then requests and the change under way end in order.
-///
-/// # Errors
-/// The server could not start. Nothing was changed.
-pub async fn serve_until(
-    settings: Settings,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), ServeError> {
-    let address = settings.listen_address();
-    let Running { services, changes, store, clock, gate, lock: _lock } =
-        start(&settings, &format!("serves {address}")).await?;
-    let _gate = gate.serve()?;
-    let listener = TcpListener::bind(&address).into_acceptor().await;
-    let listener = listener.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
-    crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
-
-    let background = start_loops(&services, &settings, clock.clone());
-    let (stop_engine, stopped) = watch::channel(false);
-    let engine = tokio::spawn(services.migrations.engine().run(stopped));
-    let runner = JobRunner::start(services.jobs.clone());
-    let (end, ended) = watch::channel(false);
-    let app = http::app(services, http_options(&settings, clock, store, ended));
-    let stop = async move {
-        stop.await;
-        end.send_replace(true);
-    };
-    let served = http::run(listener, app, stop).await.map_err(ServeError::Http);
-    stop_engine.send_replace(true);
-    if let Err(error) = engine.await {
-        tracing::error!(%error, "the migrations were cut short; the next start takes them up again");
-    }
-    runner.stop().await;
-    background.stop().await;
-    // The application and the loops are gone, and with them every publisher.
-    last_changes(changes).await;
-    served
-}
 
 /// Does `work` with the use cases and without a server: for a command, while no server runs on the same data.
 /// `purpose` is what others are told who find the data in use.
@@ -278,6 +204,7 @@ fn ports(
         gate,
         storage: Arc::new(NodeStorage::new(settings.s3_request_timeout)?),
         migrations: Arc::new(MigrationDirectory::beside(&settings.db_path)),
+        certificates: Arc::new(PemFiles),
         node_files: Arc::new(NodeTemplates::new()),
         backup: backup(settings),
         keyring: keyring(settings)?,
@@ -458,36 +385,6 @@ fn keyring(settings: &Settings) -> Result<Keyring, StartError> {
         _ => None,
     };
     Ok(Keyring::new(Arc::new(FernetCipher::new(settings.secret.as_ref())), global))
-}
-
-fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store, ended: watch::Receiver<bool>) -> HttpOptions {
-    HttpOptions {
-        api_key: settings.api_key.reveal().to_owned(),
-        session_ttl: settings.session_ttl.as_secs(),
-        dev: settings.dev,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        nginx_config_dir: settings.nginx_config_dir.display().to_string(),
-        host: std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned(),
-        clock,
-        store,
-        assets: Assets::built(),
-        ended,
-    }
-}
-
-/// Resolves at the first SIGTERM or SIGINT from now on.
-///
-/// # Errors
-/// The signals cannot be received.
-pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod broken;
+pub mod certificates;
 pub mod cli;
 pub mod clock;
 pub mod drill;

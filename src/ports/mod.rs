@@ -1,6 +1,7 @@
 //! What the domain needs from the world, in the domain's words. One trait a file, its error beside it.
 
 pub mod backup;
+pub mod certificates;
 pub mod cipher;
 pub mod clock;
 pub mod copier;

@@ -15,6 +15,7 @@ mod errors;
 mod events;
 mod gateway;
 mod login;
+mod metrics;
 mod migrations;
 mod moving;
 mod node_config;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::DateTime;
+use nanio_orchestrator::adapters::certificates::PemFiles;
 use nanio_orchestrator::adapters::clock::SystemTimer;
 use nanio_orchestrator::adapters::fake::backup::FakeBackup;
 use nanio_orchestrator::adapters::fake::copier::FakeCopier;
@@ -250,6 +251,7 @@ impl World {
             timer: Arc::new(SystemTimer::default()),
             storage: buckets.clone(),
             migrations: Arc::new(MigrationDirectory::beside(&home.path().join("data/orchestrator.db"))),
+            certificates: Arc::new(PemFiles),
             node_files: Arc::new(NodeTemplates::new()),
             backup: backup.clone(),
             keyring: Keyring::new(Arc::new(cipher), Some(global)),
@@ -263,6 +265,7 @@ impl World {
         let runner = JobRunner::start(services.jobs.clone());
         let options = HttpOptions {
             api_key: key.to_owned(),
+            metrics_token: Some("metrics-token".to_owned()),
             session_ttl: 3600,
             dev: false,
             version: "0.0.0-test".to_owned(),

@@ -19,6 +19,7 @@ mod kill;
 mod migration;
 mod moves;
 mod node_files;
+mod observed;
 mod purge;
 mod refusals;
 mod routing;

@@ -56,6 +56,14 @@ impl Orchestrator {
         self.process = Some(process);
     }
 
+    /// The same, where it speaks TLS: it listens when it is up.
+    pub fn restart_with_tls(&mut self) {
+        let mut process = self.launch(&[]);
+        let port = self.port;
+        process.wait_until("the orchestrator", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        self.process = Some(process);
+    }
+
     /// Starts it again on the same data with a fault in it (`src/fault.rs`). Returns when it serves or has ended.
     pub fn restart_with(&mut self, faults: &[(&str, &str)]) {
         let mut process = self.launch(faults);

@@ -624,6 +624,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/buckets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the buckets of all vhosts
+         * @description By vhost and by status, as the last sync found them. Vhosts without buckets are left out.
+         */
+        get: operations["count_buckets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/vhosts/{vhost_id}/http-bucket-routes": {
         parameters: {
             query?: never;
@@ -1246,6 +1266,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check whether it can do its work
+         * @description Open. For load balancers and supervisors: 503 while the database or nginx's files cannot be used. The log says why.
+         */
+        get: operations["ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/topology": {
         parameters: {
             query?: never;
@@ -1259,6 +1299,26 @@ export interface paths {
          *     there are.
          */
         get: operations["topology"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See which certificates end soon
+         * @description Of every enabled vhost that speaks TLS: first those whose end cannot be told, then those that end first.
+         */
+        get: operations["list_certificates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1403,6 +1463,41 @@ export interface components {
             /** @description The bucket. */
             bucket: string;
         };
+        /** @description How many buckets of a vhost are of each kind, as the last sync found them. */
+        BucketCounts: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            vhost_id: number;
+            /** @description Its server name. */
+            server_name: string;
+            /**
+             * Format: int64
+             * @description Buckets with a route of their own.
+             */
+            routed: number;
+            /**
+             * Format: int64
+             * @description Buckets that are being moved.
+             */
+            migrating: number;
+            /**
+             * Format: int64
+             * @description Buckets that the default pool serves and that nobody has decided about.
+             */
+            unrouted: number;
+            /**
+             * Format: int64
+             * @description Buckets that were ignored.
+             */
+            ignored: number;
+            /**
+             * Format: int64
+             * @description Buckets that are gone from the pool that served them.
+             */
+            deleted: number;
+        };
         /** @description The buckets of a vhost. */
         BucketList: {
             /**
@@ -1487,6 +1582,27 @@ export interface components {
             error: string | null;
             /** @description Other pools of the vhost that could not be asked; what they serve is as it was known. */
             warnings: string[];
+        };
+        /** @description The certificate of a vhost. */
+        Certificate: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            vhost_id: number;
+            /** @description Its name. */
+            server_name: string;
+            /** @description Where the certificate is. */
+            path: string;
+            /** @description When it ends (UTC). */
+            not_after: string | null;
+            /**
+             * Format: int64
+             * @description Whole days until then, negative when it has ended.
+             */
+            days_left: number | null;
+            /** @description Why it cannot be told when it ends. */
+            error: string | null;
         };
         /** @description A setting that was changed in the env file. */
         ChangedSetting: {
@@ -1944,7 +2060,7 @@ export interface components {
              * @description Its identity.
              */
             id: number;
-            /** @description `move`: the bucket is given to another pool; `back_fill`: the pool that serves it gets what it lacks and the source still has. */
+            /** @description `move`: the bucket is given to another pool; `back_fill`: the pool that serves it gets what it lacks and the source still has; `adoption`: a split of 0.4.x is ended. */
             kind: string;
             /**
              * Format: int64
@@ -2631,6 +2747,15 @@ export interface components {
              */
             migration_id: number | null;
         };
+        /** @description Whether the program can do its work. */
+        Ready: {
+            /** @description Whether all of it can. */
+            ready: boolean;
+            /** @description Whether the database answers. */
+            database: boolean;
+            /** @description Whether nginx's managed files can be read. */
+            files: boolean;
+        };
         /** @description What a rebuild from disk would take over. Nothing was changed. */
         RebuildFromDiskPreview: {
             /** @description Always true. */
@@ -2995,6 +3120,11 @@ export interface components {
              * @description Longest wait for multipart uploads to end (seconds)
              */
             migration_multipart_wait: number | null;
+            /**
+             * Format: int64
+             * @description Wait after a write whose end is not known, before writes may be held (seconds)
+             */
+            migration_settle_wait: number | null;
             /**
              * Format: int64
              * @description Longest wait for old nginx workers to end (seconds)
@@ -7400,6 +7530,53 @@ export interface operations {
             };
         };
     };
+    count_buckets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BucketCounts"][];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_http_bucket_routes: {
         parameters: {
             query?: never;
@@ -9881,6 +10058,35 @@ export interface operations {
             };
         };
     };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description Not at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+        };
+    };
     topology: {
         parameters: {
             query?: never;
@@ -9897,6 +10103,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Topology"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_certificates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"][];
                 };
             };
             /** @description Neither the API key nor a session cookie was given, or it is not valid. */

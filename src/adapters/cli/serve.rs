@@ -8,15 +8,8 @@ use crate::adapters::settings::mended;
 use crate::app;
 use crate::config::{Origin, SETTINGS, Settings, variable};
 
-/// Settings without which the server would do something else than was asked for: plain text instead of TLS.
-/// Until this version can do it, it says no.
-const REFUSED: [(&str, &str); 2] = [
-    ("tls_cert", "this version serves plain HTTP only: unset it, and put a TLS proxy in front"),
-    ("tls_key", "this version serves plain HTTP only: unset it, and put a TLS proxy in front"),
-];
-
 /// Settings of parts that are not in this version yet: checked, and without effect.
-const UNUSED: [&str; 2] = ["metrics_token", "otlp_endpoint"];
+const UNUSED: [&str; 1] = ["otlp_endpoint"];
 
 /// Flags of `serve`; each wins over the setting of the same name.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
@@ -53,13 +46,6 @@ fn is_set(settings: &Settings, key: &str) -> bool {
     settings.effective(key).is_some_and(|effective| effective.origin != Origin::Default)
 }
 
-/// Everything that is asked for and that this version cannot do.
-pub(super) fn refusal(settings: &Settings) -> Option<String> {
-    let refused = REFUSED.iter().filter(|(key, _)| is_set(settings, key));
-    let lines: Vec<String> = refused.map(|(key, why)| format!("\n  {}: {why}", variable(key))).collect();
-    (!lines.is_empty()).then(|| format!("the settings cannot be used:{}", lines.concat()))
-}
-
 fn unused(settings: &Settings) -> Option<String> {
     let unused = UNUSED.iter().filter(|key| is_set(settings, key));
     let names: Vec<String> = unused.map(|key| variable(key)).collect();
@@ -69,9 +55,6 @@ fn unused(settings: &Settings) -> Option<String> {
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(arguments: ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::from_sources(&mended(arguments.flags())?)?;
-    if let Some(refusal) = refusal(&settings) {
-        return Err(refusal.into());
-    }
     logging::start(&settings)?;
     if arguments.reload {
         say("note: --reload does nothing here; restart the server to apply a change");
@@ -102,16 +85,6 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_cannot_do_is_refused_instead_of_done_otherwise() {
-        assert_eq!(refusal(&settings(&[])), None);
-        let asked = settings(&[("tls_cert", "/c"), ("tls_key", "/k")]);
-        let refusal = refusal(&asked).unwrap();
-        for (key, _) in REFUSED {
-            assert!(refusal.contains(&variable(key)), "{refusal}");
-        }
-    }
-
-    #[test]
     fn settings_without_effect_are_named_when_they_are_set() {
         assert_eq!(unused(&settings(&[("port", "81")])), None);
         let named = unused(&settings(&[("otlp_endpoint", "http://127.0.0.1:4317")])).unwrap();
@@ -120,8 +93,8 @@ mod tests {
 
     #[test]
     fn the_lists_name_real_settings() {
-        for key in REFUSED.iter().map(|(key, _)| key).chain(&UNUSED) {
-            assert!(SETTINGS.iter().any(|setting| setting.key == *key), "{key}");
+        for key in UNUSED {
+            assert!(SETTINGS.iter().any(|setting| setting.key == key), "{key}");
         }
     }
 }

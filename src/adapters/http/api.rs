@@ -7,6 +7,7 @@ use poem_openapi::Tags;
 use super::audit::AuditApi;
 use super::bucket_counts::BucketCountsApi;
 use super::buckets::BucketsApi;
+use super::certificates::CertificatesApi;
 use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
@@ -44,7 +45,7 @@ pub type Api = (
     SettingsApi,
     AuditApi,
     // A tuple holds sixteen at most.
-    (HealthApi, TopologyApi, EventsApi),
+    (HealthApi, TopologyApi, CertificatesApi, EventsApi),
 );
 
 /// What `/api/health` tells of the process.
@@ -104,6 +105,11 @@ pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
         DiskApi(services.clone()),
         SettingsApi(services.clone()),
         AuditApi(services.clone()),
-        (HealthApi(services.clone(), facts), TopologyApi(services.clone()), EventsApi(pulse)),
+        (
+            HealthApi(services.clone(), facts),
+            TopologyApi(services.clone()),
+            CertificatesApi(services.clone()),
+            EventsApi(pulse),
+        ),
     )
 }

@@ -28,6 +28,8 @@ enum Class {
     Open,
     /// The API key or a session; others get 401.
     Api,
+    /// The token for metrics or the API key; others get 401.
+    Metrics,
     /// A session; others are sent to the login page.
     Page,
 }
@@ -35,7 +37,9 @@ enum Class {
 impl Class {
     fn of(path: &str) -> Self {
         match path {
-            "/api/health" | "/api/docs" | "/api/redoc" | "/api/openapi.json" | "/login" | "/logout" => Class::Open,
+            "/metrics" => Class::Metrics,
+            "/api/health" | "/api/health/ready" | "/api/docs" | "/api/redoc" | "/api/openapi.json" | "/login"
+            | "/logout" => Class::Open,
             _ if path.starts_with("/static/") => Class::Open,
             _ if path.starts_with("/api/") => Class::Api,
             _ => Class::Page,
@@ -46,6 +50,7 @@ impl Class {
 /// Knows the API key, and tells callers apart.
 pub struct Gatekeeper {
     key: [u8; 32],
+    metrics_token: Option<[u8; 32]>,
     clock: Arc<dyn Clock>,
     /// The browser sessions.
     pub sessions: Sessions,
@@ -54,8 +59,9 @@ pub struct Gatekeeper {
 impl Gatekeeper {
     /// A gatekeeper for this key.
     #[must_use]
-    pub fn new(api_key: &str, sessions: Sessions, clock: Arc<dyn Clock>) -> Self {
-        Self { key: Sha256::digest(api_key.as_bytes()).into(), clock, sessions }
+    pub fn new(api_key: &str, metrics_token: Option<&str>, sessions: Sessions, clock: Arc<dyn Clock>) -> Self {
+        let metrics_token = metrics_token.map(|token| Sha256::digest(token.as_bytes()).into());
+        Self { key: Sha256::digest(api_key.as_bytes()).into(), metrics_token, clock, sessions }
     }
 
     /// Whether `given` is the API key. Takes the same time for every wrong one.
@@ -64,6 +70,19 @@ impl Gatekeeper {
         // Hashed first: then the lengths are equal, and nothing of the key shows in the time.
         let given: [u8; 32] = Sha256::digest(given).into();
         given.ct_eq(&self.key).into()
+    }
+
+    /// Whether a request may read the metrics: with the token for them, or with the API key, as `Authorization: Bearer`,
+    /// which is what Prometheus sends; or with the API key as everywhere.
+    fn may_scrape(&self, request: &Request) -> bool {
+        let header = |name| request.headers().get(name).map(poem::http::HeaderValue::as_bytes);
+        let bearer = header("authorization").and_then(|value| value.strip_prefix(b"Bearer "));
+        let is_token = |given: &[u8]| {
+            let given: [u8; 32] = Sha256::digest(given).into();
+            self.metrics_token.is_some_and(|token| given.ct_eq(&token).into())
+        };
+        bearer.is_some_and(|given| is_token(given) || self.knows(given))
+            || header(KEY_HEADER).is_some_and(|given| self.knows(given))
     }
 
     /// The session of a request, if it has a valid one.
@@ -97,6 +116,10 @@ pub async fn guard<E: Endpoint<Output = Response>>(
 ) -> Result<Response> {
     let found = match Class::of(request.uri().path()) {
         Class::Open => return next.call(request).await,
+        Class::Metrics if gatekeeper.may_scrape(&request) => return next.call(request).await,
+        Class::Metrics => {
+            return Ok(ApiError::no_metrics().with_header(header::WWW_AUTHENTICATE, "Bearer").into_response());
+        }
         Class::Api => gatekeeper.actor(&request).await?.ok_or_else(|| ApiError::unauthorized().into_response()),
         Class::Page => gatekeeper.session(&request).await?.map(|_| Actor::Web).ok_or_else(to_login),
     };

@@ -45,6 +45,15 @@ impl ApiError {
         Self::text(StatusCode::UNAUTHORIZED, "Invalid or missing X-Orchestrator-Key")
     }
 
+    /// 401: whoever asks for metrics must say who it is as Prometheus does.
+    #[must_use]
+    pub fn no_metrics() -> Self {
+        Self::text(
+            StatusCode::UNAUTHORIZED,
+            "Metrics are for holders of NANIO_ORCHESTRATOR_METRICS_TOKEN or the API key, sent as Authorization: Bearer",
+        )
+    }
+
     /// 403: a browser asked for a change from a page that is not ours.
     #[must_use]
     pub fn foreign_origin() -> Self {

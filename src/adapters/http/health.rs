@@ -5,7 +5,7 @@ use std::sync::Arc;
 use poem_openapi::OpenApi;
 
 use super::api::{Facts, Group};
-use super::reply::Shown;
+use super::reply::{Judged, Shown};
 use super::schema::view;
 use crate::domain::services::Services;
 
@@ -24,6 +24,18 @@ view! {
         nginx_config_dir: String,
         /// Managed files that were changed by hand or are missing.
         drift_alerts: u64,
+    }
+}
+
+view! {
+    /// Whether the program can do its work.
+    ReadyView as "Ready" {
+        /// Whether all of it can.
+        ready: bool,
+        /// Whether the database answers.
+        database: bool,
+        /// Whether nginx's managed files can be read.
+        files: bool,
     }
 }
 
@@ -47,5 +59,15 @@ impl HealthApi {
             nginx_config_dir: facts.nginx_config_dir,
             drift_alerts: report.drift_alerts,
         })
+    }
+
+    /// Check whether it can do its work
+    ///
+    /// Open. For load balancers and supervisors: 503 while the database or nginx's files cannot be used. The log says why.
+    #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
+    async fn ready(&self) -> Judged<ReadyView> {
+        let report = self.0.health.check().await;
+        let ready = report.db_ok && report.files_ok;
+        Judged { good: ready, body: ReadyView { ready, database: report.db_ok, files: report.files_ok } }
     }
 }

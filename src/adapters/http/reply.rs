@@ -48,6 +48,15 @@ impl Tag {
 #[derive(Debug)]
 pub struct Shown<T>(pub T);
 
+/// A body with 200 if what it tells of is good, with 503 if not.
+#[derive(Debug)]
+pub struct Judged<T> {
+    /// Whether it is good.
+    pub good: bool,
+    /// The body.
+    pub body: T,
+}
+
 /// 200 with a body; `Deprecation` (RFC 9745) says that it was asked for in a way that will go.
 #[derive(Debug)]
 pub struct Advised<T> {
@@ -147,6 +156,24 @@ where
 impl<T: Described> ApiResponse for Shown<T> {
     fn meta() -> MetaResponses {
         MetaResponses { responses: vec![described::<T>(200, "Success.", false)] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Described + Serialize + Send> IntoResponse for Judged<T> {
+    fn into_response(self) -> Response {
+        let status = if self.good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json(status, &self.body, None)
+    }
+}
+
+impl<T: Described> ApiResponse for Judged<T> {
+    fn meta() -> MetaResponses {
+        let bad = described::<T>(503, "Not at the moment.", false);
+        MetaResponses { responses: vec![described::<T>(200, "Success.", false), bad] }
     }
 
     fn register(registry: &mut Registry) {

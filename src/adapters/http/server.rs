@@ -20,6 +20,7 @@ use super::docs;
 use super::error::ApiError;
 use super::events::Pulse;
 use super::login::{self, Login, is_https};
+use super::metrics::{self, Metrics};
 use super::momentary::{Momentary, repeat};
 use super::pages::{self, Pages};
 use super::remembered::{Remembered, remember};
@@ -43,6 +44,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct HttpOptions {
     /// The API key.
     pub api_key: String,
+    /// Who has it may read the metrics.
+    pub metrics_token: Option<String>,
     /// Seconds that a browser session lasts.
     pub session_ttl: u64,
     /// Whether this is a start in development mode.
@@ -72,13 +75,15 @@ impl std::fmt::Debug for HttpOptions {
 
 /// The whole HTTP application.
 pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Output = Response> + use<> {
-    let HttpOptions { api_key, session_ttl, dev, version, nginx_config_dir, host, clock, store, assets, ended } =
-        options;
+    let HttpOptions { metrics_token, session_ttl, dev, version, nginx_config_dir, host, .. } = options;
+    let HttpOptions { api_key, clock, store, assets, ended, .. } = options;
+    let metrics = Arc::new(Metrics::new(&version));
+    let counted = metrics.clone();
     let pulse = Pulse::of(&services, store.clone(), ended);
     let momentary = Arc::new(Momentary::new(clock.clone()));
     let remembered = Arc::new(Remembered::new(store.clone(), services.reachability.clone()));
     let sessions = Sessions::new(&api_key, session_ttl, store);
-    let gatekeeper = Arc::new(Gatekeeper::new(&api_key, sessions, clock.clone()));
+    let gatekeeper = Arc::new(Gatekeeper::new(&api_key, metrics_token.as_deref(), sessions, clock.clone()));
     let pages = Arc::new(Pages::new(host, version.clone(), dev));
     let spa = Arc::new(Spa { assets, pages: pages.clone() });
     let login = Arc::new(Login { gatekeeper: gatekeeper.clone(), pages, attempts: Attempts::default(), clock });
@@ -90,6 +95,7 @@ pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Outpu
         .at("/api/openapi.json", docs::document())
         .at("/api/docs", docs::swagger())
         .at("/api/redoc", docs::redoc())
+        .at("/metrics", get(metrics::scrape).data(metrics).data(services.clone()))
         .at("/login", get(login::show).post(login::log_in).data(login.clone()))
         .at("/logout", post(login::log_out).data(login))
         .at("/static/style.css", get(pages::style))
@@ -101,7 +107,7 @@ pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Outpu
         .around(move |next, request| in_json(allowed.clone(), next, request))
         .around(move |next, request| guard(gatekeeper.clone(), next, request))
         .with(CatchPanic::new().with_handler(|_| ApiError::internal()))
-        .around(observed)
+        .around(move |next, request| observed(counted.clone(), next, request))
         .around(move |next, request| repeat(momentary.clone(), next, request))
 }
 
@@ -178,7 +184,11 @@ async fn in_json<E: Endpoint<Output = Response>>(
 }
 
 /// Writes the log line and sets the headers that every answer has. What fails outside the routes is JSON here.
-async fn observed<E: Endpoint<Output = Response>>(next: Arc<E>, request: Request) -> Result<Response> {
+async fn observed<E: Endpoint<Output = Response>>(
+    metrics: Arc<Metrics>,
+    next: Arc<E>,
+    request: Request,
+) -> Result<Response> {
     let (method, path, began) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
     point("http.request");
     let mut answer = match next.call(request).await {
@@ -197,6 +207,7 @@ async fn observed<E: Endpoint<Output = Response>>(next: Arc<E>, request: Request
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
+    metrics.count(&answer, began.elapsed());
     let actor = answer.data::<Actor>().map_or("-", |actor| actor.as_str());
     request_log::write(&method, &path, answer.status(), began.elapsed(), actor);
     if method == Method::HEAD {

@@ -12,6 +12,8 @@ use crate::ports::clock::Clock;
 pub struct HealthReport {
     /// The database answers.
     pub db_ok: bool,
+    /// The managed files can be read.
+    pub files_ok: bool,
     /// Managed files that are not as we wrote them.
     pub drift_alerts: u64,
 }
@@ -48,16 +50,16 @@ impl Health {
             Ok(recorded) => recorded,
             Err(error) => {
                 tracing::error!(%error, "health: the database does not answer");
-                return HealthReport { db_ok: false, drift_alerts: 0 };
+                return HealthReport { db_ok: false, files_ok: false, drift_alerts: 0 };
             }
         };
-        let drift_alerts = match self.context.gateway.observe().await {
-            Ok(observed) => compare(recorded, &observed).iter().filter(|file| file.drifted).count() as u64,
+        let (files_ok, drift_alerts) = match self.context.gateway.observe().await {
+            Ok(observed) => (true, compare(recorded, &observed).iter().filter(|file| file.drifted).count() as u64),
             Err(error) => {
                 tracing::error!(%error, "health: the managed directory cannot be read");
-                recorded.len() as u64
+                (false, recorded.len() as u64)
             }
         };
-        HealthReport { db_ok: true, drift_alerts }
+        HealthReport { db_ok: true, files_ok, drift_alerts }
     }
 }

@@ -4,6 +4,7 @@ pub mod absorb;
 pub mod audit_log;
 pub mod backups;
 pub mod buckets;
+pub mod certificates;
 pub mod config;
 pub mod credentials;
 pub mod drift;
@@ -38,6 +39,7 @@ use crate::domain::ids::Revision;
 use crate::domain::invalid::Invalid;
 use crate::domain::vhost::Snippet;
 use crate::ports::backup::Backup;
+use crate::ports::certificates::Certificates as CertificateReader;
 use crate::ports::cipher::CipherError;
 use crate::ports::clock::Clock;
 use crate::ports::copier::Copier;
@@ -54,6 +56,7 @@ use absorb::Absorb;
 use audit_log::AuditLog;
 use backups::Backups;
 use buckets::Buckets;
+use certificates::Certificates;
 use config::Config;
 use credentials::Credentials;
 use drift::Drift;
@@ -167,6 +170,8 @@ pub struct Ports {
     pub migration_settings: MigrationSettings,
     /// Time that passes.
     pub timer: Arc<dyn Timer>,
+    /// Reads certificates.
+    pub certificates: Arc<dyn CertificateReader>,
     /// Writes the files of nodes.
     pub node_files: Arc<dyn NodeFiles>,
     /// Copies of the database.
@@ -225,6 +230,8 @@ pub struct Services {
     pub backups: Backups,
     /// What runs by itself.
     pub loops: Loops,
+    /// Which certificates end soon.
+    pub certificates: Certificates,
     /// The gateway at a glance.
     pub overview: Overview,
 }
@@ -242,6 +249,7 @@ impl Services {
             copier,
             migration_settings,
             timer,
+            certificates,
             node_files,
             backup,
             settings,
@@ -269,6 +277,7 @@ impl Services {
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
+            certificates: Certificates::new(context.clone(), certificates, clock.clone()),
             overview: Overview::new(context.clone(), reachability.clone()),
             reachability,
             credentials: Credentials::new(context.clone()),

@@ -255,7 +255,7 @@ pub async fn migrations_are_found_by_bucket_and_by_what_nginx_has_of_them(store:
     let reporting = Work { step: Step::Report, ..Work::default() };
     let reporting = Migration { work: reporting, ..a_migration(4, Phase::Done) };
     let reporting = write(store, |tx| tx.save_migration(reporting)).await;
-    assert_eq!(read(store, |tx| tx.gated_migrations()).await.last(), Some(&reporting), "its last step is to be taken");
+    assert_eq!(read(store, |tx| tx.due_migrations()).await.last(), Some(&reporting), "its last step is to be taken");
     assert_eq!(read(store, |tx| tx.migration(MigrationId(1))).await, Some(other));
 }
 

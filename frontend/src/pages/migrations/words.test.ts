@@ -15,11 +15,9 @@ test("what is paused, being cancelled or left by 0.4.x is not called what it was
 })
 
 test("a back-fill is told from a move", () => {
-  expect([migration({ kind: "move" }), migration({ kind: "back_fill" }), migration({ kind: "adoption" })].map(kindOf)).toEqual([
-    "move",
-    "back-fill",
-    "end of a split",
-  ])
+  expect(
+    [migration({ kind: "move" }), migration({ kind: "back_fill" }), migration({ kind: "adoption" })].map(kindOf),
+  ).toEqual(["move", "back-fill", "end of a split"])
 })
 
 test("progress is of bytes, or of objects where they are empty", () => {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::{Fault, print, tell_when};
 use crate::adapters::cli::say;
-use crate::adapters::cli::serve;
+use crate::adapters::http::TlsFiles;
 use crate::adapters::settings::EnvSettings;
 use crate::config::{Outlook, Settings};
 
@@ -55,9 +55,12 @@ fn check(file: &EnvSettings, old: &str, new: &str) -> Result<(), Fault> {
         let left = after.problems.iter().map(ToString::to_string).collect();
         say(&format!("as before the edit, no server starts with these settings:{}", told(left)));
     }
-    match Settings::from_sources(&next).ok().and_then(|settings| serve::refusal(&settings)) {
-        Some(refusal) => Err(format!("nothing was changed: {refusal}").into()),
-        None => Ok(()),
+    let files = Settings::from_sources(&next).ok().and_then(|settings| TlsFiles::of(&settings));
+    match files.map(|files| files.check()) {
+        Some(Err(unusable)) => {
+            Err(format!("nothing was changed, since the next start would be refused: {unusable}").into())
+        }
+        _ => Ok(()),
     }
 }
 

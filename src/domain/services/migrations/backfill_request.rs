@@ -26,7 +26,8 @@ impl Migrations {
         let checks = self.shared.look_back_fill(&planned, &bucket).await.expect_no_failure()?;
         let make = move |change: &mut Change<'_>| {
             let planned = plan(change.tx, vhost, &bucket, None)?;
-            let work = Work { kind: MigrationKind::BackFill, step: Step::Check, checks: checks.clone(), ..Work::default() };
+            let work =
+                Work { kind: MigrationKind::BackFill, step: Step::Check, checks: checks.clone(), ..Work::default() };
             write_down(change, planned, bucket.clone(), MigrationMode::Copy, work)
         };
         self.begin(actor, make).await
