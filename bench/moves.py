@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from rig import S3_KEYS, Client, Node, Rig, free_port
 
 RCLONE = ["--metadata", "--no-unicode-normalization", "--retries", "1", "--low-level-retries", "1", "--checkers", "8",
-          "--transfers", "4", "--log-level", "ERROR"]
+          "--transfers", "4", "--checksum", "--log-level", "ERROR"]
 
 
 class Bench:
@@ -77,7 +77,7 @@ class Writers:
         self.threads = [threading.Thread(target=self.write, args=(number,)) for number in range(self.THREADS)]
 
     def write(self, number):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("localhost", self.port, timeout=60)
         signer = S3SigV4Auth(Credentials(*S3_KEYS), "s3", "us-east-1")
         turn, due = 0, time.monotonic()
         while not self.stopping.is_set():
@@ -86,15 +86,26 @@ class Writers:
             url = f"http://localhost:{self.port}/{self.bucket}/{key}"
             request = AWSRequest(method, url, data=b"x" * 1000 if method == "PUT" else b"")
             signer.add_auth(request)
-            connection.request(method, f"/{self.bucket}/{key}", request.body, dict(request.headers))
-            answer = connection.getresponse()
-            answer.read()
+            answer = self.send(connection, method, f"/{self.bucket}/{key}", request)
             if answer.status not in (200, 204):
                 self.failures.append((method, key, answer.status))
             self.writes += 1
             turn += 1
             due += self.THREADS / self.RATE
             time.sleep(max(0, due - time.monotonic()))
+
+    def send(self, connection, method, path, request):
+        """A request. nginx closes a connection that waits when it is reloaded: then over a new one."""
+        for fresh in (False, True):
+            try:
+                connection.request(method, path, request.body, dict(request.headers))
+                answer = connection.getresponse()
+                answer.read()
+                return answer
+            except (http.client.RemoteDisconnected, ConnectionError):
+                connection.close()
+                if fresh:
+                    raise
 
     def __enter__(self):
         for thread in self.threads:
@@ -108,11 +119,13 @@ class Writers:
 
 
 def lay(node, bucket, count, size):
-    """Puts objects where a node keeps them."""
+    """Puts objects where a node keeps them, written a day ago."""
+    yesterday = time.time() - 86_400
     for number in range(count):
-        path = node.data / bucket / f"d{number // 500:03}/k{number:06}"
+        path = node.data / bucket / f"d{number // 5000:03}/k{number:06}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(size))
+        os.utime(path, (yesterday, yesterday))
 
 
 def hold(report):

@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
+
 use super::Stress;
 use super::parked::Parked;
 use crate::support::http::Request;
@@ -107,11 +109,15 @@ fn the_disk_is_full_before_there_is_a_journal() {
     let disk = Disk::of(66);
     let stress = behind(&disk);
     let filling = disk.fill();
-    let id = stress.moving.begin();
-    stress.until_said(id, "for the journal");
+    let pools = stress.moving.pools;
+    let body = json!({"bucket": "photos", "src_pool_id": pools[0], "dst_pool_id": pools[1]});
+    let refused = stress.moving.gateway.api.call("POST", "/api/migrations", Some(&body));
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("MiB are free where the journal is to be"), "{}", refused.text());
     assert_eq!(stress.put("meanwhile", b"kept"), 200);
     assert!(!stress.moving.server_block().contains("migration_id"), "nginx was told nothing");
     fs::remove_file(filling).unwrap();
+    let id = stress.moving.begin();
     stress.until_done(id);
     assert_eq!(stress.get("meanwhile"), (200, b"kept".to_vec()));
 }
