@@ -11,7 +11,17 @@ chmod 711 "$state"
 "$program" demo --dir "$state/demo" --port "${PORT:-8380}" --gateway-port "${GATEWAY_PORT:-9380}" \
     --storage-port "${STORAGE_PORT:-9381}" >"$state/log" 2>&1 &
 demo=$!
-trap 'kill "$demo" 2>/dev/null || true; wait "$demo" || true; rm -rf "$state"' EXIT
+# What nginx said is all that is left of a run that found something.
+tidy() {
+    local code=$?
+    if [ "$code" -ne 0 ]; then
+        find "$state" -name '*error*.log' -exec tail -n 20 {} + >&2 || true
+    fi
+    kill "$demo" 2>/dev/null || true
+    wait "$demo" || true
+    rm -rf "$state"
+}
+trap tidy EXIT
 for _ in $(seq 120); do
     grep -q 'drill --server' "$state/log" && break
     kill -0 "$demo" 2>/dev/null || { cat "$state/log" >&2; exit 2; }
