@@ -184,6 +184,10 @@ impl Drive {
     async fn wait_while_paused(&mut self) {
         if self.live.is_paused() {
             self.say("paused", "waits until it is resumed".to_owned());
+            // It may be long until the next record.
+            if let Err(error) = self.save(|_| {}).await {
+                tracing::warn!(migration = self.migration.id.0, %error, "that it is paused could not be written down");
+            }
             self.live.until_resumed().await;
         }
     }
