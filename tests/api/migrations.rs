@@ -290,6 +290,7 @@ async fn a_paused_migration_goes_on_where_it_was() {
     moves.world.post(&format!("/api/migrations/{id}/pause"), json!({})).await.expect(200);
     let paused = moves.until(id, |migration| migration["paused"] == true).await;
     assert_eq!(paused["phase"], "copying");
+    moves.until_said(id, "waits until it is resumed").await;
     moves.world.post(&format!("/api/migrations/{id}/resume"), json!({})).await.expect(200);
     assert_eq!(moves.until_over(id).await["phase"], "done");
     moves.world.post(&format!("/api/migrations/{id}/pause"), json!({})).await.detail(400);
