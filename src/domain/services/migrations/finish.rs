@@ -186,8 +186,9 @@ impl Drive {
         let moves = self.migration.work.kind != MigrationKind::BackFill;
         match gate.state(&token).await {
             Ok(TokenState::Switched | TokenState::Open) if moves => return Outcome::Again,
-            Ok(TokenState::Switched | TokenState::Open) => self.release_writes().await,
-            Ok(TokenState::Source | TokenState::Held) => self.release_writes().await,
+            Ok(TokenState::Switched | TokenState::Open | TokenState::Source | TokenState::Held) => {
+                self.release_writes().await;
+            }
             // It was removed already, or is lost: nothing can be let flow by it.
             Ok(TokenState::Missing) => {}
             Err(error) => return Outcome::NotNow(error.to_string()),

@@ -72,13 +72,7 @@ pub(super) fn switch(change: &mut Change<'_>, id: MigrationId, uploads: &[String
     let before = find(change.tx, id)?;
     let saved = change.tx.save_migration(migration)?;
     mark(change, &saved, BucketStatus::Routed, destination)?;
-    let (old, new) = (MigrationSnapshot::of(&before), MigrationSnapshot::of(&saved));
-    change.audit(
-        Action::MigrationDone,
-        Subject::Entity(EntityKind::Migration, id.0),
-        Some(Snapshot::Migration(old)),
-        Some(Snapshot::Migration(new)),
-    )?;
+    audit_done(change, &before, &saved)?;
     Ok(saved)
 }
 
@@ -109,14 +103,14 @@ pub(super) fn conclude(change: &mut Change<'_>, id: MigrationId) -> Result<Migra
     migration.finished_at = Some(change.now);
     migration.error_msg = None;
     let saved = change.tx.save_migration(migration)?;
-    let (old, new) = (MigrationSnapshot::of(&before), MigrationSnapshot::of(&saved));
-    change.audit(
-        Action::MigrationDone,
-        Subject::Entity(EntityKind::Migration, id.0),
-        Some(Snapshot::Migration(old)),
-        Some(Snapshot::Migration(new)),
-    )?;
+    audit_done(change, &before, &saved)?;
     Ok(saved)
+}
+
+fn audit_done(change: &mut Change<'_>, before: &Migration, after: &Migration) -> Result<(), ServiceError> {
+    let snapshot = |migration| Some(Snapshot::Migration(MigrationSnapshot::of(migration)));
+    let subject = Subject::Entity(EntityKind::Migration, after.id.0);
+    Ok(change.audit(Action::MigrationDone, subject, snapshot(before), snapshot(after))?)
 }
 
 /// The token is nobody's any more.
