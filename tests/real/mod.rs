@@ -26,3 +26,4 @@ mod routing;
 mod start;
 mod status;
 mod stress;
+mod traces;

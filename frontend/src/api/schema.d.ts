@@ -1724,6 +1724,8 @@ export interface components {
         Error: {
             /** @description What happened, and what to do next. */
             detail: string;
+            /** @description The name of the request, as in the header `X-Request-Id` and in the log. */
+            request_id?: string;
         };
         /** @description What there is to be read, as numbers that change with it. They mean nothing but that, and begin anew with the process. */
         Event: {
@@ -1865,6 +1867,8 @@ export interface components {
                 /** @description The bounds that `msg` names. */
                 ctx?: Record<string, never>;
             }[];
+            /** @description The name of the request, as in the header `X-Request-Id` and in the log. */
+            request_id?: string;
         };
         /** @description Work that goes on after the request that asked for it. */
         Job: {

@@ -42,6 +42,7 @@ mod pools;
 mod purges;
 mod remembered;
 mod reply;
+mod request_id;
 mod request_log;
 mod routes;
 mod schema;

@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
+use tracing::{Instrument as _, Span};
 
 use crate::fault::point;
 use crate::ports::gateway::GatewayError;
@@ -112,7 +113,9 @@ impl NginxCommand {
         point("nginx.before-call");
         let child = command.spawn().map_err(|error| cannot_run(&unusable, &error))?;
         point("nginx.running");
-        Ok(Call { child, arguments: arguments.join(" "), unusable })
+        let arguments = arguments.join(" ");
+        let span = tracing::info_span!("nginx", arguments);
+        Ok(Call { child, arguments, span, unusable })
     }
 }
 
@@ -120,6 +123,7 @@ impl NginxCommand {
 pub struct Call {
     child: Child,
     arguments: String,
+    span: Span,
     /// What to say if the system does not tell how it ended.
     unusable: String,
 }
@@ -130,7 +134,7 @@ impl Call {
     /// # Errors
     /// It does not end, or the system does not tell how.
     pub async fn ended(self) -> Result<Output, GatewayError> {
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait_with_output()).await;
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait_with_output()).instrument(self.span).await;
         point("nginx.after-call");
         match ended {
             Ok(output) => output.map_err(|error| cannot_run(&self.unusable, &error)),

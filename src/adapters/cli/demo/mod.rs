@@ -88,7 +88,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<(), Box<dyn std::err
     let kept = place.kept(&arguments)?;
     let programs = Programs::find(&arguments)?;
     let settings = settings(&arguments, &place, &kept, &programs)?;
-    logging::start(&settings)?;
+    logging::start(&settings, None)?;
 
     let mut children = Children::new(programs.setpriv.clone(), place.run(), place.logs()).await?;
     let (end, ended) = watch::channel(false);
