@@ -13,6 +13,7 @@ mod crash;
 mod demo;
 mod drill;
 mod env_file;
+mod explain;
 mod failover;
 mod hosts;
 mod kill;

@@ -4,6 +4,7 @@ mod adopt;
 mod config;
 mod demo;
 mod drill;
+mod explain;
 mod orphaned;
 mod rebuild_db;
 mod release;
@@ -21,6 +22,7 @@ use adopt::AdoptArguments;
 use config::ConfigCommand;
 use demo::DemoArguments;
 use drill::DrillArguments;
+use explain::ExplainArguments;
 use orphaned::OrphanedCommand;
 use rebuild_db::RebuildArguments;
 use restore_db::RestoreArguments;
@@ -53,6 +55,8 @@ enum Command {
     Orphaned(OrphanedCommand),
     /// End a split of reads and writes that 0.4.x left in nginx (the server must run)
     Adopt(AdoptArguments),
+    /// Where a request goes, and why: server block, route, pool, members, migration (the server must run)
+    Explain(ExplainArguments),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -75,6 +79,7 @@ impl Arguments {
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
             Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
+            Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Openapi => {

@@ -19,6 +19,7 @@ mod disk;
 mod docs;
 mod error;
 mod events;
+mod explain;
 mod fault;
 mod fields;
 #[cfg(test)]

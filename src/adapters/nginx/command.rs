@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tracing::{Instrument as _, Span};
 
+use crate::domain::audit::NginxAnswer;
 use crate::fault::point;
 use crate::ports::gateway::GatewayError;
 
@@ -182,6 +183,11 @@ impl Build {
 pub fn words_of(output: &Output) -> String {
     let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
     text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// What is answered where no nginx is asked.
+pub fn dry(what: &str) -> NginxAnswer {
+    NginxAnswer { ok: true, output: format!("[DRY RUN] sudo nginx {what}") }
 }
 
 fn find_nginx() -> PathBuf {
