@@ -38,6 +38,10 @@ missing_packages() {
     # systemd-analyze judges the units that are made for storage nodes, and the tests have systemd's own library read
     # what the program writes; nothing is started.
     { command -v systemd-analyze && compgen -G '/usr/lib/*/systemd/libsystemd-shared-*.so'; } >/dev/null || echo systemd
+    # A Debian in a directory, into which the package is installed.
+    command -v mmdebstrap >/dev/null || echo mmdebstrap
+    # Its visudo judges the rule that is installed.
+    { command -v visudo || [ -x /usr/sbin/visudo ]; } >/dev/null || echo sudo
     # The first C file that a dependency compiles needs it (SQLite is compiled in).
     command -v cc >/dev/null || echo build-essential
     # Debian's python3 has no venv without its own package.
@@ -90,7 +94,7 @@ fi
 
 # The stamp holds the requirements it was made from; it is written last, so a half-made .venv is made again.
 stamp=.venv/.requirements
-if [ ! -x .venv/bin/nanio ] || ! cmp -s tests/requirements.txt "$stamp"; then
+if [ ! -x .venv/bin/nanio ] || [ ! -x .venv/bin/maturin ] || ! cmp -s tests/requirements.txt "$stamp"; then
     say "making .venv with $(grep -v '^#' tests/requirements.txt | tr '\n' ' ')"
     rm -f "$stamp"
     python3 -m venv --clear .venv

@@ -39,12 +39,15 @@ use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::store::Store;
 
 mod gate;
+mod machine;
 mod rebuild;
 mod serve;
+mod watchdog;
 
 pub use gate::release;
 use gate::{GateChoice, release_held};
-pub use rebuild::{RebuildFault, Rebuilt, preview_rebuild, rebuild_db};
+pub use machine::{MainFile, Named, main_file, named_by_files, with_includes};
+pub use rebuild::{RebuildFault, Rebuilt, is_former_database, preview_rebuild, rebuild_db};
 pub use serve::{ServeError, serve, serve_until, stop_signal};
 
 /// Why the use cases could not be brought up. Nothing was changed.

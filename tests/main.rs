@@ -7,6 +7,7 @@ mod contract;
 mod crash;
 mod drill;
 mod fuzz;
+mod install;
 mod nginx;
 mod process;
 mod readme;

@@ -136,6 +136,11 @@ fn beside(settings: &Settings, word: &str) -> PathBuf {
     name.into()
 }
 
+/// Whether the file at a path is a database of 0.4.x.
+pub async fn is_former_database(path: PathBuf) -> bool {
+    matches!(former_at(path).await, Ok(Some(_)))
+}
+
 /// The database of 0.4.x at a path, if one is there.
 async fn former_at(path: PathBuf) -> Result<Option<DiskDatabase>, OpenError> {
     let place = path.display().to_string();

@@ -8,6 +8,7 @@ use poem::listener::{AcceptorExt as _, BoxAcceptor, Listener as _, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::watchdog::Supervisor;
 use super::{Running, StartError, last_changes, start, start_loops};
 use crate::adapters::http::{self, Assets, HttpOptions, TLS_LOOK, TlsError, TlsFiles};
 use crate::adapters::job_runner::JobRunner;
@@ -37,6 +38,9 @@ pub enum ServeError {
     /// The server broke off.
     #[error("the HTTP server ended: {0}")]
     Http(#[source] io::Error),
+    /// The service manager waits for a word and cannot be told.
+    #[error("the service manager cannot be told how the program fares: {0}")]
+    Supervisor(#[source] io::Error),
     /// Signals cannot be received, so the server could not be stopped in order.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
@@ -60,6 +64,7 @@ pub async fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let address = settings.listen_address();
+    let supervisor = Supervisor::find()?;
     let Running { services, changes, store, clock, gate, lock: _lock } =
         start(&settings, &format!("serves {address}")).await?;
     let _gate = gate.serve()?;
@@ -71,9 +76,11 @@ pub async fn serve_until(
     let engine = tokio::spawn(services.migrations.engine().run(stopped));
     let runner = JobRunner::start(services.jobs.clone());
     let (end, ended) = watch::channel(false);
+    let signs = supervisor.ready(store.clone());
     let app = http::app(services, http_options(&settings, clock, store, ended));
     let stop = async move {
         stop.await;
+        supervisor.stopping();
         end.send_replace(true);
     };
     let served = http::run(acceptor, app, stop).await.map_err(ServeError::Http);
@@ -85,6 +92,7 @@ pub async fn serve_until(
     background.stop().await;
     // The application and the loops are gone, and with them every publisher.
     last_changes(changes).await;
+    drop(signs);
     served
 }
 

@@ -3,11 +3,15 @@
 mod adopt;
 mod config;
 mod demo;
+mod deputy;
+mod doctor;
 mod drill;
 mod explain;
+mod install;
 mod orphaned;
 mod rebuild_db;
 mod release;
+mod remove;
 mod restore_db;
 mod serve;
 mod server;
@@ -21,10 +25,14 @@ use clap::{Parser, Subcommand};
 use adopt::AdoptArguments;
 use config::ConfigCommand;
 use demo::DemoArguments;
+use deputy::DeputyArguments;
+use doctor::DoctorArguments;
 use drill::DrillArguments;
 use explain::ExplainArguments;
+use install::{CandidateArguments, InstallArguments};
 use orphaned::OrphanedCommand;
 use rebuild_db::RebuildArguments;
+use remove::RemoveArguments;
 use restore_db::RestoreArguments;
 use serve::ServeArguments;
 
@@ -42,6 +50,12 @@ pub struct Arguments {
 enum Command {
     /// Start the server (default command)
     Serve(ServeArguments),
+    /// Install the service on this machine (as root; as often as you like)
+    Install(InstallArguments),
+    /// Remove what install made (as root); nginx's files, settings and data stay unless --purge
+    Remove(RemoveArguments),
+    /// Tell what is wrong with this machine, and what to do; changes nothing, and needs no server
+    Doctor(DoctorArguments),
     /// Run everything for real: a private nginx, storage nodes, the server
     Demo(DemoArguments),
     /// Hammer a bucket through the gateway while it is migrated, and prove every answer true
@@ -62,6 +76,12 @@ enum Command {
     /// Show and change settings; test, reload and rebuild the configuration of nginx
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Answer one request of the service for a call that needs root (systemd starts it)
+    #[command(hide = true)]
+    Deputy(DeputyArguments),
+    /// Bring the candidate main file up to nginx.conf (systemd does it at each start)
+    #[command(hide = true)]
+    Candidate(CandidateArguments),
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -73,6 +93,11 @@ impl Arguments {
         let succeeded = |()| ExitCode::SUCCESS;
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(arguments) => serve::run(arguments).await.map(succeeded),
+            Command::Install(arguments) => install::run(arguments).await,
+            Command::Remove(arguments) => remove::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(arguments).await,
+            Command::Deputy(arguments) => deputy::run(&arguments).map(succeeded),
+            Command::Candidate(arguments) => install::candidate(arguments).map(succeeded),
             Command::Demo(arguments) => demo::run(arguments).await.map(succeeded),
             Command::Drill(arguments) => return drill::run(arguments).await,
             Command::RebuildDb(arguments) => rebuild_db::run(arguments).await,

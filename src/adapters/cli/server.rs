@@ -80,7 +80,7 @@ impl Server {
 }
 
 /// The address under which a server that listens on `address` can be called from this machine.
-fn reachable(address: &str) -> String {
+pub(super) fn reachable(address: &str) -> String {
     let Ok(socket) = address.parse::<SocketAddr>() else { return address.to_owned() };
     let ip = match socket.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -15,7 +15,7 @@ mod token_files;
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +58,15 @@ impl GateOptions {
         let (room, hold) = (64 * 1024 * 1024, Duration::from_secs(50));
         Self { directory, fleeting: false, room, quiet: soundness::QUIET, hold }
     }
+}
+
+/// Whether a directory, or the one that it would be made in, lasts beyond a restart of the machine.
+///
+/// # Errors
+/// It does not, or that cannot be told; with what to do.
+pub fn expect_lasting(directory: &Path) -> Result<(), GateError> {
+    let there = directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(Path::new("/"));
+    Place::new(there.to_owned(), false).expect_lasting()
 }
 
 /// The gate directory of this machine's nginx.

@@ -73,7 +73,8 @@ impl Place {
         if self.fleeting { Ok(()) } else { self.expect_lasting() }
     }
 
-    fn expect_lasting(&self) -> Result<(), GateError> {
+    /// Refuses a place that does not last, or is not this machine's.
+    pub fn expect_lasting(&self) -> Result<(), GateError> {
         let told = |what: &str| {
             GateError::Fault(format!(
                 "{} is {what}: a machine that restarts in the middle of a migration would not know any more which side \

@@ -8,21 +8,21 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
-use tracing::{Instrument as _, Span};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
+use crate::adapters::{deputy, privileged};
 use crate::domain::audit::NginxAnswer;
 use crate::fault::point;
 use crate::ports::gateway::GatewayError;
 
-/// Where nginx looks for its configuration if it is not told.
-const DEFAULT_CONF: &str = "/etc/nginx/nginx.conf";
 /// A call that takes longer than this is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether nginx is called through sudo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sudo {
-    /// Unless we are root or nginx.conf is ours.
+    /// Unless we are root or nginx.conf is ours, or root's deputy is there to do it.
     Auto,
     /// Always.
     Always,
@@ -35,19 +35,45 @@ pub enum Sudo {
 pub struct NginxCommand {
     binary: PathBuf,
     conf: PathBuf,
-    sudo: bool,
+    way: Way,
+}
+
+/// Who starts it.
+#[derive(Debug, Clone)]
+enum Way {
+    /// We do.
+    Direct,
+    /// sudo.
+    Sudo,
+    /// Root's deputy, at this socket.
+    Deputy(PathBuf),
 }
 
 impl NginxCommand {
     /// `binary` or, if it is not given, the `nginx` on PATH or in `/usr/sbin`.
     #[must_use]
     pub fn new(binary: Option<PathBuf>, conf: PathBuf, sudo: Sudo) -> Self {
-        let sudo = match sudo {
-            Sudo::Always => true,
-            Sudo::Never => false,
-            Sudo::Auto => needs_sudo(&conf),
+        let socket = Path::new(deputy::SOCKET);
+        let way = match sudo {
+            Sudo::Always => Way::Sudo,
+            Sudo::Auto if needs_root(&conf) && socket.exists() => Way::Deputy(socket.to_owned()),
+            Sudo::Auto if needs_root(&conf) => Way::Sudo,
+            Sudo::Auto | Sudo::Never => Way::Direct,
         };
-        Self { binary: binary.unwrap_or_else(find_nginx), conf, sudo }
+        Self { binary: binary.unwrap_or_else(find_nginx), conf, way }
+    }
+
+    /// The same, called by the deputy at this socket.
+    #[must_use]
+    pub fn by_deputy(mut self, socket: PathBuf) -> Self {
+        self.way = Way::Deputy(socket);
+        self
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// nginx's main file.
@@ -56,11 +82,10 @@ impl NginxCommand {
         &self.conf
     }
 
-    /// The candidate main file: beside nginx.conf, since relative includes start from the directory of the file
-    /// that `-c` names.
+    /// The candidate main file.
     #[must_use]
     pub fn candidate(&self) -> PathBuf {
-        self.conf.with_file_name("nanio-candidate.conf")
+        privileged::candidate_of(&self.conf)
     }
 
     /// Has nginx test a main file. Says nothing if all is well.
@@ -76,7 +101,7 @@ impl NginxCommand {
     /// # Errors
     /// nginx cannot be called.
     pub fn begin_test(&self, conf: &Path) -> Result<Call, GatewayError> {
-        self.begin(&["-t", "-q", "-c", &conf.to_string_lossy()])
+        self.begin(privileged::test_words(conf))
     }
 
     /// Tells the running nginx to load its configuration.
@@ -84,13 +109,7 @@ impl NginxCommand {
     /// # Errors
     /// nginx cannot be called.
     pub async fn reload(&self) -> Result<Output, GatewayError> {
-        let conf = self.conf.to_string_lossy();
-        // The rule for sudo that 0.4.x installed names the call without -c.
-        if self.conf == Path::new(DEFAULT_CONF) {
-            self.begin(&["-s", "reload"])?.ended().await
-        } else {
-            self.begin(&["-s", "reload", "-c", &conf])?.ended().await
-        }
+        self.begin(privileged::reload_words(&self.conf))?.ended().await
     }
 
     /// nginx's version, such as `1.22.1`, and the pid file it was built to use.
@@ -99,43 +118,69 @@ impl NginxCommand {
         Build::read(&words_of(&output))
     }
 
-    fn begin(&self, arguments: &[&str]) -> Result<Call, GatewayError> {
-        let mut command = if self.sudo {
-            let mut command = Command::new("sudo");
-            command.arg("-n").arg(&self.binary);
-            command
-        } else {
-            Command::new(&self.binary)
+    fn begin(&self, words: Vec<String>) -> Result<Call, GatewayError> {
+        let arguments = words.join(" ");
+        let binary = self.binary.display();
+        let mut command = match &self.way {
+            Way::Deputy(socket) => {
+                let call = std::iter::once(self.binary.to_string_lossy().into_owned()).chain(words).collect();
+                let unusable = format!(
+                    "the deputy at {} did not run {binary}: see `systemctl status nanio-orchestrator-deputy.socket`",
+                    socket.display()
+                );
+                let socket = socket.clone();
+                let asked = tokio::spawn(async move { deputy::ask(&socket, call, false).await });
+                return Ok(Call { work: Work::Asked(asked), arguments, unusable });
+            }
+            Way::Sudo => {
+                let mut command = Command::new("sudo");
+                command.arg("-n").arg(&self.binary);
+                command
+            }
+            Way::Direct => Command::new(&self.binary),
         };
-        command.args(arguments).kill_on_drop(true);
+        command.args(words).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let program = if self.sudo { "sudo" } else { "nginx" };
-        let unusable = format!("{program} could not be run as {}", self.binary.display());
+        let program = if matches!(self.way, Way::Sudo) { "sudo" } else { "nginx" };
+        let unusable =
+            format!("{program} could not be run as {binary}: install nginx or set NANIO_ORCHESTRATOR_NGINX_BIN");
         point("nginx.before-call");
         let child = command.spawn().map_err(|error| cannot_run(&unusable, &error))?;
         point("nginx.running");
-        let arguments = arguments.join(" ");
-        let span = tracing::info_span!("nginx", arguments);
-        Ok(Call { child, arguments, span, unusable })
+        Ok(Call { work: Work::Child(child), arguments, unusable })
     }
 }
 
-/// nginx at work. It is killed if nobody waits for its end.
+/// nginx at work. It is killed if nobody waits for its end, unless the deputy started it, who waits for it himself.
 pub struct Call {
-    child: Child,
+    work: Work,
     arguments: String,
-    span: Span,
-    /// What to say if the system does not tell how it ended.
+    /// What to say if nobody tells how it ended.
     unusable: String,
+}
+
+enum Work {
+    Child(Child),
+    Asked(JoinHandle<io::Result<Output>>),
+}
+
+impl Work {
+    async fn ended(self) -> io::Result<Output> {
+        match self {
+            Self::Child(child) => child.wait_with_output().await,
+            Self::Asked(asked) => asked.await.map_err(io::Error::other)?,
+        }
+    }
 }
 
 impl Call {
     /// Waits for its end.
     ///
     /// # Errors
-    /// It does not end, or the system does not tell how.
+    /// It does not end, or nobody tells how.
     pub async fn ended(self) -> Result<Output, GatewayError> {
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait_with_output()).instrument(self.span).await;
+        let span = tracing::info_span!("nginx", arguments = self.arguments);
+        let ended = tokio::time::timeout(PATIENCE, self.work.ended()).instrument(span).await;
         point("nginx.after-call");
         match ended {
             Ok(output) => output.map_err(|error| cannot_run(&self.unusable, &error)),
@@ -149,7 +194,7 @@ impl Call {
 }
 
 fn cannot_run(what: &str, error: &io::Error) -> GatewayError {
-    GatewayError::Fault(format!("{what}: {error}; install nginx or set NANIO_ORCHESTRATOR_NGINX_BIN"))
+    GatewayError::Fault(format!("{what} ({error})"))
 }
 
 /// What `nginx -V` tells.
@@ -198,7 +243,7 @@ fn find_nginx() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/usr/sbin/nginx"))
 }
 
-fn needs_sudo(conf: &Path) -> bool {
+fn needs_root(conf: &Path) -> bool {
     let owner = |path: &Path| fs::metadata(path).map(|metadata| metadata.uid()).ok();
     let own = owner(Path::new("/proc/self"));
     own != Some(0) && own != owner(conf)

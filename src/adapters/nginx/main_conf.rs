@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::text::{self, Directive, Node, quote};
 use super::tree::{KINDS, Tree, fault};
+use crate::adapters::image::Image;
 use crate::ports::gateway::GatewayError;
 
 /// How deep includes may lead.
@@ -39,16 +40,25 @@ impl MainConf {
     /// # Errors
     /// It cannot be read, or is not nginx configuration.
     pub fn read(path: &Path, tree: &Tree) -> Result<Self, GatewayError> {
-        let source = fs::read_to_string(path).map_err(|error| fault("read", path, &error))?;
+        Self::read_in(Image::here(), path, tree)
+    }
+
+    /// The same, of the machine whose files these are.
+    ///
+    /// # Errors
+    /// As [`MainConf::read`].
+    pub fn read_in(image: Image, path: &Path, tree: &Tree) -> Result<Self, GatewayError> {
+        let source = fs::read_to_string(image.on_disk(path)).map_err(|error| fault("read", path, &error))?;
         let nodes = text::read(&source).map_err(|error| {
             GatewayError::Refused(format!("{}: {error}; nginx could not load it either", path.display()))
         })?;
         let mut walker = Walker {
             base: path.parent().unwrap_or(Path::new("/")).to_owned(),
-            root: canonical(tree.root()),
-            staging: canonical(&tree.staging()),
-            work: canonical(&tree.work()),
+            root: image.canonical(tree.root()),
+            staging: image.canonical(&tree.staging()),
+            work: image.canonical(&tree.work()),
             found: Self::default(),
+            image,
         };
         let mut edits = Vec::new();
         let mut own_pid = true;
@@ -75,18 +85,20 @@ impl MainConf {
         Ok(walker.found)
     }
 
+    /// The lines that its `http{}` lacks to load our directories.
+    #[must_use]
+    pub fn missing_includes(&self, tree: &Tree) -> Vec<String> {
+        let missing = KINDS.iter().filter(|kind| !self.included.contains(*kind));
+        let include = |kind| format!("include {};", quote(&tree.root().join(kind).join("*.conf").to_string_lossy()));
+        missing.map(include).collect()
+    }
+
     /// Refuses a main file that does not load our directories.
     ///
     /// # Errors
     /// The lines to add.
     pub fn expect_includes(&self, path: &Path, tree: &Tree) -> Result<(), GatewayError> {
-        let missing: Vec<String> = KINDS
-            .iter()
-            .filter(|kind| !self.included.contains(*kind))
-            .map(|kind| {
-                format!("    include {};", quote(&canonical(tree.root()).join(kind).join("*.conf").to_string_lossy()))
-            })
-            .collect();
+        let missing: Vec<String> = self.missing_includes(tree).iter().map(|line| format!("    {line}")).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -107,6 +119,7 @@ fn worker_connections(events: &Directive) -> Option<u32> {
 }
 
 struct Walker {
+    image: Image,
     base: PathBuf,
     root: PathBuf,
     staging: PathBuf,
@@ -148,13 +161,15 @@ impl Walker {
             return;
         }
         // nginx expands a pattern in alphabetical order, as glob(3) does.
+        let pattern = self.image.on_disk(&pattern);
         let files: Vec<PathBuf> = glob::glob(&pattern.to_string_lossy()).into_iter().flatten().flatten().collect();
         let copied: Vec<Option<PathBuf>> = files.iter().map(|file| self.copy(file, depth)).collect();
         if copied.iter().any(Option::is_some) {
             let lines = files
                 .iter()
                 .zip(copied)
-                .map(|(file, copy)| format!("include {}", quote(&copy.as_ref().unwrap_or(file).to_string_lossy())));
+                .map(|(file, copy)| copy.unwrap_or_else(|| self.image.name_of(file)))
+                .map(|file| format!("include {}", quote(&file.to_string_lossy())));
             edits.push((directive.span, lines.collect::<Vec<_>>().join("; ")));
         }
     }
@@ -178,7 +193,7 @@ impl Walker {
         if pattern.file_name()? != "*.conf" {
             return None;
         }
-        let dir = canonical(pattern.parent()?);
+        let dir = self.image.canonical(pattern.parent()?);
         KINDS.into_iter().find(|kind| dir == self.root.join(kind))
     }
 }
@@ -196,6 +211,37 @@ fn edited(source: &str, mut edits: Edits) -> String {
     text
 }
 
-fn canonical(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+/// A main file with these lines more at the end of its `http{}`; every other byte stays. `None`: it has no such block.
+#[must_use]
+pub fn with_lines(source: &str, lines: &[String]) -> Option<String> {
+    let nodes = text::read(source).ok()?;
+    let http = nodes.iter().find_map(|node| match node {
+        Node::Directive(directive) if directive.name() == "http" && directive.block.is_some() => Some(directive),
+        _ => None,
+    })?;
+    let brace = http.end - 1;
+    // On lines of their own, also where the brace is not.
+    let line = source[..brace].rfind('\n').map_or(0, |at| at + 1);
+    let (at, first) = if source[line..brace].trim().is_empty() { (line, "") } else { (brace, "\n") };
+    let added: String = lines.iter().map(|line| format!("    {line}\n")).collect();
+    Some(format!("{}{first}{added}{}", &source[..at], &source[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_added_at_the_end_of_the_http_block_and_nothing_else_changes() {
+        let lines = ["include a;".to_owned(), "include b;".to_owned()];
+        let added = |source: &str| with_lines(source, &lines);
+        assert_eq!(
+            added("events {}\nhttp {\n    x on; # }\n}\n# end\n").unwrap(),
+            "events {}\nhttp {\n    x on; # }\n    include a;\n    include b;\n}\n# end\n"
+        );
+        assert_eq!(added("http { x on; }").unwrap(), "http { x on; \n    include a;\n    include b;\n}");
+        assert_eq!(added("http {}").unwrap(), "http {\n    include a;\n    include b;\n}");
+        assert_eq!(added("include http.conf;"), None);
+        assert_eq!(added("http {"), None);
+    }
 }

@@ -86,6 +86,12 @@ impl Tree {
         Ok(tree)
     }
 
+    /// The tree at `root` for a look: nothing is made.
+    #[must_use]
+    pub fn looked_at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), seen: Mutex::new(HashMap::new()) }
+    }
+
     /// The managed directory, as configured.
     #[must_use]
     pub fn root(&self) -> &Path {

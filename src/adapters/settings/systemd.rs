@@ -1,16 +1,17 @@
 //! A restart of the service by systemd, as the installer's rule for sudo allows it.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::process::Command;
 
+use crate::adapters::deputy;
+use crate::adapters::privileged::{UNIT, restart_words};
 use crate::ports::service_manager::{RestartRefused, ServiceManager};
 
-/// The unit that the installer makes.
-const UNIT: &str = "nanio-orchestrator";
 /// How long the answer to the client has to get out.
 const MOMENT: Duration = Duration::from_millis(1500);
 /// A call that takes longer than this is stuck.
@@ -26,6 +27,8 @@ pub struct Systemd {
     runs_us: bool,
     systemctl: Option<PathBuf>,
     root: bool,
+    /// Where root's deputy is asked, if there is one.
+    deputy: Option<PathBuf>,
 }
 
 impl Systemd {
@@ -37,7 +40,17 @@ impl Systemd {
         let systemctl = all.map(|directory| directory.join("systemctl")).find(|file| file.is_file());
         let root = rustix::process::geteuid().is_root();
         let runs_us = std::fs::read_to_string(OWN_UNIT).is_ok_and(|text| is_of_unit(&text));
-        Self { dev, runs_us, systemctl, root }
+        let deputy = Some(PathBuf::from(deputy::SOCKET)).filter(|socket| !root && socket.exists());
+        Self { dev, runs_us, systemctl, root, deputy }
+    }
+
+    /// Calls systemctl or, with `only_ask`, has it said whether that would be let through.
+    async fn call(&self, systemctl: &Path, only_ask: bool) -> io::Result<Output> {
+        let Some(socket) = &self.deputy else {
+            return self.command(systemctl, only_ask).kill_on_drop(only_ask).output().await;
+        };
+        let program = std::iter::once(systemctl.to_string_lossy().into_owned());
+        deputy::ask(socket, program.chain(restart_words()).collect(), only_ask).await
     }
 
     fn command(&self, systemctl: &Path, only_ask: bool) -> Command {
@@ -53,7 +66,7 @@ impl Systemd {
             sudo
         };
         // The rule for sudo names exactly these words.
-        command.args(["restart", UNIT]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(restart_words()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
 }
@@ -76,20 +89,20 @@ impl ServiceManager for Systemd {
             return Err(RestartRefused(format!("systemd does not run this program as its unit {UNIT}: {by_hand}")));
         };
         if !self.root {
-            let mut ask = self.command(&systemctl, true);
-            let asked = tokio::time::timeout(PATIENCE, ask.kill_on_drop(true).output()).await;
+            let asked = tokio::time::timeout(PATIENCE, self.call(&systemctl, true)).await;
             if !matches!(asked, Ok(Ok(output)) if output.status.success()) {
+                let by = if self.deputy.is_some() { "root's deputy" } else { "sudo" };
                 return Err(RestartRefused(format!(
-                    "sudo does not let this user run `{} restart {UNIT}` (the installer writes the rule for it). Run on \
-                     the machine, as root: systemctl restart {UNIT}",
+                    "{by} does not let this user run `{} restart {UNIT}` (`nanio-orchestrator install` sees to it). Run \
+                     on the machine, as root: systemctl restart {UNIT}",
                     systemctl.display()
                 )));
             }
         }
-        let mut restart = self.command(&systemctl, false);
+        let manager = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(MOMENT).await;
-            match restart.output().await {
+            match manager.call(&systemctl, false).await {
                 // If all goes well, this is the last that the process sees.
                 Ok(output) if output.status.success() => {}
                 Ok(output) => {
@@ -125,7 +138,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let systemctl = directory.path().join("systemctl");
         let words = |root, only_ask| {
-            let systemd = Systemd { dev: false, runs_us: true, systemctl: None, root };
+            let systemd = Systemd { dev: false, runs_us: true, systemctl: None, root, deputy: None };
             let command = systemd.command(&systemctl, only_ask);
             let all = std::iter::once(command.as_std().get_program()).chain(command.as_std().get_args());
             all.map(|word| word.to_string_lossy().replace(&*systemctl.to_string_lossy(), "systemctl"))
@@ -139,7 +152,8 @@ mod tests {
 
     #[test]
     fn dev_mode_and_a_program_that_is_no_service_are_told_what_to_do() {
-        let nowhere = Systemd { dev: false, runs_us: false, systemctl: Some("/bin/false".into()), root: true };
+        let nowhere =
+            Systemd { dev: false, runs_us: false, systemctl: Some("/bin/false".into()), root: true, deputy: None };
         assert!(refused(&nowhere).contains("systemd does not run this program"));
         assert!(refused(&Systemd { dev: true, ..nowhere }).contains("dev mode"));
     }

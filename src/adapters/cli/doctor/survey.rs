@@ -1,0 +1,117 @@
+//! What is seen of a machine, as values: what it means is for `checks` to say.
+
+use std::path::PathBuf;
+
+/// Something that was looked at; or why it could not be.
+pub type Seen<T> = Result<T, String>;
+
+/// All that is looked at.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Whether root looks, who may see everything.
+    pub as_root: bool,
+    /// Why no server starts with the settings.
+    pub problems: Vec<String>,
+    /// The file of the settings.
+    pub env_file: PathBuf,
+    /// Whether others than owner and group may read it.
+    pub env_file_open: Seen<bool>,
+    /// Whether there is a key for the S3 keys of pools.
+    pub has_secret: bool,
+    /// What `nginx -V` says.
+    pub nginx: Seen<String>,
+    /// What `nginx -t` says of the live files: nothing, if all is well.
+    pub nginx_test: Seen<String>,
+    /// Whether nginx runs.
+    pub nginx_runs: bool,
+    /// The lines that nginx.conf lacks.
+    pub missing_includes: Seen<Vec<String>>,
+    /// The candidate main file.
+    pub candidate: Seen<Candidate>,
+    /// What `rclone version` says.
+    pub rclone: Seen<String>,
+    /// What an installation would change.
+    pub installation: Vec<Deviation>,
+    /// An installation of 0.4.x that is not taken over.
+    pub former: bool,
+    /// The server.
+    pub server: Server,
+    /// The database.
+    pub database: Seen<Database>,
+    /// Free space.
+    pub disks: Vec<Disk>,
+    /// Why the gate's directory cannot be relied on.
+    pub gate: Seen<()>,
+    /// How far the clocks of storage nodes are ahead of ours, in seconds.
+    pub clocks: Vec<(String, Seen<i64>)>,
+    /// Days until certificates end.
+    pub certificates: Vec<(String, Seen<i64>)>,
+}
+
+/// The file with which root's nginx tests candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Candidate {
+    /// It fits nginx.conf.
+    Fresh,
+    /// nginx.conf has changed since.
+    Stale,
+    /// It is not there.
+    Missing,
+}
+
+/// Something that is not as `install` would make it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deviation {
+    /// What.
+    pub what: String,
+    /// How it is.
+    pub how: String,
+}
+
+/// Who answers where the server would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Server {
+    /// Nobody.
+    Silent {
+        /// Where.
+        address: String,
+        /// Whether systemd thinks that it runs.
+        active: bool,
+    },
+    /// Our server.
+    Answers {
+        /// Its version.
+        version: String,
+        /// Whether it can do its work.
+        ready: bool,
+    },
+    /// Something else.
+    Stranger {
+        /// Where.
+        address: String,
+    },
+    /// The settings do not say where.
+    Unknown,
+}
+
+/// The database, without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// An SQLite file.
+    File(PathBuf),
+    /// None yet: the first start makes it.
+    NotYet(PathBuf),
+    /// PostgreSQL, which is asked by the server alone.
+    Elsewhere,
+}
+
+/// A file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// What of ours is on it.
+    pub what: &'static str,
+    /// Where.
+    pub path: PathBuf,
+    /// Bytes that are free, and bytes in all.
+    pub room: Seen<(u64, u64)>,
+}

@@ -1,0 +1,250 @@
+//! What an installed machine has, as values: who reads them can tell, without a machine, what would be done.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::layout::{HOME, Layout, USER};
+use super::{config_env, sudoers, unit};
+
+/// Whose something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Root's.
+    Root,
+    /// The service's.
+    Service,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::Root { "root" } else { USER })
+    }
+}
+
+/// User, group and mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// The user.
+    pub user: Who,
+    /// The group.
+    pub group: Who,
+    /// The mode.
+    pub mode: u32,
+}
+
+impl fmt::Display for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} {:04o}", self.user, self.group, self.mode)
+    }
+}
+
+const fn of_root(mode: u32) -> Rights {
+    Rights { user: Who::Root, group: Who::Root, mode }
+}
+
+const fn of_service(mode: u32) -> Rights {
+    Rights { user: Who::Service, group: Who::Service, mode }
+}
+
+/// Root's, and the service may look at it or, where the mode says so, write it.
+const fn shared(mode: u32) -> Rights {
+    Rights { user: Who::Root, group: Who::Service, mode }
+}
+
+/// How a new text is tried before it takes the place of the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// It is not.
+    None,
+    /// `visudo -c`.
+    Visudo,
+    /// `nginx -t`.
+    Nginx,
+}
+
+/// A file whose whole text is known.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TextFile {
+    /// Where.
+    pub path: PathBuf,
+    /// Whose; `None`: as those of the file that it replaces.
+    pub rights: Option<Rights>,
+    /// What it says.
+    pub text: String,
+    /// Whether one that is there stays, whatever it says.
+    pub once: bool,
+    /// Who has to accept it.
+    pub trial: Trial,
+}
+
+impl fmt::Debug for TextFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// One thing that an installed machine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The service's user, and a group of the same name.
+    Account,
+    /// A copy of the program, where the service can run it.
+    Program {
+        /// The program.
+        from: PathBuf,
+        /// The copy.
+        to: PathBuf,
+    },
+    /// A directory.
+    Directory {
+        /// Where.
+        path: PathBuf,
+        /// Whose.
+        rights: Rights,
+        /// Whether everything in it is the service's too.
+        whole: bool,
+    },
+    /// A file.
+    File(TextFile),
+    /// The file with which root's nginx tests candidates: as nginx.conf, but for where its includes lead.
+    Candidate {
+        /// nginx's main file.
+        conf: PathBuf,
+        /// The managed directory.
+        managed: PathBuf,
+    },
+    /// A file of an installation that a package takes over, which would hide the package's own.
+    Aside(PathBuf),
+    /// systemd has read the units.
+    ManagerReload,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account => write!(f, "system user and group {USER}"),
+            Self::Program { to, .. } => write!(f, "program {}", to.display()),
+            Self::Directory { path, rights, .. } => write!(f, "directory {} ({rights})", path.display()),
+            Self::File(TextFile { path, rights: Some(rights), .. }) => write!(f, "file {} ({rights})", path.display()),
+            Self::File(TextFile { path, .. }) => write!(f, "file {}", path.display()),
+            Self::Candidate { conf, .. } => {
+                write!(f, "file {} (root:root 0644)", crate::adapters::privileged::candidate_of(conf).display())
+            }
+            Self::Aside(path) => write!(f, "no {}", path.display()),
+            Self::ManagerReload => f.write_str("systemd knows the units"),
+        }
+    }
+}
+
+/// What is wanted beyond what the layout says.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Key and secret for a new config.env.
+    pub api_key: String,
+    /// See `api_key`.
+    pub secret: String,
+    /// Whether a package brings program and units.
+    pub from_package: bool,
+    /// The new text of nginx.conf, if it is to be changed.
+    pub nginx_conf: Option<String>,
+}
+
+/// Everything that an installed machine has, in the order in which it is to be made.
+pub fn plan(layout: &Layout, wish: &Wish) -> Vec<Step> {
+    let mut steps = vec![Step::Account, directory(Path::new(HOME), of_root(0o755))];
+    if let Some(from) = &layout.copied_from {
+        steps.push(directory(layout.program.parent().unwrap_or(Path::new(HOME)), of_root(0o755)));
+        steps.push(Step::Program { from: from.clone(), to: layout.program.clone() });
+    }
+    let whole = |path: &Path, mode| Step::Directory { path: path.to_owned(), rights: of_service(mode), whole: true };
+    steps.push(whole(&layout.data, 0o700));
+    // nginx's workers look for names that they know, and nobody sees which there are.
+    steps.push(whole(&layout.gate, 0o711));
+    steps.push(directory(layout.env_file.parent().unwrap_or(Path::new("/etc")), shared(0o750)));
+    steps.push(Step::File(TextFile {
+        path: layout.env_file.clone(),
+        // The service changes settings for clients of the API; whose place the file has, and whether it stays there, is
+        // root's to say.
+        rights: Some(shared(0o660)),
+        text: config_env::text(&wish.api_key, &wish.secret),
+        once: true,
+        trial: Trial::None,
+    }));
+    steps.push(whole(&layout.managed, 0o755));
+    steps.extend(["pools", "vhosts"].map(|kind| whole(&layout.managed.join(kind), 0o755)));
+    steps.push(root_file(sudoers::PATH.into(), 0o440, sudoers::rule(layout), Trial::Visudo));
+    if let Some(text) = &wish.nginx_conf {
+        let (path, text) = (layout.nginx_conf.clone(), text.clone());
+        steps.push(Step::File(TextFile { path, rights: None, text, once: false, trial: Trial::Nginx }));
+    }
+    steps.push(Step::Candidate { conf: layout.nginx_conf.clone(), managed: layout.managed.clone() });
+    if wish.from_package {
+        steps.extend(unit::names().map(|name| Step::Aside(Path::new(super::layout::UNITS).join(name))));
+    } else {
+        steps.extend(unit_files(layout, Path::new(super::layout::UNITS)));
+    }
+    steps.push(Step::ManagerReload);
+    steps
+}
+
+/// The units, in a directory for units.
+pub fn unit_files(layout: &Layout, directory: &Path) -> Vec<Step> {
+    let units = unit::units(layout).into_iter();
+    units.map(|(name, text)| root_file(directory.join(name), 0o644, text, Trial::None)).collect()
+}
+
+fn directory(path: &Path, rights: Rights) -> Step {
+    Step::Directory { path: path.to_owned(), rights, whole: false }
+}
+
+fn root_file(path: PathBuf, mode: u32, text: String, trial: Trial) -> Step {
+    Step::File(TextFile { path, rights: Some(of_root(mode)), text, once: false, trial })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::tests_layout;
+    use super::*;
+
+    fn shown(wish: &Wish) -> Vec<String> {
+        plan(&tests_layout(), wish).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_plan_names_everything_with_its_rights() {
+        assert_eq!(
+            shown(&Wish::default()),
+            [
+                "system user and group nanio-orchestrator",
+                "directory /opt/nanio-orchestrator (root:root 0755)",
+                "directory /opt/nanio-orchestrator/data (nanio-orchestrator:nanio-orchestrator 0700)",
+                "directory /opt/nanio-orchestrator/gate (nanio-orchestrator:nanio-orchestrator 0711)",
+                "directory /etc/nanio-orchestrator (root:nanio-orchestrator 0750)",
+                "file /etc/nanio-orchestrator/config.env (root:nanio-orchestrator 0660)",
+                "directory /etc/nginx/nanio (nanio-orchestrator:nanio-orchestrator 0755)",
+                "directory /etc/nginx/nanio/pools (nanio-orchestrator:nanio-orchestrator 0755)",
+                "directory /etc/nginx/nanio/vhosts (nanio-orchestrator:nanio-orchestrator 0755)",
+                "file /etc/sudoers.d/nanio-orchestrator (root:root 0440)",
+                "file /etc/nginx/nanio-candidate.conf (root:root 0644)",
+                "file /etc/systemd/system/nanio-orchestrator.service (root:root 0644)",
+                "file /etc/systemd/system/nanio-orchestrator-deputy.socket (root:root 0644)",
+                "file /etc/systemd/system/nanio-orchestrator-deputy@.service (root:root 0644)",
+                "systemd knows the units",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_package_brings_the_units_itself() {
+        let shown = shown(&Wish { from_package: true, ..Wish::default() });
+        assert!(shown.contains(&"no /etc/systemd/system/nanio-orchestrator.service".to_owned()), "{shown:?}");
+        assert!(!shown.iter().any(|step| step.starts_with("file /etc/systemd")), "{shown:?}");
+    }
+
+    #[test]
+    fn no_step_shows_a_secret() {
+        let wish = Wish { api_key: "the-key".into(), secret: "the-secret".into(), ..Wish::default() };
+        let told = format!("{:?} {:?}", plan(&tests_layout(), &wish), shown(&wish));
+        assert!(!told.contains("the-key") && !told.contains("the-secret"), "{told}");
+    }
+}

@@ -1,0 +1,65 @@
+//! Whose the files below a directory are.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// The numbers of a user and its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ids {
+    /// The user's.
+    pub user: u32,
+    /// The group's.
+    pub group: u32,
+}
+
+impl Ids {
+    /// Those of a line of passwd(5), if it is about this user.
+    #[must_use]
+    pub fn of_line(line: &str, name: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [named, _password, user, group, ..] = fields[..] else { return None };
+        if named != name {
+            return None;
+        }
+        Some(Self { user: user.parse().ok()?, group: group.parse().ok()? })
+    }
+}
+
+/// What is root's below a directory of the service's: left by a program that root ran, the service could not write it.
+/// Links are named and not followed.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn files_of_others(directory: &Path, ids: Ids) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(next) = directories.pop() {
+        let told = |error: std::io::Error| format!("could not look at {}: {error}", next.display());
+        for entry in fs::read_dir(&next).map_err(told)? {
+            let path = entry.map_err(told)?.path();
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+            if metadata.uid() == 0 && ids.user != 0 {
+                found.push(path.clone());
+            }
+            if metadata.is_dir() {
+                directories.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_those_of_the_named_user() {
+        let line = "nanio-orchestrator:x:998:997::/opt/nanio-orchestrator:/usr/sbin/nologin";
+        assert_eq!(Ids::of_line(line, "nanio-orchestrator"), Some(Ids { user: 998, group: 997 }));
+        assert_eq!(Ids::of_line(line, "nanio"), None);
+        assert_eq!(Ids::of_line("nanio-orchestrator:x:no:997", "nanio-orchestrator"), None);
+    }
+}
