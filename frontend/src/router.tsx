@@ -18,6 +18,7 @@ export const router = createBrowserRouter([
       { path: "/web/buckets", lazy: () => import("./pages/buckets") },
       { path: "/web/migrations", lazy: () => import("./pages/migrations") },
       { path: "/web/config", lazy: () => import("./pages/config") },
+      { path: "/web/explain", lazy: () => import("./pages/explain") },
       { path: "/web/audit", lazy: () => import("./pages/audit") },
       { path: "/web/settings", lazy: () => import("./pages/settings") },
       { path: "*", element: <NotFound /> },

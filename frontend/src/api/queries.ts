@@ -62,6 +62,12 @@ export const queries = {
     queryKey: ["disk", "state"],
     queryFn: () => body(api.GET("/api/config/status", { params: { query: { drifted: true, limit: 100 } } })),
   }),
+  explain: (query: ExplainQuery) =>
+    queryOptions({
+      queryKey: ["db", "explain", query],
+      queryFn: () => body(api.GET("/api/config/explain", { params: { query } })),
+      placeholderData: previous => previous,
+    }),
   settings: queryOptions({ queryKey: ["settings"], queryFn: () => body(api.GET("/api/config/settings")) }),
   bucketCounts: queryOptions({ queryKey: ["db", "bucket-counts"], queryFn: () => body(api.GET("/api/buckets")) }),
   buckets: (vhost: number, fetch_counts: boolean) =>
@@ -151,6 +157,15 @@ export const queries = {
       queryFn: () => body(api.GET("/api/audit", { params: { query: filter } })),
       placeholderData: previous => previous,
     }),
+}
+
+export interface ExplainQuery {
+  method: string
+  path: string
+  host?: string
+  scheme?: "http" | "https"
+  from?: string
+  copy_source?: string
 }
 
 export interface AuditFilter {

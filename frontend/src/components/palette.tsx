@@ -21,6 +21,7 @@ const FIXED: Entry[] = [
   { kind: "Page", label: "Buckets", to: "/web/buckets" },
   { kind: "Page", label: "Migrations", to: "/web/migrations" },
   { kind: "Page", label: "Config", to: "/web/config" },
+  { kind: "Page", label: "Explain: where does a request go?", to: "/web/explain" },
   { kind: "Page", label: "Audit", to: "/web/audit" },
   { kind: "Page", label: "Settings", to: "/web/settings" },
   { kind: "Do", label: "New pool", to: "/web/pools?new" },

@@ -8,6 +8,7 @@ import {
   IconGauge,
   IconHistory,
   IconLogout,
+  IconRoute,
   IconSearch,
   IconServer2,
   IconSettings,
@@ -32,6 +33,7 @@ const PAGES = [
   { to: "/web/buckets", label: "Buckets", icon: IconBucket },
   { to: "/web/migrations", label: "Migrations", icon: IconArrowsTransferUp },
   { to: "/web/config", label: "Config", icon: IconFileCode },
+  { to: "/web/explain", label: "Explain", icon: IconRoute },
   { to: "/web/audit", label: "Audit", icon: IconHistory },
   { to: "/web/settings", label: "Settings", icon: IconSettings },
 ]
