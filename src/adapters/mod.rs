@@ -27,3 +27,4 @@ pub mod s3;
 pub mod settings;
 pub mod sigv4;
 pub mod store;
+pub mod telemetry;

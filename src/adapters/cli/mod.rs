@@ -6,6 +6,7 @@ mod demo;
 mod deputy;
 mod doctor;
 mod drill;
+mod explain;
 mod install;
 mod orphaned;
 mod rebuild_db;
@@ -27,6 +28,7 @@ use demo::DemoArguments;
 use deputy::DeputyArguments;
 use doctor::DoctorArguments;
 use drill::DrillArguments;
+use explain::ExplainArguments;
 use install::{CandidateArguments, InstallArguments};
 use orphaned::OrphanedCommand;
 use rebuild_db::RebuildArguments;
@@ -67,6 +69,8 @@ enum Command {
     Orphaned(OrphanedCommand),
     /// End a split of reads and writes that 0.4.x left in nginx (the server must run)
     Adopt(AdoptArguments),
+    /// Where a request goes, and why: server block, route, pool, members, migration (the server must run)
+    Explain(ExplainArguments),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -100,6 +104,7 @@ impl Arguments {
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
             Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
+            Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Openapi => {

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
+use tracing::{Instrument as _, Span};
 
 use crate::adapters::{deputy, privileged};
+use crate::domain::audit::NginxAnswer;
 use crate::fault::point;
 use crate::ports::gateway::GatewayError;
 
@@ -118,6 +120,7 @@ impl NginxCommand {
 
     fn begin(&self, words: Vec<String>) -> Result<Call, GatewayError> {
         let arguments = words.join(" ");
+        let span = tracing::info_span!("nginx", arguments);
         let binary = self.binary.display();
         let mut command = match &self.way {
             Way::Deputy(socket) => {
@@ -128,7 +131,7 @@ impl NginxCommand {
                 );
                 let socket = socket.clone();
                 let asked = tokio::spawn(async move { deputy::ask(&socket, call, false).await });
-                return Ok(Call { work: Work::Asked(asked), arguments, unusable });
+                return Ok(Call { work: Work::Asked(asked), arguments, span, unusable });
             }
             Way::Sudo => {
                 let mut command = Command::new("sudo");
@@ -145,7 +148,7 @@ impl NginxCommand {
         point("nginx.before-call");
         let child = command.spawn().map_err(|error| cannot_run(&unusable, &error))?;
         point("nginx.running");
-        Ok(Call { work: Work::Child(child), arguments, unusable })
+        Ok(Call { work: Work::Child(child), arguments, span, unusable })
     }
 }
 
@@ -153,6 +156,7 @@ impl NginxCommand {
 pub struct Call {
     work: Work,
     arguments: String,
+    span: Span,
     /// What to say if nobody tells how it ended.
     unusable: String,
 }
@@ -177,7 +181,7 @@ impl Call {
     /// # Errors
     /// It does not end, or nobody tells how.
     pub async fn ended(self) -> Result<Output, GatewayError> {
-        let ended = tokio::time::timeout(PATIENCE, self.work.ended()).await;
+        let ended = tokio::time::timeout(PATIENCE, self.work.ended()).instrument(self.span).await;
         point("nginx.after-call");
         match ended {
             Ok(output) => output.map_err(|error| cannot_run(&self.unusable, &error)),
@@ -225,6 +229,11 @@ impl Build {
 pub fn words_of(output: &Output) -> String {
     let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
     text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// What is answered where no nginx is asked.
+pub fn dry(what: &str) -> NginxAnswer {
+    NginxAnswer { ok: true, output: format!("[DRY RUN] sudo nginx {what}") }
 }
 
 fn find_nginx() -> PathBuf {
