@@ -1,7 +1,7 @@
 # Thin: each target is one line that could be typed. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: bench help setup install-dev run dev test fuzz soak check check-frontend fmt openapi frontend e2e screenshots build clean
+.PHONY: bench dist help setup install-dev run dev test fuzz soak check check-frontend fmt openapi frontend e2e screenshots build clean
 
 # .venv holds the S3 server of the demo and the foreign clients of the tests.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -23,6 +23,7 @@ dev: frontend ## Dry-run dev mode: nginx commands are printed, state in ./dev-da
 test: setup frontend check ## Everything: format, lints, all tests, the web UI in a browser
 	cargo test --locked
 	$(MAKE) e2e
+	scripts/try-wheel.sh
 
 bench: setup build ## Figures beside nginx's own, in one run, to docs/performance.md (ONLY=changes|crowd|http|lists|process|drift|disk|purge|buckets|pages)
 	@command -v wrk >/dev/null || { echo "bench: install wrk (Debian package wrk)" >&2; exit 1; }
@@ -68,8 +69,12 @@ screenshots: frontend ## Pictures of every page to docs/screenshots
 	cargo build --locked
 	cd frontend && SCREENSHOTS=1 npx playwright test screenshots
 
-build: frontend ## Build the release binary: target/release/nanio-orchestrator
+build: setup frontend ## Build the release binary (target/release/nanio-orchestrator) and the wheel of it (dist/*.whl)
 	cargo build --locked --release
+	maturin build --quiet --release --out dist
+
+dist: build ## Package for Debian, wheel, tarball, list of parts and checksums, to dist/
+	scripts/dist.sh
 
 clean: ## Remove what build, dev and demo made
 	cargo clean

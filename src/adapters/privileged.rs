@@ -7,6 +7,9 @@ const DEFAULT_CONF: &str = "/etc/nginx/nginx.conf";
 /// The unit that the installer makes.
 pub const UNIT: &str = "nanio-orchestrator";
 
+/// What nginx leaves in our directory for staging when it tests a candidate as root.
+pub const CANDIDATE_PID: &str = "candidate.pid";
+
 /// nginx's words for a test of a main file. It says nothing if all is well.
 #[must_use]
 pub fn test_words(conf: &Path) -> Vec<String> {

@@ -70,6 +70,19 @@ fn the_second_run_changes_nothing_and_says_so() {
 }
 
 #[test]
+fn what_a_run_left_that_was_cut_short_is_swept_up_by_the_next() {
+    let place = Place::new();
+    for half in [SUDOERS, UNIT, ENV] {
+        place.put(&format!("{half}.nanio-new"), "half a te");
+    }
+    place.must("install", &[]);
+    for half in [SUDOERS, UNIT, ENV] {
+        assert!(!place.has(&format!("{half}.nanio-new")), "{half}");
+        assert!(!place.text(half).contains("half a te"), "{half}");
+    }
+}
+
+#[test]
 fn a_dry_run_prints_every_step_and_takes_none() {
     let place = Place::new();
     let (out, err) = place.must("install", &["--dry-run"]);

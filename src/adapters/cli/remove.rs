@@ -59,7 +59,9 @@ fn plan(layout: &Layout, purge: bool, from_package: bool) -> Vec<Step> {
     let mut steps = Vec::new();
     if !from_package {
         steps.push(Step::Stop);
-        steps.extend(unit_names().map(|name| Step::Own(Path::new(UNITS).join(name))));
+    }
+    steps.extend(unit_names().map(|name| Step::Own(Path::new(UNITS).join(name))));
+    if !from_package {
         steps.push(Step::Forget);
     }
     steps.push(Step::File(SUDOERS.into()));
@@ -209,12 +211,11 @@ fn take(image: &Image, step: &Step) -> Result<bool, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::install::tests_layout;
     use super::*;
 
     #[test]
     fn live_files_of_nginx_go_only_with_purge() {
-        let layout = tests_layout();
+        let layout = Layout::usual().unwrap();
         let touched = |purge| {
             let all = plan(&layout, purge, false);
             all.iter().map(describe).filter(|told| told.contains("/etc/nginx/nanio ")).count()
@@ -224,7 +225,7 @@ mod tests {
 
     #[test]
     fn without_purge_what_install_would_keep_is_kept() {
-        let told: Vec<String> = plan(&tests_layout(), false, false).iter().map(describe).collect();
+        let told: Vec<String> = plan(&Layout::usual().unwrap(), false, false).iter().map(describe).collect();
         assert_eq!(
             told,
             [

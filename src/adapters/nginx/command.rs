@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::adapters::{deputy, privileged};
 use crate::domain::audit::NginxAnswer;
@@ -120,6 +120,7 @@ impl NginxCommand {
 
     fn begin(&self, words: Vec<String>) -> Result<Call, GatewayError> {
         let arguments = words.join(" ");
+        let span = tracing::info_span!("nginx", arguments);
         let binary = self.binary.display();
         let mut command = match &self.way {
             Way::Deputy(socket) => {
@@ -130,7 +131,7 @@ impl NginxCommand {
                 );
                 let socket = socket.clone();
                 let asked = tokio::spawn(async move { deputy::ask(&socket, call, false).await });
-                return Ok(Call { work: Work::Asked(asked), arguments, unusable });
+                return Ok(Call { work: Work::Asked(asked), arguments, span, unusable });
             }
             Way::Sudo => {
                 let mut command = Command::new("sudo");
@@ -147,7 +148,7 @@ impl NginxCommand {
         point("nginx.before-call");
         let child = command.spawn().map_err(|error| cannot_run(&unusable, &error))?;
         point("nginx.running");
-        Ok(Call { work: Work::Child(child), arguments, unusable })
+        Ok(Call { work: Work::Child(child), arguments, span, unusable })
     }
 }
 
@@ -155,6 +156,7 @@ impl NginxCommand {
 pub struct Call {
     work: Work,
     arguments: String,
+    span: Span,
     /// What to say if nobody tells how it ended.
     unusable: String,
 }
@@ -179,8 +181,7 @@ impl Call {
     /// # Errors
     /// It does not end, or nobody tells how.
     pub async fn ended(self) -> Result<Output, GatewayError> {
-        let span = tracing::info_span!("nginx", arguments = self.arguments);
-        let ended = tokio::time::timeout(PATIENCE, self.work.ended()).instrument(span).await;
+        let ended = tokio::time::timeout(PATIENCE, self.work.ended()).instrument(self.span).await;
         point("nginx.after-call");
         match ended {
             Ok(output) => output.map_err(|error| cannot_run(&self.unusable, &error)),

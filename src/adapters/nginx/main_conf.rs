@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::text::{self, Directive, Node, quote};
 use super::tree::{KINDS, Tree, fault};
 use crate::adapters::image::Image;
+use crate::adapters::privileged::CANDIDATE_PID;
 use crate::ports::gateway::GatewayError;
 
 /// How deep includes may lead.
@@ -131,7 +132,7 @@ type Edits = Vec<((usize, usize), String)>;
 
 impl Walker {
     fn pid_directive(&self) -> String {
-        format!("pid {}", quote(&self.work.join("candidate.pid").to_string_lossy()))
+        format!("pid {}", quote(&self.work.join(CANDIDATE_PID).to_string_lossy()))
     }
 
     /// Looks at what stands directly in `http{}`.

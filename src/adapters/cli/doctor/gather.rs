@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::survey::{Candidate, Database, Deviation, Disk, Seen, Server, Survey};
 use crate::adapters::certificates::PemFiles;
-use crate::adapters::cli::install::{Finding, Layout, Machine, PACKAGE_UNITS, Step, Wish, plan};
+use crate::adapters::cli::install::{Finding, Layout, Machine, Step, Wish, plan};
 use crate::adapters::cli::server::reachable;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::gate::expect_lasting;
@@ -33,6 +33,11 @@ const MOST_NODES: usize = 64;
 /// Everything that `judge` asks about.
 pub async fn survey() -> Result<Survey, Box<dyn std::error::Error>> {
     let sources = Sources::gather(Vec::new())?;
+    if sources.is_dev() {
+        return Err("dev mode is not installed anywhere; for this machine: NANIO_ORCHESTRATOR_DEV=false \
+                    nanio-orchestrator doctor"
+            .into());
+    }
     let outlook = Outlook::of(&sources);
     let settings = Settings::from_sources(&sources).ok();
     let machine = Machine { image: Image::here() };
@@ -124,8 +129,8 @@ fn candidate(main: &app::MainFile) -> Seen<Candidate> {
 
 /// What an installation would change. The candidate main file has a question of its own.
 fn deviations(machine: &Machine, layout: &Layout) -> Result<Vec<Deviation>, String> {
-    let from_package = Path::new(PACKAGE_UNITS).join(format!("{UNIT}.service")).exists();
-    let steps = plan(layout, &Wish { from_package, ..Wish::default() });
+    let packaged = layout.is_packaged(&machine.image);
+    let steps = plan(layout, &Wish { packaged, ..Wish::default() })?;
     let mut deviations = Vec::new();
     for step in steps.iter().filter(|step| !matches!(step, Step::Candidate { .. })) {
         let how = match machine.look(step) {
@@ -201,4 +206,53 @@ async fn certificates(named: &app::Named) -> Vec<(String, Seen<i64>)> {
         certificates.push((path.clone(), end.map(|end| (end.unix() - now).div_euclid(86_400))));
     }
     certificates
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A node for one request, with this header.
+    async fn node(header: String) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await.unwrap();
+            let answer = format!("HTTP/1.1 403 Forbidden\r\n{header}Content-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_nodes_clock_is_read_from_whatever_it_answers() {
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let ahead = DateTime::from_timestamp(SystemClock.now().unix() + 3600, 0).unwrap();
+        let address = node(format!("Date: {}\r\n", ahead.format("%a, %d %b %Y %H:%M:%S GMT"))).await;
+        let skew = skew(&client, &address).await.unwrap();
+        assert!(skew <= 3600 && skew > 3000, "{skew}");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_says_no_time_or_nothing_is_told_apart_from_one_that_does() {
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        assert!(skew(&client, &node(String::new()).await).await.unwrap_err().contains("no date"));
+        assert!(skew(&client, "127.0.0.1:1").await.unwrap_err().contains("does not answer"));
+    }
+
+    #[test]
+    fn a_database_is_known_by_its_first_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("orchestrator.db");
+        assert_eq!(database(&path), Ok(Database::NotYet(path.clone())));
+        fs::write(&path, "SQLite format 3\0 and so on").unwrap();
+        assert_eq!(database(&path), Ok(Database::File(path.clone())));
+        fs::write(&path, "something else that is long enough").unwrap();
+        assert!(database(&path).unwrap_err().contains("no SQLite database"));
+    }
 }

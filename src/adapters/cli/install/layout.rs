@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::adapters::image::Image;
-use crate::adapters::privileged::candidate_of;
+use crate::adapters::privileged::{UNIT, candidate_of};
 use crate::config::{EnvFile, Outlook, PRODUCTION_FILE, Sources};
 
 /// The user that the service runs as, and its group.
@@ -14,6 +14,8 @@ pub const HOME: &str = "/opt/nanio-orchestrator";
 pub const UNITS: &str = "/etc/systemd/system";
 /// Where units are that a package brought.
 pub const PACKAGE_UNITS: &str = "/lib/systemd/system";
+/// Where a package puts the program.
+const PACKAGE_PROGRAM: &str = "/usr/bin/nanio-orchestrator";
 
 /// Where systemd looks for the programs of a service, in this order.
 const PROGRAMS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -61,10 +63,27 @@ impl Layout {
     /// # Errors
     /// As [`Layout::of`].
     pub fn from_outlook(image: &Image, outlook: &Outlook, program: &Path) -> Result<Self, String> {
+        let places = place_of(image, program);
+        Self::made(outlook, places, |name, usual| find(image, name).unwrap_or_else(|| usual.into()))
+    }
+
+    /// That of a machine on which nothing was chosen: what a package brings is made for it.
+    ///
+    /// # Errors
+    /// None; as [`Layout::of`].
+    pub fn usual() -> Result<Self, String> {
+        let places = (PathBuf::from(PACKAGE_PROGRAM), None);
+        Self::made(&Outlook::of(&Sources::default()), places, |_name, usual| usual.into())
+    }
+
+    fn made(
+        outlook: &Outlook,
+        (program, copied_from): (PathBuf, Option<PathBuf>),
+        find: impl Fn(&str, &str) -> PathBuf,
+    ) -> Result<Self, String> {
         let text = |key: &str| outlook.text(key).map(PathBuf::from);
         let path = |key: &str| text(key).ok_or_else(|| format!("the setting {key} has no value"));
         let parent = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
-        let (program, copied_from) = place_of(image, program);
         let layout = Self {
             program,
             copied_from,
@@ -73,14 +92,20 @@ impl Layout {
             data: parent(&path("db_path")?),
             gate: path("migration_gate_dir")?,
             managed: path("nginx_config_dir")?,
-            nginx: text("nginx_bin").unwrap_or_else(|| find(image, "nginx", "/usr/sbin/nginx")),
+            nginx: text("nginx_bin").unwrap_or_else(|| find("nginx", "/usr/sbin/nginx")),
             nginx_conf: path("nginx_conf")?,
-            systemctl: find(image, "systemctl", "/usr/bin/systemctl"),
+            systemctl: find("systemctl", "/usr/bin/systemctl"),
             more: ["log_file", "db_backup_path"].into_iter().filter_map(text).map(|path| parent(&path)).collect(),
             port: outlook.text("port").and_then(|port| port.parse().ok()).unwrap_or(8080),
         };
         layout.expect_plain()?;
         Ok(layout)
+    }
+
+    /// Whether program and units are those of a package.
+    pub fn is_packaged(&self, image: &Image) -> bool {
+        let unit = Path::new(PACKAGE_UNITS).join(format!("{UNIT}.service"));
+        self.program == Path::new(PACKAGE_PROGRAM) && image.on_disk(&unit).exists()
     }
 
     /// The candidate main file.
@@ -129,20 +154,9 @@ fn place_of(image: &Image, program: &Path) -> (PathBuf, Option<PathBuf>) {
     (Path::new(HOME).join("bin/nanio-orchestrator"), Some(program.to_owned()))
 }
 
-fn find(image: &Image, name: &str, usual: &str) -> PathBuf {
+fn find(image: &Image, name: &str) -> Option<PathBuf> {
     let places = PROGRAMS.iter().map(|place| Path::new(place).join(name));
-    places.into_iter().find(|path| image.on_disk(path).is_file()).unwrap_or_else(|| usual.into())
-}
-
-/// A layout as most machines have it.
-#[cfg(test)]
-pub fn tests_layout() -> Layout {
-    let nowhere = tempfile::tempdir().unwrap();
-    Layout {
-        program: "/usr/bin/nanio-orchestrator".into(),
-        copied_from: None,
-        ..Layout::of(&Image::at(nowhere.path()).unwrap(), Path::new("/usr/bin/nanio-orchestrator")).unwrap()
-    }
+    places.into_iter().find(|path| image.on_disk(path).is_file())
 }
 
 #[cfg(test)]

@@ -23,11 +23,10 @@ use super::say;
 use crate::adapters::image::Image;
 use crate::app;
 use former::Former;
+use layout::{PACKAGE_UNITS, sources};
 use report::Report;
 
-#[cfg(test)]
-pub(super) use layout::tests_layout;
-pub(super) use layout::{HOME, Layout, PACKAGE_UNITS, UNITS, USER, sources};
+pub(super) use layout::{HOME, Layout, UNITS, USER};
 pub(super) use machine::{Finding, Machine};
 pub(super) use step::{Step, Wish, plan};
 pub(super) use sudoers::PATH as SUDOERS;
@@ -47,7 +46,7 @@ pub struct InstallArguments {
     /// Add the two include lines to nginx.conf, after a backup and if nginx accepts them
     #[arg(long)]
     patch_nginx: bool,
-    /// Leave program and units to the package that calls this
+    /// Called by a package: what is printed is kept in a log
     #[arg(long, hide = true)]
     from_package: bool,
     /// Write the units that a package brings, and nothing else
@@ -75,23 +74,21 @@ pub(super) async fn run(arguments: InstallArguments) -> Result<ExitCode, Fault> 
         );
     }
     let machine = Machine { image };
-    let program = std::fs::canonicalize(std::env::current_exe()?)?;
-    let layout = Layout::of(&machine.image, &program)?;
     let mut report = Report::new(arguments.dry_run);
     if arguments.package_files {
-        let layout = Layout { program: "/usr/bin/nanio-orchestrator".into(), ..layout };
-        return Ok(report.through(&machine, &step::unit_files(&layout, Path::new(PACKAGE_UNITS))));
+        return Ok(report.through(&machine, &step::unit_files(&Layout::usual()?, Path::new(PACKAGE_UNITS))));
     }
+    let layout = Layout::of(&machine.image, &std::fs::canonicalize(std::env::current_exe()?)?)?;
     let former = Former::find(&machine, &layout).await;
     let had_settings = machine.image.on_disk(&layout.env_file).exists();
     let api_key = config_env::new_api_key();
     let wish = Wish {
         api_key: api_key.clone(),
         secret: fernet::Fernet::generate_key(),
-        from_package: arguments.from_package,
+        packaged: layout.is_packaged(&machine.image),
         nginx_conf: if arguments.patch_nginx { patched(&machine.image, &layout)? } else { None },
     };
-    let done = report.through(&machine, &plan(&layout, &wish));
+    let done = report.through(&machine, &plan(&layout, &wish)?);
     if done != ExitCode::SUCCESS {
         return Ok(done);
     }

@@ -144,13 +144,16 @@ pub struct Wish {
     /// See `api_key`.
     pub secret: String,
     /// Whether a package brings program and units.
-    pub from_package: bool,
+    pub packaged: bool,
     /// The new text of nginx.conf, if it is to be changed.
     pub nginx_conf: Option<String>,
 }
 
 /// Everything that an installed machine has, in the order in which it is to be made.
-pub fn plan(layout: &Layout, wish: &Wish) -> Vec<Step> {
+///
+/// # Errors
+/// None; as [`Layout::usual`].
+pub fn plan(layout: &Layout, wish: &Wish) -> Result<Vec<Step>, String> {
     let mut steps = vec![Step::Account, directory(Path::new(HOME), of_root(0o755))];
     if let Some(from) = &layout.copied_from {
         steps.push(directory(layout.program.parent().unwrap_or(Path::new(HOME)), of_root(0o755)));
@@ -178,13 +181,15 @@ pub fn plan(layout: &Layout, wish: &Wish) -> Vec<Step> {
         steps.push(Step::File(TextFile { path, rights: None, text, once: false, trial: Trial::Nginx }));
     }
     steps.push(Step::Candidate { conf: layout.nginx_conf.clone(), managed: layout.managed.clone() });
-    if wish.from_package {
-        steps.extend(unit::names().map(|name| Step::Aside(Path::new(super::layout::UNITS).join(name))));
-    } else {
-        steps.extend(unit_files(layout, Path::new(super::layout::UNITS)));
+    let brought = if wish.packaged { unit::units(&Layout::usual()?).to_vec() } else { Vec::new() };
+    for (name, text) in unit::units(layout) {
+        let path = Path::new(super::layout::UNITS).join(&name);
+        // One of the package's that does not fit the settings of this machine gives way to one that does.
+        let fits = brought.contains(&(name, text.clone()));
+        steps.push(if fits { Step::Aside(path) } else { root_file(path, 0o644, text, Trial::None) });
     }
     steps.push(Step::ManagerReload);
-    steps
+    Ok(steps)
 }
 
 /// The units, in a directory for units.
@@ -203,11 +208,10 @@ fn root_file(path: PathBuf, mode: u32, text: String, trial: Trial) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::tests_layout;
     use super::*;
 
     fn shown(wish: &Wish) -> Vec<String> {
-        plan(&tests_layout(), wish).iter().map(ToString::to_string).collect()
+        plan(&Layout::usual().unwrap(), wish).unwrap().iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -236,15 +240,24 @@ mod tests {
 
     #[test]
     fn a_package_brings_the_units_itself() {
-        let shown = shown(&Wish { from_package: true, ..Wish::default() });
+        let shown = shown(&Wish { packaged: true, ..Wish::default() });
         assert!(shown.contains(&"no /etc/systemd/system/nanio-orchestrator.service".to_owned()), "{shown:?}");
         assert!(!shown.iter().any(|step| step.starts_with("file /etc/systemd")), "{shown:?}");
+        let elsewhere = Layout { data: "/srv/nanio".into(), ..Layout::usual().unwrap() };
+        let steps = plan(&elsewhere, &Wish { packaged: true, ..Wish::default() }).unwrap();
+        let shown: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        let own: Vec<&String> = shown.iter().filter(|step| step.starts_with("file /etc/systemd")).collect();
+        assert_eq!(
+            own,
+            ["file /etc/systemd/system/nanio-orchestrator.service (root:root 0644)"],
+            "its data are elsewhere"
+        );
     }
 
     #[test]
     fn no_step_shows_a_secret() {
         let wish = Wish { api_key: "the-key".into(), secret: "the-secret".into(), ..Wish::default() };
-        let told = format!("{:?} {:?}", plan(&tests_layout(), &wish), shown(&wish));
+        let told = format!("{:?} {:?}", plan(&Layout::usual().unwrap(), &wish), shown(&wish));
         assert!(!told.contains("the-key") && !told.contains("the-secret"), "{told}");
     }
 }

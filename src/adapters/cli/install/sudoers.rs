@@ -19,12 +19,11 @@ pub fn rule(layout: &Layout) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::tests_layout;
     use super::*;
 
     #[test]
     fn the_rule_names_whole_calls_and_no_pattern() {
-        let rule = rule(&tests_layout());
+        let rule = rule(&Layout::usual().unwrap());
         assert_eq!(
             rule.lines().skip(1).collect::<Vec<_>>(),
             [

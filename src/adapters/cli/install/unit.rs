@@ -149,12 +149,11 @@ RuntimeMaxSec=150
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::tests_layout;
     use super::*;
 
     #[test]
     fn the_service_has_no_environment_that_it_could_give_to_root() {
-        let unit = service(&tests_layout());
+        let unit = service(&Layout::usual().unwrap());
         assert!(!unit.lines().any(|line| line.starts_with("Environment")), "{unit}");
         assert!(unit.contains("ExecStartPre=+-/usr/bin/nanio-orchestrator candidate"), "{unit}");
         assert!(unit.contains("\nExecStopPost=/usr/bin/nanio-orchestrator release\n"), "{unit}");
@@ -162,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_the_settings_name_can_be_written_and_nothing_else() {
-        let mut layout = tests_layout();
+        let mut layout = Layout::usual().unwrap();
         layout.more = vec!["/srv/log".into()];
         let unit = service(&layout);
         let line = unit.lines().find(|line| line.starts_with("ReadWritePaths=")).unwrap();
@@ -175,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_low_port_comes_with_the_one_right_that_it_needs() {
-        let mut layout = tests_layout();
+        let mut layout = Layout::usual().unwrap();
         assert!(service(&layout).contains("\nAmbientCapabilities=\n"));
         layout.port = 443;
         let unit = service(&layout);
@@ -186,6 +185,6 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_units() {
-        assert_eq!(names().to_vec(), units(&tests_layout()).map(|(name, _)| name).to_vec());
+        assert_eq!(names().to_vec(), units(&Layout::usual().unwrap()).map(|(name, _)| name).to_vec());
     }
 }
