@@ -16,7 +16,7 @@ mod env_file;
 mod failover;
 mod hosts;
 mod kill;
-mod migration;
+pub mod migration;
 mod moves;
 mod node_files;
 mod observed;
