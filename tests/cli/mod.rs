@@ -8,7 +8,9 @@ mod faults;
 mod follow;
 mod members;
 mod pools;
+mod product;
 mod tls;
+mod troubleshooting;
 mod vhosts;
 
 use std::process::{Command, Output};
