@@ -1,7 +1,7 @@
 # Thin: each target is one line that could be typed. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: bench dist help setup install-dev run dev test fuzz soak check check-frontend fmt openapi frontend e2e screenshots build clean
+.PHONY: bench cli-docs dist help setup install-dev run dev test fuzz soak check check-frontend fmt openapi frontend e2e screenshots build clean
 
 # .venv holds the S3 server of the demo and the foreign clients of the tests.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -50,6 +50,9 @@ fmt: frontend/node_modules/.installed ## Format the code
 openapi: frontend/node_modules/.installed ## Write openapi.json and the types of the web UI anew
 	cargo run --locked -- openapi > openapi.json.tmp && mv openapi.json.tmp openapi.json
 	cd frontend && npm run --silent types
+
+cli-docs: ## Write docs/cli.md anew
+	cargo run --locked -- cli-docs > docs/cli.md.tmp && mv docs/cli.md.tmp docs/cli.md
 
 frontend: frontend/dist/index.html ## Build the web UI, which goes into the program
 

@@ -33,6 +33,8 @@ pub const PREFIX: &str = "NANIO_ORCHESTRATOR_";
 pub const PRODUCTION_FILE: &str = "/etc/nanio-orchestrator/config.env";
 /// The environment variable that names another env file of a production installation.
 pub const CONFIG_FILE: &str = "NANIO_ORCHESTRATOR_CONFIG_FILE";
+/// The variable that tells our own command line which server to ask.
+pub const SERVER: &str = "NANIO_ORCHESTRATOR_SERVER";
 /// The env file, in the working directory, whose presence means dev mode.
 pub const DEV_FILE: &str = "dev.env";
 
@@ -151,7 +153,10 @@ fn warnings(merged: &HashMap<String, (String, Origin)>, settings: &Settings) -> 
     keys.sort_unstable();
     for key in keys {
         let (text, origin) = &merged[key];
-        if key != "dev" && variable(key) != CONFIG_FILE && !SETTINGS.iter().any(|setting| setting.key == key) {
+        if key != "dev"
+            && ![CONFIG_FILE, SERVER].contains(&variable(key).as_str())
+            && !SETTINGS.iter().any(|setting| setting.key == key)
+        {
             warnings.push(format!("{} ({origin}) is not a setting of this program; it is ignored", variable(key)));
         }
         if matches!(origin, Origin::File { .. }) && text.contains(" #") {

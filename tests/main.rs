@@ -3,6 +3,7 @@
 
 mod api;
 mod architecture;
+mod cli;
 mod contract;
 mod crash;
 mod drill;

@@ -46,7 +46,10 @@ pub enum LockError {
         holder: Option<Holder>,
     },
     /// The file could not be made, opened or locked.
-    #[error("cannot lock {path}: {source}")]
+    #[error(
+        "cannot lock {path}: {source}. The directory of NANIO_ORCHESTRATOR_DB_PATH must be one that this user can write \
+         in: give it that right, or change the setting"
+    )]
     Fault {
         /// The lock file.
         path: String,

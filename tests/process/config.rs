@@ -11,53 +11,55 @@ use super::{Server, dev, free_port, program, stderr};
 use crate::support::http::Request;
 use crate::support::nginx::PrivateNginx;
 
-const KEY: &str = "a-key-of-the-tests";
+pub const KEY: &str = "a-key-of-the-tests";
 const FERNET: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 
 /// A production installation in a directory: env file, data, and a private nginx.
-struct Home {
-    nginx: PrivateNginx,
-    port: u16,
+pub struct Home {
+    pub nginx: PrivateNginx,
+    pub port: u16,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let home = Self { nginx: PrivateNginx::new(), port: free_port() };
         std::fs::create_dir(home.file("data")).unwrap();
         let text = format!(
             "# Core\nNANIO_ORCHESTRATOR_HOST=127.0.0.1\nNANIO_ORCHESTRATOR_PORT={}\n# NANIO_ORCHESTRATOR_LOG_LEVEL=info\n\
              NANIO_ORCHESTRATOR_API_KEY={KEY}\nNANIO_ORCHESTRATOR_DB_PATH={}\nNANIO_ORCHESTRATOR_NGINX_CONFIG_DIR={}\n\
-             NANIO_ORCHESTRATOR_NGINX_CONF={}\nNANIO_ORCHESTRATOR_NGINX_SUDO=never\n",
+             NANIO_ORCHESTRATOR_NGINX_CONF={}\nNANIO_ORCHESTRATOR_NGINX_SUDO=never\n\
+             NANIO_ORCHESTRATOR_MIGRATION_GATE_DIR={}\nNANIO_ORCHESTRATOR_MIGRATION_GATE_VOLATILE=true\n",
             home.port,
             home.file("data/orchestrator.db").display(),
             home.nginx.managed().display(),
             home.nginx.conf().display(),
+            home.nginx.gate_dir().display(),
         );
         std::fs::write(home.file("config.env"), text).unwrap();
         home
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.nginx.dir.path().join(name)
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         std::fs::read_to_string(self.file("config.env")).unwrap()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(self.nginx.dir.path());
         command.env("NANIO_ORCHESTRATOR_CONFIG_FILE", self.file("config.env")).args(arguments);
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(&[&["config"], arguments].concat()).output().unwrap()
     }
 
     /// What a command that must succeed says on stdout.
     #[track_caller]
-    fn said(&self, arguments: &[&str]) -> String {
+    pub fn said(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}{}", stdout(&output), stderr(&output));
         stdout(&output)
@@ -65,23 +67,23 @@ impl Home {
 
     /// What a command that must fail says on stderr.
     #[track_caller]
-    fn fails(&self, arguments: &[&str]) -> String {
+    pub fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}{}", stdout(&output), stderr(&output));
         stderr(&output)
     }
 
     /// From now on nginx refuses whatever there is.
-    fn spoil_nginx(&self) {
+    pub fn spoil_nginx(&self) {
         let conf = std::fs::read_to_string(self.nginx.conf()).unwrap();
         std::fs::write(self.nginx.conf(), conf.replace("http {", "http {\n    no_such_directive;")).unwrap();
     }
 
-    fn serve(&self) -> Server {
+    pub fn serve(&self) -> Server {
         Server::start(self.command(&["serve"]))
     }
 
-    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let mut request = Request::new(method, path).header("X-Orchestrator-Key", KEY);
         if !body.is_null() {
             request = request.header("Content-Type", "application/json").body(&body.to_string());

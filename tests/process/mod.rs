@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backup;
-mod config;
+pub mod config;
 mod copiers;
 mod orphaned;
-mod place;
+pub mod place;
 mod rebuild_db;
 mod release;
 mod restore;
@@ -18,38 +18,38 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The program in an environment that holds nothing of the caller's, in a directory of its own.
-fn program(directory: &Path) -> Command {
+pub fn program(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nanio-orchestrator"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(directory);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-fn dev(directory: &Path, port: u16) -> Command {
+pub fn dev(directory: &Path, port: u16) -> Command {
     let mut command = program(directory);
     command.env("DEV", "true").env("NANIO_ORCHESTRATOR_HOST", "127.0.0.1");
     command.args(["serve", "--port", &port.to_string()]);
     command
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).unwrap().port()
 }
 
 /// A server that has said it starts; ended with the test.
-struct Server {
+pub struct Server {
     child: Child,
-    said: Vec<String>,
+    pub said: Vec<String>,
     // Kept open, so that the server can go on speaking.
     stderr: Lines<BufReader<ChildStderr>>,
 }
 
 impl Server {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut server = Self { child, said: Vec::new(), stderr };
@@ -62,7 +62,7 @@ impl Server {
         panic!("the server did not start: {:?}", server.said);
     }
 
-    fn end(&mut self, signal: Signal) -> ExitStatus {
+    pub fn end(&mut self, signal: Signal) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         self.child.wait().unwrap()
     }

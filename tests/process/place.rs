@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::{Server, free_port, program};
 use crate::support::http::{Request, Response};
 
-const KEY: &str = "key-of-the-tests";
+pub const KEY: &str = "key-of-the-tests";
 
 /// The directory; its paths stay the same, so that what is restored there is what was kept.
 pub struct Place {
     pub directory: tempfile::TempDir,
-    port: u16,
+    pub port: u16,
 }
 
 impl Place {

@@ -17,7 +17,7 @@ mod explain;
 mod failover;
 mod hosts;
 mod kill;
-mod migration;
+pub mod migration;
 mod moves;
 mod node_files;
 mod observed;

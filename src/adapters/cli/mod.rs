@@ -1,21 +1,34 @@
-//! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
+//! The command line. Its exit status is documented by [`EXIT_STATUS`], which every user can see.
 
 mod adopt;
+mod audit;
+mod bucket;
 mod config;
+mod confirm;
 mod demo;
 mod deputy;
 mod doctor;
+mod documents;
 mod drill;
 mod explain;
+mod follow;
 mod install;
+mod migration;
 mod orphaned;
+mod output;
+mod pool;
 mod rebuild_db;
 mod release;
 mod remove;
+mod resource;
 mod restore_db;
+mod route;
 mod serve;
 mod server;
 mod service_user;
+mod session;
+mod trust;
+mod vhost;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,22 +36,45 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use adopt::AdoptArguments;
+use audit::AuditArguments;
+use bucket::BucketArguments;
 use config::ConfigCommand;
 use demo::DemoArguments;
 use deputy::DeputyArguments;
 use doctor::DoctorArguments;
+use documents::{CompletionsArguments, ManArguments};
 use drill::DrillArguments;
 use explain::ExplainArguments;
 use install::{CandidateArguments, InstallArguments};
+use migration::MigrationArguments;
 use orphaned::OrphanedCommand;
+use pool::PoolArguments;
 use rebuild_db::RebuildArguments;
 use remove::RemoveArguments;
 use restore_db::RestoreArguments;
+use route::RouteArguments;
 use serve::ServeArguments;
+use server::Unanswered;
+use vhost::VhostArguments;
+
+/// What the program is called.
+const NAME: &str = "nanio-orchestrator";
+/// No server answers.
+const UNANSWERED: u8 = 3;
+/// What scripts can rely on.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    done
+  1    a fault; or the answer is no: nginx refuses, a migration or a check has failed
+  2    wrong usage (drill: it could not be run)
+  3    no server answers
+  130  watching was ended by Ctrl-C; what was watched goes on
+
+Answers are on stdout, everything else on stderr.";
 
 /// Control plane for nginx gateways in front of S3-compatible storage.
 #[derive(Debug, Parser)]
-#[command(name = "nanio-orchestrator", version, args_conflicts_with_subcommands = true)]
+#[command(name = NAME, version, args_conflicts_with_subcommands = true, after_help = EXIT_STATUS)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -82,6 +118,26 @@ enum Command {
     /// Bring the candidate main file up to nginx.conf (systemd does it at each start)
     #[command(hide = true)]
     Candidate(CandidateArguments),
+    /// Pools of storage nodes, through the running server
+    Pool(PoolArguments),
+    /// Vhosts of the gateway, through the running server
+    Vhost(VhostArguments),
+    /// Routes of a vhost to pools, through the running server
+    Route(RouteArguments),
+    /// Buckets of vhosts and pools, through the running server
+    Bucket(BucketArguments),
+    /// Moves of buckets to other pools, through the running server
+    Migration(MigrationArguments),
+    /// The audit log, through the running server
+    Audit(AuditArguments),
+    /// Print a script that completes commands in a shell
+    Completions(CompletionsArguments),
+    /// Write the man pages
+    #[command(hide = true)]
+    Man(ManArguments),
+    /// Print docs/cli.md
+    #[command(hide = true)]
+    CliDocs,
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -107,14 +163,30 @@ impl Arguments {
             Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
+            Command::Pool(arguments) => pool::run(arguments).await.map(succeeded),
+            Command::Vhost(arguments) => vhost::run(arguments).await.map(succeeded),
+            Command::Route(arguments) => route::run(arguments).await.map(succeeded),
+            Command::Bucket(arguments) => bucket::run(arguments).await,
+            Command::Migration(arguments) => migration::run(arguments).await,
+            Command::Audit(arguments) => audit::run(arguments).await.map(succeeded),
+            Command::Completions(arguments) => {
+                documents::completions(arguments);
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Man(arguments) => documents::man(&arguments).map(succeeded),
+            Command::CliDocs => {
+                print!("{}", documents::reference());
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Openapi => {
                 print!("{}", crate::adapters::http::openapi_document());
                 Ok(ExitCode::SUCCESS)
             }
         };
         done.unwrap_or_else(|fault| {
-            say(&format!("nanio-orchestrator: {fault}"));
-            ExitCode::FAILURE
+            // What a server says may be what a node or a client has said to it.
+            say(&format!("{NAME}: {}", output::plain_lines(&fault.to_string())));
+            if fault.is::<Unanswered>() { ExitCode::from(UNANSWERED) } else { ExitCode::FAILURE }
         })
     }
 }
