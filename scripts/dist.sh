@@ -19,7 +19,7 @@ python3 scripts/sbom.py > "dist/nanio-orchestrator-$version.cdx.json"
 say "$(bash scripts/deb.sh "$program" dist)"
 
 # cargo has nothing left to build: it is the same program.
-maturin build --quiet --profile "$profile" --out dist
+.venv/bin/maturin build --quiet --profile "$profile" --out dist
 say "$(ls dist/*.whl)"
 
 # For machines without internet and without Debian's tools. The same files make the same bytes.

@@ -72,6 +72,11 @@ fn the_package_makes_a_machine_that_sudo_and_systemd_accept_and_walls_the_servic
         let refused = debian.run(&format!("sudo -n -u nanio-orchestrator sudo -n -l {other}"));
         assert!(!refused.status.success(), "{other}");
     }
+    // A machine without authorities is told so, also by a doctor that would ask over TLS itself.
+    let told = debian.must("rm -r /etc/ssl/certs; nanio-orchestrator doctor --output json || true");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let faults = told["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] == "fault");
+    assert!(faults.map(|check| &check["check"]).any(|check| check == "authorities"), "{told}");
 }
 
 #[test]

@@ -36,6 +36,8 @@ const OLDEST_RCLONE: [u32; 3] = [1, 59, 0];
 const SCARCE: u64 = 256 << 20;
 /// Below this it is time to look.
 const LITTLE: u64 = 1 << 30;
+/// So much of an installation that is not as it should be is told in one line.
+const MOST_TOLD: usize = 3;
 /// S3 refuses signatures that are older (RequestTimeTooSkewed).
 const MOST_SKEW: i64 = 900;
 /// Files that differ in age by less are not put into an order by their times.
@@ -55,6 +57,7 @@ pub fn judge(survey: &Survey) -> Vec<Answer> {
         nginx_runs,
         candidate,
         rclone,
+        authorities,
         installation,
         former,
         server,
@@ -231,12 +234,28 @@ fn rclone(survey: &Survey) -> Option<Answer> {
     })
 }
 
+fn authorities(survey: &Survey) -> Option<Answer> {
+    Some(if survey.has_authorities {
+        good("authorities", "there are certificates to check those of https endpoints with")
+    } else {
+        fault(
+            "authorities",
+            "there are no CA certificates on this machine, without which no server starts",
+            "apt-get install ca-certificates",
+        )
+    })
+}
+
 fn installation(survey: &Survey) -> Option<Answer> {
     Some(match &survey.installation[..] {
         [] => good("installation", "user, directories, rule for sudo and units are as they should be"),
         deviations => {
-            let told: Vec<String> = deviations.iter().map(|one| format!("{} {}", one.what, one.how)).collect();
-            fault("installation", told.join("; "), "nanio-orchestrator install (--dry-run tells what it would do)")
+            let told = deviations.iter().take(MOST_TOLD).map(|one| format!("{}: {}", one.what, one.how));
+            let mut told = told.collect::<Vec<_>>().join("; ");
+            if deviations.len() > MOST_TOLD {
+                told.push_str(&format!("; and {} more", deviations.len() - MOST_TOLD));
+            }
+            fault("installation", told, "nanio-orchestrator install (--dry-run tells what it would do)")
         }
     })
 }

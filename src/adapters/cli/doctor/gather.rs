@@ -27,6 +27,13 @@ use crate::ports::clock::Clock as _;
 
 /// How long a node or a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Where systems keep them.
+const AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
 /// So many nodes are asked for the time.
 const MOST_NODES: usize = 64;
 
@@ -69,6 +76,7 @@ pub async fn survey() -> Result<Survey, Box<dyn std::error::Error>> {
         missing_includes: main.clone().map(|main| main.missing),
         candidate: main.and_then(|main| candidate(&main)),
         rclone: said(Command::new(rclone).arg("version")),
+        has_authorities: AUTHORITIES.iter().any(|path| Path::new(path).exists()),
         installation: if as_root { deviations(&machine, &layout)? } else { Vec::new() },
         former: app::is_former_database(layout.database.clone()).await,
         server: match &settings {

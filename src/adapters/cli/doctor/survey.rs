@@ -28,6 +28,8 @@ pub struct Survey {
     pub missing_includes: Seen<Vec<String>>,
     /// The candidate main file.
     pub candidate: Seen<Candidate>,
+    /// Whether the machine has certificates of authorities, without which no TLS client can be made.
+    pub has_authorities: bool,
     /// What `rclone version` says.
     pub rclone: Seen<String>,
     /// What an installation would change.

@@ -18,6 +18,7 @@ fn sound() -> Survey {
         missing_includes: Ok(Vec::new()),
         candidate: Ok(Candidate::Fresh),
         rclone: Ok("rclone v1.60.1-DEV\n- os/version: debian 12".to_owned()),
+        has_authorities: true,
         installation: Vec::new(),
         former: false,
         server: Server::Answers { version: env!("CARGO_PKG_VERSION").to_owned(), ready: true },
@@ -45,7 +46,7 @@ type Spoilt = (&'static str, fn(&mut Survey));
 
 #[test]
 fn each_fault_is_found_alone_and_comes_with_what_to_do() {
-    let spoilt: [Spoilt; 22] = [
+    let spoilt: [Spoilt; 23] = [
         ("settings", |s| s.problems = vec!["PORT=x: must be a number".to_owned()]),
         ("secrets", |s| s.env_file_open = Ok(true)),
         ("secrets", |s| s.env_file_open = Err("No such file".to_owned())),
@@ -59,6 +60,7 @@ fn each_fault_is_found_alone_and_comes_with_what_to_do() {
         ("nginx process", |s| s.nginx_runs = false),
         ("rclone", |s| s.rclone = Err("No such file".to_owned())),
         ("rclone", |s| s.rclone = Ok("rclone v1.53.3".to_owned())),
+        ("authorities", |s| s.has_authorities = false),
         ("installation", |s| {
             s.installation = vec![Deviation { what: "directory /x".to_owned(), how: "is not there".to_owned() }];
         }),
