@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises"
 
 import type { Bucket, Job, Migration, Pool, Route, Vhost } from "../src/api/client"
 import type { Gateway } from "./gateway"
+import { s3 } from "./s3"
 import { SlowNode } from "./slow-node"
 import { choose, expect, isAccessible, test } from "./test"
 
@@ -143,6 +144,32 @@ test("what a routed bucket left on the default pool is found and deleted; what i
   await page.getByRole("dialog").getByRole("button", { name: "Delete the objects" }).click()
   await expect(page.getByText("3 objects of left-behind are deleted from pool-2025")).toBeVisible()
   expect([await count(ids.old), await count(ids.new)]).toEqual([0, 5])
+})
+
+test("what a promoted bucket left on the default pool is carried over to its own pool, which keeps what it has", async ({
+  page,
+  gateway,
+}) => {
+  const ids = await named(gateway)
+  await gateway.fill("pool-2025", "promoted", 6, 10)
+  await gateway.fill("pool-2026", "promoted", 2, 20)
+  const route = { path_prefix: "/promoted/", pool_id: ids.new, allow_orphan: true }
+  await gateway.ask("POST", `/vhosts/${ids.vhost}/routes`, route)
+  await gateway.ask("POST", "/config/reload")
+  await gateway.ask("POST", `/vhosts/${ids.vhost}/buckets/sync`)
+  await page.goto("/web/buckets")
+  await page.getByRole("button", { name: "Look for orphans" }).click()
+  const row = page.getByRole("table", { name: "orphans" }).getByRole("row", { name: /promoted/ })
+  await row.getByRole("button", { name: "Back-fill" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Carry it over" }).click()
+  await expect(page.getByText(/Migration \d+ carries it over/)).toBeVisible()
+  await page.goto("/web/migrations")
+  const moved = page.getByRole("row", { name: /promoted/ }).first()
+  await expect(moved).toContainText("back-fill")
+  await expect(moved).toContainText("done", { timeout: 90_000 })
+  const objects = [0, 1, 2, 3, 4, 5].map(index => s3(gateway, "GET", `/promoted/object-${index}`))
+  const sizes = (await Promise.all(objects)).map(answer => answer.body.length)
+  expect(sizes).toEqual([20, 20, 10, 10, 10, 10])
 })
 
 test("a bucket that nobody is served from is deleted from its pool", async ({ page, gateway }) => {

@@ -87,6 +87,17 @@ export class Gateway {
     return (text === "" ? null : JSON.parse(text)) as T
   }
 
+  /** What the program and nginx say of themselves, for whoever looks for the cause of a failure. */
+  async state(): Promise<string> {
+    const migrations = await this.ask<{ id: number }[]>("GET", "/migrations?limit=3")
+    const logs = migrations.map(({ id }) => this.ask("GET", `/migrations/${id}/log?limit=40`))
+    const trouble = readFile(join(this.directory, "logs/nginx-error.log"), "utf8").catch(String)
+    const parts = await Promise.all([Promise.all(logs), this.ask("GET", "/jobs")])
+    return [...[migrations, ...parts].map(part => JSON.stringify(part, null, 1)), (await trouble).slice(-5000)].join(
+      "\n",
+    )
+  }
+
   /** A file below nginx's managed directory. */
   managed(path: string) {
     return join(this.directory, "nginx/managed", path)

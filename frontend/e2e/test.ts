@@ -32,10 +32,11 @@ export const test = base.extend<Fixtures & { anonymous: Page }, Shared>({
     await use(page)
     expect(wrong(), "thrown, or refused by the content security policy").toEqual([])
   },
-  page: async ({ page, gateway }, use) => {
+  page: async ({ page, gateway }, use, info) => {
     const wrong = await watched(page)
     await logIn(page, gateway.key)
     await use(page)
+    if (info.status !== info.expectedStatus) console.log(await gateway.state())
     expect(wrong(), "thrown, or refused by the content security policy").toEqual([])
   },
 })

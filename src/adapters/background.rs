@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::domain::services::loops::{LoopSeat, Loops};
 use crate::ports::clock::Clock;
@@ -104,7 +105,8 @@ impl Turns {
             }
             self.seat.write(|report| report.begin(self.clock.now()));
             // A task of its own: a run that panics ends itself, not the loop.
-            let outcome = tokio::spawn(job()).await.unwrap_or_else(|stopped| {
+            let run = job().instrument(tracing::info_span!("run", name = self.rhythm.name));
+            let outcome = tokio::spawn(run).await.unwrap_or_else(|stopped| {
                 Err(format!("the run was cut short by a fault of this program; see its log ({stopped})"))
             });
             match &outcome {

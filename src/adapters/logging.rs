@@ -6,19 +6,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
+use crate::adapters::telemetry::Telemetry;
 use crate::config::{LogFormat, LogLevel, Settings};
 
 /// A log file is rotated before it grows beyond this.
 pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
+/// What our own spans and lines come from.
+const OURS: &str = "nanio_orchestrator";
 /// Rotated copies that are kept: `<file>.1` is the youngest.
 pub const COPIES: u32 = 5;
 
@@ -38,34 +41,39 @@ pub enum LoggingError {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Makes `tracing` write to stderr and, if asked for, to the log file. Once a process.
+/// Makes `tracing` write to stderr and, if asked for, to the log file and to a collector of traces. Once a process.
 ///
 /// # Errors
 /// The log file cannot be opened; a server that was told to keep a log does not run without one.
-pub fn start(settings: &Settings) -> Result<(), LoggingError> {
-    let format = settings.log_format;
+pub fn start(settings: &Settings, telemetry: Option<&Telemetry>) -> Result<(), LoggingError> {
+    let (format, level) = (settings.log_format, settings.log_level);
     let file = match &settings.log_file {
         Some(path) => {
             let file = RotatingFile::open(path, MAX_BYTES, COPIES)
                 .map_err(|source| LoggingError::File { path: path.display().to_string(), source })?;
-            Some(lines(format, SharedFile(Arc::new(Mutex::new(file))), false))
+            Some(lines(format, SharedFile(Arc::new(Mutex::new(file))), false).with_filter(filter(level)))
         }
         None => None,
     };
-    let stderr = lines(format, io::stderr, io::stderr().is_terminal());
-    Ok(Registry::default().with(filter(settings.log_level)).with(stderr).with(file).try_init()?)
+    let stderr = lines(format, io::stderr, io::stderr().is_terminal()).with_filter(filter(level));
+    let traces = telemetry.map(|telemetry| telemetry.layer().with_filter(filter(LogLevel::Info)));
+    Ok(Registry::default().with(stderr).with(file).with(traces).try_init()?)
 }
 
-/// Our own lines at the level asked for. Libraries report trouble only: their talk would drown ours, and at
-/// their debug level some of them print headers, keys included.
-fn filter(level: LogLevel) -> Targets {
+/// Our own lines at the level asked for, and what they are part of at any. Libraries report trouble only: their talk
+/// would drown ours, and at their debug level some of them print headers, keys included.
+fn filter(level: LogLevel) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
     let level = match level {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Warning => LevelFilter::WARN,
         LogLevel::Error => LevelFilter::ERROR,
     };
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("nanio_orchestrator", level)
+    let events = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(OURS, level);
+    filter_fn(move |metadata| {
+        let is_ours = metadata.is_span() && metadata.target().starts_with(OURS);
+        is_ours || events.would_enable(metadata.target(), metadata.level())
+    })
 }
 
 fn lines<S, W>(format: LogFormat, writer: W, colour: bool) -> Box<dyn Layer<S> + Send + Sync>
@@ -238,9 +246,9 @@ mod tests {
         for (format, expected) in
             [(LogFormat::Text, "INFO nanio_orchestrator::x: hello"), (LogFormat::Json, r#""message":"hello""#)]
         {
-            let path = directory.path().join(format!("{format:?}.log"));
+            let (path, level) = (directory.path().join(format!("{format:?}.log")), LogLevel::Info);
             let subscriber =
-                Registry::default().with(filter(LogLevel::Info)).with(lines(format, shared(&path, MAX_BYTES), false));
+                Registry::default().with(lines(format, shared(&path, MAX_BYTES), false).with_filter(filter(level)));
             tracing::subscriber::with_default(subscriber, || {
                 tracing::info!(target: "nanio_orchestrator::x", "hello");
                 tracing::debug!(target: "nanio_orchestrator::x", "quiet");
@@ -250,6 +258,22 @@ mod tests {
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(text.contains(expected) && text.contains("trouble"), "{text}");
             assert!(!text.contains("quiet") && !text.contains("talk"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_trouble_tells_what_it_is_part_of_even_where_only_trouble_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        for (format, expected) in [(LogFormat::Text, "request{id=7}"), (LogFormat::Json, r#""id":"7""#)] {
+            let path = directory.path().join(format!("{format:?}.log"));
+            let layer = lines(format, shared(&path, MAX_BYTES), false).with_filter(filter(LogLevel::Error));
+            tracing::subscriber::with_default(Registry::default().with(layer), || {
+                let span = tracing::info_span!(target: "nanio_orchestrator::x", "request", id = %7);
+                span.in_scope(|| tracing::error!(target: "nanio_orchestrator::x", "trouble"));
+                span.in_scope(|| tracing::info!(target: "nanio_orchestrator::x", "quiet"));
+            });
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains(expected) && !text.contains("quiet"), "{text}");
         }
     }
 }

@@ -23,3 +23,4 @@ pub mod s3;
 pub mod settings;
 pub mod sigv4;
 pub mod store;
+pub mod telemetry;

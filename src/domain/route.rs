@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::bucket::BucketName;
 use super::ids::{PoolId, Revision, RouteId, VhostId};
 use super::invalid::{Invalid, checked_string};
+use super::raw::{begins_with_slash, spells};
 use super::time::Timestamp;
 use super::vhost::Snippet;
 
@@ -71,6 +72,22 @@ impl PathPrefix {
     #[must_use]
     pub fn bucket(&self) -> &str {
         self.0[1..].split('/').next().unwrap_or_default()
+    }
+
+    /// Whether the prefix serves a raw address. The bucket is always written plainly (anything else is refused before);
+    /// in the key, every character may also be percent-encoded, and means the same key to the node.
+    #[must_use]
+    pub fn covers_raw(&self, address: &[u8]) -> bool {
+        let whole = self.canonical();
+        let key_at = whole[1..].find('/').map_or(whole.len(), |at| at + 1);
+        let (bucket, key) = whole.split_at(key_at);
+        let Some(rest) = address.strip_prefix(bucket.as_bytes()) else { return false };
+        let ends = |rest: &[u8]| matches!(rest.first(), None | Some(b'?')) || begins_with_slash(rest);
+        if key.is_empty() {
+            return matches!(rest.first(), None | Some(b'/' | b'?'));
+        }
+        let below = self.0.ends_with('/');
+        spells(rest, key.as_bytes(), &|_| true, &|rest| if below { begins_with_slash(rest) } else { ends(rest) })
     }
 
     /// The prefix of a whole bucket.
@@ -185,6 +202,32 @@ mod tests {
         assert_eq!(plain("/photos"), Some("photos".to_owned()));
         for special in ["/Photos/", "/ab/", "/photos/2024/", "/-ab/", "/a@b/"] {
             assert_eq!(plain(special), None, "{special}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_covers_keys_however_they_are_written_and_buckets_only_plainly() {
+        let covers = |prefix: &str, address: &str| PathPrefix::parse(prefix).unwrap().covers_raw(address.as_bytes());
+        for (prefix, address) in [
+            ("/bkt/", "/bkt"),
+            ("/bkt", "/bkt?x"),
+            ("/Up/", "/Up/k"),
+            ("/bkt/sub/", "/bkt/s%75b%2fx"),
+            ("/bkt/sub", "/bkt%2Fsub"),
+            ("/bkt/sub", "/bkt/sub?x"),
+        ] {
+            assert!(covers(prefix, address), "{prefix} {address}");
+        }
+        for (prefix, address) in [
+            ("/bkt/", "/bktx"),
+            ("/bkt/", "/b%6bt/"),
+            ("/bkt/", "/bkt%2Fx"),
+            ("/bkt/sub/", "/bkt/sub"),
+            ("/bkt/sub/", "/bkt/SUB/"),
+            ("/bkt/sub", "/bkt/subs"),
+            ("/bkt/sub", "/bkt?/sub"),
+        ] {
+            assert!(!covers(prefix, address), "{prefix} {address}");
         }
     }
 }

@@ -131,6 +131,25 @@ impl IpRange {
             Err(Invalid::rule(format!("{text:?} is not an IPv4 or IPv6 address or CIDR network")))
         }
     }
+
+    /// Whether an address is in it. A client of IPv4 is one, however its address is written.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (network, bits) = match self.0.split_once('/') {
+            Some((network, bits)) => (network, bits.parse().ok()),
+            None => (self.0.as_str(), None),
+        };
+        let all_but = |total: u32| total.saturating_sub(bits.unwrap_or(total));
+        match (network.parse(), address.to_canonical()) {
+            (Ok(IpAddr::V4(network)), IpAddr::V4(address)) => {
+                (network.to_bits() ^ address.to_bits()).checked_shr(all_but(32)).unwrap_or(0) == 0
+            }
+            (Ok(IpAddr::V6(network)), IpAddr::V6(address)) => {
+                (network.to_bits() ^ address.to_bits()).checked_shr(all_but(128)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
 }
 
 checked_string!(
@@ -255,6 +274,31 @@ mod tests {
         }
         for bad in ["", "all", "1.2.3", "1.2.3.4/33", "::/129", "1.2.3.4/", "1.2.3.4/+8", "1.2.3.4\n;", "a.b.c.d"] {
             assert!(IpRange::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_in_the_networks_that_cover_it() {
+        let contains = |range: &str, address: &str| IpRange::parse(range).unwrap().contains(address.parse().unwrap());
+        for (range, address) in [
+            ("10.0.0.0/8", "10.255.0.1"),
+            ("10.9.9.9/8", "10.0.0.1"),
+            ("0.0.0.0/0", "1.2.3.4"),
+            ("1.2.3.4", "1.2.3.4"),
+            ("1.2.3.4", "::ffff:1.2.3.4"),
+            ("2001:db8::/32", "2001:db8:ffff::1"),
+            ("::/0", "::1"),
+        ] {
+            assert!(contains(range, address), "{range} {address}");
+        }
+        for (range, address) in [
+            ("10.0.0.0/8", "11.0.0.1"),
+            ("1.2.3.4", "1.2.3.5"),
+            ("0.0.0.0/0", "::1"),
+            ("::/0", "1.2.3.4"),
+            ("::1", "::2"),
+        ] {
+            assert!(!contains(range, address), "{range} {address}");
         }
     }
 }

@@ -36,6 +36,9 @@ pub trait Gateway: Send + Sync {
     /// A sentence for the operator.
     fn check_snippet(&self, text: &str) -> Result<(), String>;
 
+    /// The names of the directives in an operator's own text, those inside of blocks too. Pure.
+    fn directive_names(&self, text: &str) -> Vec<String>;
+
     /// Stages the change beside the live tree and has nginx test exactly that.
     ///
     /// # Errors

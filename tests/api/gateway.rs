@@ -107,6 +107,10 @@ impl Gateway for ScriptedGateway {
         self.dry_run.check_snippet(text)
     }
 
+    fn directive_names(&self, text: &str) -> Vec<String> {
+        self.dry_run.directive_names(text)
+    }
+
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError> {
         let tested = self.dry_run.test(change).await?;
         match self.switches().refusal.clone() {

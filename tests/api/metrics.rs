@@ -42,6 +42,25 @@ async fn figures_tell_of_the_gateway_and_of_requests() {
 }
 
 #[tokio::test]
+async fn a_request_has_one_name_in_its_answer_and_in_its_error() {
+    let world = World::start().await;
+    let named =
+        world.send("GET", "/api/pools/4711", &[("x-orchestrator-key", KEY), ("x-request-id", "a.b-1")], "").await;
+    assert_eq!((named.status, named.header("x-request-id")), (404, Some("a.b-1")));
+    assert_eq!(named.json()["request_id"], "a.b-1");
+    let mut seen = std::collections::HashSet::new();
+    for (path, status) in [("/api/pools", 200), ("/api/pools/x", 422), ("/api/none", 404), ("/static/none.js", 404)] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        if status != 200 {
+            assert_eq!(answer.json()["request_id"], id.as_str(), "{path}");
+        }
+        assert!(seen.insert(id), "each has another one");
+    }
+}
+
+#[tokio::test]
 async fn a_label_does_not_grow_with_what_is_asked_for() {
     let world = World::start().await;
     for number in 0..50 {

@@ -13,6 +13,7 @@ mod credentials;
 mod document;
 mod errors;
 mod events;
+mod explain;
 mod gateway;
 mod login;
 mod metrics;

@@ -194,7 +194,7 @@ const RULES: [Rule; 14] = [
 ];
 
 /// Crates that have one home each.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 20] = [
     // The composition root opens the listener.
     ("poem", &["src/adapters/http", "src/app/serve.rs"]),
     ("poem_openapi", &["src/adapters/http"]),
@@ -210,6 +210,7 @@ const HOMES: [(&str, &[&str]); 16] = [
             "src/adapters/cli",
             "src/adapters/gate/knock.rs",
             "src/adapters/drill/s3.rs",
+            "src/adapters/telemetry.rs",
         ],
     ),
     // Two sockets whose requests pass as they came; and the drill must know whether a connection was new.
@@ -224,7 +225,11 @@ const HOMES: [(&str, &[&str]); 16] = [
     // Files of nginx and of nodes, and the few pages that the API serves itself.
     ("minijinja", &["src/adapters/nginx", "src/adapters/node_files", "src/adapters/http/pages.rs"]),
     ("clap", &["src/adapters/cli", "src/main.rs"]),
-    ("tracing_subscriber", &["src/adapters/logging.rs"]),
+    ("tracing_subscriber", &["src/adapters/logging.rs", "src/adapters/telemetry.rs"]),
+    ("tracing_opentelemetry", &["src/adapters/telemetry.rs"]),
+    ("opentelemetry", &["src/adapters/telemetry.rs"]),
+    ("opentelemetry_sdk", &["src/adapters/telemetry.rs"]),
+    ("opentelemetry_otlp", &["src/adapters/telemetry.rs"]),
 ];
 
 /// Named by no file: poem's XML body is read by a quick-xml with known faults (RUSTSEC-2026-0194, -0195).

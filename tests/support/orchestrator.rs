@@ -99,6 +99,11 @@ impl Orchestrator {
         self.process.as_mut().unwrap().has_ended()
     }
 
+    /// Ends it in order, as systemd does.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.process.take().unwrap().end(Signal::TERM)
+    }
+
     /// Runs a line of the unit file as systemd does: with the unit's settings, and the program in its search path.
     pub fn run_unit_line(&self, line: &str) -> Output {
         let mut words = line.split_whitespace();

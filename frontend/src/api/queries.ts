@@ -38,6 +38,10 @@ export const queries = {
       queryKey: ["db", "vhosts", id],
       queryFn: () => body(api.GET("/api/vhosts/{vhost_id}", { params: { path: { vhost_id: id } } })),
     }),
+  certificates: queryOptions({
+    queryKey: ["db", "certificates"],
+    queryFn: () => body(api.GET("/api/certificates")),
+  }),
   routes: (vhost: number) => queryOptions({ queryKey: ["db", "routes", vhost], queryFn: () => allRoutes(vhost) }),
   poolPreview: (id: number) =>
     queryOptions({

@@ -1080,6 +1080,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/config/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain where a request goes
+         * @description Which server block, route, pool and members would serve it as the gateway is configured now, and why. Nothing is
+         *     sent. The request is taken byte for byte as it would stand on the request line.
+         */
+        get: operations["explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/config/rebuild-from-disk": {
         parameters: {
             query?: never;
@@ -1724,6 +1745,8 @@ export interface components {
         Error: {
             /** @description What happened, and what to do next. */
             detail: string;
+            /** @description The name of the request, as in the header `X-Request-Id` and in the log. */
+            request_id?: string;
         };
         /** @description What there is to be read, as numbers that change with it. They mean nothing but that, and begin anew with the process. */
         Event: {
@@ -1739,6 +1762,131 @@ export interface components {
             reachability: number;
             /** @description Everything that runs by itself. */
             loops: components["schemas"]["Loop"][];
+        };
+        /** @description A member that nginx may ask. */
+        ExplainedMember: {
+            /**
+             * Format: int64
+             * @description The member.
+             */
+            id: number;
+            /** @description Where it listens. */
+            address: string;
+            /**
+             * @description Its part.
+             * @enum {string}
+             */
+            role: "active" | "primary" | "replica";
+            /**
+             * Format: int64
+             * @description Its share of the requests.
+             */
+            weight: number;
+            /** @description Asked only when no other member can be. */
+            backup: boolean;
+        };
+        /** @description The migration that decides about a request. */
+        ExplainedMigration: {
+            /**
+             * Format: int64
+             * @description The migration.
+             */
+            id: number;
+            /** @description What moves. */
+            bucket: string;
+            /** @description How far it is. */
+            phase: string;
+            /** @description From where. */
+            src_pool_name: string;
+            /** @description To where. */
+            dst_pool_name: string;
+            /** @description Where reads go now: `source` or `destination`; null: nginx has none of it. */
+            reads: string | null;
+            /** @description Where writes go now: `source`, `destination`, or `gate` while it is not decided. */
+            writes: string | null;
+        };
+        /** @description The pool that serves a request. */
+        ExplainedPool: {
+            /**
+             * Format: int64
+             * @description The pool.
+             */
+            id: number;
+            /** @description Its name. */
+            name: string;
+            /**
+             * @description What its nodes speak.
+             * @enum {string}
+             */
+            type: "nanio" | "http";
+            /** @description How nginx chooses among its members. */
+            lb_method: string;
+            /** @description Its enabled members, backups last. */
+            members: components["schemas"]["ExplainedMember"][];
+            /**
+             * Format: int64
+             * @description How many are disabled.
+             */
+            disabled: number;
+        };
+        /** @description The route that serves a request. */
+        ExplainedRoute: {
+            /**
+             * Format: int64
+             * @description The route.
+             */
+            id: number;
+            /** @description Its prefix; `/` is the automatic one of the default pool. */
+            path_prefix: string;
+        };
+        /** @description The server block that a request comes to. */
+        ExplainedVhost: {
+            /**
+             * Format: int64
+             * @description The vhost.
+             */
+            id: number;
+            /** @description Its name. */
+            server_name: string;
+            /** @description Why this one: `name`, `wildcard`, or `first` of its port because no name fits. */
+            matched: string;
+        };
+        /** @description Where a request goes, and why. */
+        Explanation: {
+            /** @description The answer in one line. */
+            summary: string;
+            /** @description `pool`; `answer`: nginx answers by itself; `gate`: the migration decides; `no_connection`. */
+            verdict: string;
+            /**
+             * Format: int64
+             * @description The status, if nginx answers by itself.
+             */
+            status: number | null;
+            /** @description The code of the S3 error, if the answer is one. */
+            code: string | null;
+            /**
+             * Format: int64
+             * @description The port that was taken.
+             */
+            port: number;
+            /** @description Whether the client was taken to speak TLS. */
+            tls: boolean;
+            /** @description The server block. */
+            vhost: (components["schemas"]["ExplainedVhost"] & unknown) | null;
+            /** @description The bucket that nginx routes by. */
+            bucket: string | null;
+            /** @description The route. */
+            route: (components["schemas"]["ExplainedRoute"] & unknown) | null;
+            /** @description The pool. */
+            pool: (components["schemas"]["ExplainedPool"] & unknown) | null;
+            /** @description The migration that decides, if there is one. */
+            migration: (components["schemas"]["ExplainedMigration"] & unknown) | null;
+            /** @description Directives that decide how the request is passed on; the operator's by name. */
+            directives: string[];
+            /** @description Which rules led there, in nginx's order. */
+            why: string[];
+            /** @description What could make it otherwise, and cannot be told from here. */
+            uncertain: string[];
         };
         /** @description Raw nginx directives for one zone of the server block. */
         ExtraBlock: {
@@ -1865,6 +2013,8 @@ export interface components {
                 /** @description The bounds that `msg` names. */
                 ctx?: Record<string, never>;
             }[];
+            /** @description The name of the request, as in the header `X-Request-Id` and in the log. */
+            request_id?: string;
         };
         /** @description Work that goes on after the request that asked for it. */
         Job: {
@@ -9371,6 +9521,77 @@ export interface operations {
             };
             /** @description There is no such thing. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    explain: {
+        parameters: {
+            query?: {
+                /** @description The method, `GET` unless given. */
+                method?: string;
+                /** @description The Host header, with a port if it has one; without this parameter the request has none. */
+                host?: string;
+                /** @description What stands between method and version, `/` unless given; never decoded. */
+                path?: string;
+                /** @description `http` or `https`; what the port speaks unless given. */
+                scheme?: string;
+                /** @description The port; that of the host or of the vhost with this name unless given. */
+                port?: number;
+                /** @description The client's address: vhosts may have rules on it. */
+                from?: string;
+                /** @description The header `x-amz-copy-source`. */
+                copy_source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,6 +8,7 @@ mod confirm;
 mod demo;
 mod documents;
 mod drill;
+mod explain;
 mod follow;
 mod migration;
 mod orphaned;
@@ -37,6 +38,7 @@ use config::ConfigCommand;
 use demo::DemoArguments;
 use documents::{CompletionsArguments, ManArguments};
 use drill::DrillArguments;
+use explain::ExplainArguments;
 use migration::MigrationArguments;
 use orphaned::OrphanedCommand;
 use pool::PoolArguments;
@@ -89,6 +91,8 @@ enum Command {
     Orphaned(OrphanedCommand),
     /// End a split of reads and writes that 0.4.x left in nginx (the server must run)
     Adopt(AdoptArguments),
+    /// Where a request goes, and why: server block, route, pool, members, migration (the server must run)
+    Explain(ExplainArguments),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -131,6 +135,7 @@ impl Arguments {
             Command::RestoreDb(arguments) => restore_db::run(arguments).await.map(succeeded),
             Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
+            Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Pool(arguments) => pool::run(arguments).await.map(succeeded),

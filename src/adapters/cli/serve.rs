@@ -5,11 +5,9 @@ use clap::Args;
 use super::say;
 use crate::adapters::logging;
 use crate::adapters::settings::mended;
+use crate::adapters::telemetry::Telemetry;
 use crate::app;
-use crate::config::{Origin, SETTINGS, Settings, variable};
-
-/// Settings of parts that are not in this version yet: checked, and without effect.
-const UNUSED: [&str; 1] = ["otlp_endpoint"];
+use crate::config::{SETTINGS, Settings};
 
 /// Flags of `serve`; each wins over the setting of the same name.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
@@ -42,20 +40,12 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     }
 }
 
-fn is_set(settings: &Settings, key: &str) -> bool {
-    settings.effective(key).is_some_and(|effective| effective.origin != Origin::Default)
-}
-
-fn unused(settings: &Settings) -> Option<String> {
-    let unused = UNUSED.iter().filter(|key| is_set(settings, key));
-    let names: Vec<String> = unused.map(|key| variable(key)).collect();
-    (!names.is_empty()).then(|| format!("set, but without effect in this version: {}", names.join(", ")))
-}
-
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(arguments: ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::from_sources(&mended(arguments.flags())?)?;
-    logging::start(&settings)?;
+    let endpoint = settings.otlp_endpoint.as_deref();
+    let telemetry = endpoint.map(|endpoint| Telemetry::start(endpoint, env!("CARGO_PKG_VERSION"))).transpose()?;
+    logging::start(&settings, telemetry.as_ref())?;
     if arguments.reload {
         say("note: --reload does nothing here; restart the server to apply a change");
     }
@@ -65,36 +55,12 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), Box<dyn std::er
     if let Some(file) = &settings.log_file {
         say(&format!("Logging to file: {}", file.display()));
     }
-    for warning in settings.warnings().iter().cloned().chain(unused(&settings)) {
+    for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    app::serve(settings).await?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Sources;
-
-    fn settings(values: &[(&str, &str)]) -> Settings {
-        let mut environment: std::collections::HashMap<String, String> =
-            values.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
-        environment.insert(variable("api_key"), "k".to_owned());
-        Settings::from_sources(&Sources { environment, ..Sources::default() }).unwrap()
+    let served = app::serve(settings).await;
+    if let Some(telemetry) = telemetry {
+        telemetry.end().await;
     }
-
-    #[test]
-    fn settings_without_effect_are_named_when_they_are_set() {
-        assert_eq!(unused(&settings(&[("port", "81")])), None);
-        let named = unused(&settings(&[("otlp_endpoint", "http://127.0.0.1:4317")])).unwrap();
-        assert!(named.ends_with(": NANIO_ORCHESTRATOR_OTLP_ENDPOINT"), "{named}");
-    }
-
-    #[test]
-    fn the_lists_name_real_settings() {
-        for key in UNUSED {
-            assert!(SETTINGS.iter().any(|setting| setting.key == key), "{key}");
-        }
-    }
+    Ok(served?)
 }

@@ -12,6 +12,7 @@ use super::config::ConfigApi;
 use super::credentials::CredentialsApi;
 use super::disk::DiskApi;
 use super::events::{EventsApi, Pulse};
+use super::explain::ExplainApi;
 use super::health::HealthApi;
 use super::jobs::JobsApi;
 use super::linked_buckets::LinkedBucketsApi;
@@ -40,7 +41,7 @@ pub type Api = (
     RoutesApi,
     (BucketsApi, BucketCountsApi, LinkedBucketsApi),
     MigrationsApi,
-    ConfigApi,
+    (ConfigApi, ExplainApi),
     DiskApi,
     SettingsApi,
     AuditApi,
@@ -101,7 +102,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
         RoutesApi(services.clone()),
         (BucketsApi(services.clone()), BucketCountsApi(services.clone()), LinkedBucketsApi(services.clone())),
         MigrationsApi(services.clone()),
-        ConfigApi(services.clone()),
+        (ConfigApi(services.clone()), ExplainApi(services.clone())),
         DiskApi(services.clone()),
         SettingsApi(services.clone()),
         AuditApi(services.clone()),

@@ -10,6 +10,7 @@ use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSch
 use serde::Serialize;
 
 use super::fault::Fault;
+use super::request_id::RequestId;
 use super::schema::{about, inline, object};
 use crate::domain::services::ServiceError;
 use crate::ports::gateway::GatewayError;
@@ -147,9 +148,12 @@ impl IntoResponse for ApiError {
         #[derive(Serialize)]
         struct Body {
             detail: Detail,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<String>,
         }
+        let request_id = RequestId::current().map(|id| id.to_string());
         // Strings, numbers and JSON values: serialising them cannot fail.
-        let body = serde_json::to_vec(&Body { detail: self.detail }).unwrap_or_default();
+        let body = serde_json::to_vec(&Body { detail: self.detail, request_id }).unwrap_or_default();
         let mut answer = Response::builder().status(self.status).content_type("application/json");
         if let Some(seconds) = self.retry_after {
             answer = answer.header(header::RETRY_AFTER, seconds);
@@ -344,9 +348,10 @@ fn described(status: u16) -> MetaResponse {
 
 fn register(registry: &mut Registry) {
     let string = || inline(MetaSchema::new("string"));
+    let request_id = || about(string(), "The name of the request, as in the header `X-Request-Id` and in the log.");
     registry.create_schema::<ApiError, _>(ERROR.to_owned(), |_| {
         let detail = about(string(), "What happened, and what to do next.");
-        object("Why a request failed.", vec![("detail", detail)], vec!["detail"])
+        object("Why a request failed.", vec![("detail", detail), ("request_id", request_id())], vec!["detail"])
     });
     registry.create_schema::<Detail, _>(INVALID.to_owned(), |_| {
         let step = MetaSchema { any_of: vec![string(), inline(MetaSchema::new("integer"))], ..MetaSchema::ANY };
@@ -364,6 +369,7 @@ fn register(registry: &mut Registry) {
         );
         let list = MetaSchema { items: Some(Box::new(inline(fault))), ..MetaSchema::new("array") };
         let detail = MetaSchema { any_of: vec![string(), inline(list)], ..MetaSchema::ANY };
-        object("Why a value was not acceptable.", vec![("detail", inline(detail))], vec!["detail"])
+        let members = vec![("detail", inline(detail)), ("request_id", request_id())];
+        object("Why a value was not acceptable.", members, vec!["detail"])
     });
 }

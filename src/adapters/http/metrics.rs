@@ -9,7 +9,6 @@ use std::time::Duration;
 use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{IntoResponse, Response, handler};
-use poem_openapi::OperationId;
 use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::error::ApiError;
@@ -53,9 +52,8 @@ impl Metrics {
     }
 
     /// Counts an answer.
-    pub fn count(&self, answer: &Response, took: Duration) {
-        let operation = answer.data::<OperationId>().map_or("other", |operation| operation.0);
-        self.requests.with_label_values(&[operation, answer.status().as_str()]).inc();
+    pub fn count(&self, operation: &'static str, status: StatusCode, took: Duration) {
+        self.requests.with_label_values(&[operation, status.as_str()]).inc();
         self.seconds.with_label_values(&[operation]).observe(took.as_secs_f64());
     }
 

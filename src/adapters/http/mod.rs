@@ -19,6 +19,7 @@ mod disk;
 mod docs;
 mod error;
 mod events;
+mod explain;
 mod fault;
 mod fields;
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod pools;
 mod purges;
 mod remembered;
 mod reply;
+mod request_id;
 mod request_log;
 mod routes;
 mod schema;

@@ -211,6 +211,8 @@ query_numbers! {
     MigrationLimit = 1..=500;
     /// How many lines of a log are asked for at most.
     LogLimit = 1..=1000;
+    /// A port of TCP.
+    TcpPort = 1..=65535;
 }
 
 fn header_text(request: &Request, name: HeaderName) -> Option<String> {

@@ -10,7 +10,9 @@ use poem::listener::Acceptor;
 use poem::middleware::CatchPanic;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, Server, get, post};
+use poem_openapi::OperationId;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use super::allow::Allowed;
 use super::api::{self, Facts};
@@ -24,9 +26,11 @@ use super::metrics::{self, Metrics};
 use super::momentary::{Momentary, repeat};
 use super::pages::{self, Pages};
 use super::remembered::{Remembered, remember};
+use super::request_id::{self, RequestId, RequestIds};
 use super::request_log;
 use super::session::Sessions;
 use super::spa::{self, Assets, Spa};
+use crate::adapters::telemetry;
 use crate::domain::audit::Actor;
 use crate::domain::services::Services;
 use crate::fault::point;
@@ -78,7 +82,7 @@ pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Outpu
     let HttpOptions { metrics_token, session_ttl, dev, version, nginx_config_dir, host, .. } = options;
     let HttpOptions { api_key, clock, store, assets, ended, .. } = options;
     let metrics = Arc::new(Metrics::new(&version));
-    let counted = metrics.clone();
+    let observer = Arc::new(Observer { metrics: metrics.clone(), ids: RequestIds::new(rand::random()) });
     let pulse = Pulse::of(&services, store.clone(), ended);
     let momentary = Arc::new(Momentary::new(clock.clone()));
     let remembered = Arc::new(Remembered::new(store.clone(), services.reachability.clone()));
@@ -107,7 +111,7 @@ pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Outpu
         .around(move |next, request| in_json(allowed.clone(), next, request))
         .around(move |next, request| guard(gatekeeper.clone(), next, request))
         .with(CatchPanic::new().with_handler(|_| ApiError::internal()))
-        .around(move |next, request| observed(counted.clone(), next, request))
+        .around(move |next, request| observed(observer.clone(), next, request))
         .around(move |next, request| repeat(momentary.clone(), next, request))
 }
 
@@ -183,19 +187,46 @@ async fn in_json<E: Endpoint<Output = Response>>(
     Ok(answer)
 }
 
-/// Writes the log line and sets the headers that every answer has. What fails outside the routes is JSON here.
-async fn observed<E: Endpoint<Output = Response>>(
+/// Who sees every request and every answer.
+struct Observer {
     metrics: Arc<Metrics>,
+    ids: RequestIds,
+}
+
+/// Names the request, writes its log line and sets the headers that every answer has. What fails outside the routes is
+/// JSON here.
+async fn observed<E: Endpoint<Output = Response>>(
+    observer: Arc<Observer>,
     next: Arc<E>,
     request: Request,
 ) -> Result<Response> {
     let (method, path, began) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+    let id = observer.ids.name(request.headers());
+    let span = tracing::info_span!("request", %id);
+    telemetry::describe_request(&span, &method, &path, request.headers());
     point("http.request");
-    let mut answer = match next.call(request).await {
-        Ok(answer) => answer,
-        Err(error) if error.is_from_response() => error.into_response(),
-        Err(error) => ApiError::of_framework(&error).into_response(),
+    let answered = async {
+        match next.call(request).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_from_response() => error.into_response(),
+            Err(error) => ApiError::of_framework(&error).into_response(),
+        }
     };
+    let mut answer = id.clone().during(answered).instrument(span.clone()).await;
+    set_headers(&mut answer, &id);
+    let operation = answer.data::<OperationId>().map_or("other", |operation| operation.0);
+    observer.metrics.count(operation, answer.status(), began.elapsed());
+    telemetry::describe_answer(&span, operation, answer.status().as_u16());
+    let actor = answer.data::<Actor>().map_or("-", |actor| actor.as_str());
+    span.in_scope(|| request_log::write(&method, &path, answer.status(), began.elapsed(), actor));
+    if method == Method::HEAD {
+        answer.set_body(());
+    }
+    point("http.answer");
+    Ok(answer)
+}
+
+fn set_headers(answer: &mut Response, id: &RequestId) {
     let headers = answer.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -207,12 +238,7 @@ async fn observed<E: Endpoint<Output = Response>>(
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    metrics.count(&answer, began.elapsed());
-    let actor = answer.data::<Actor>().map_or("-", |actor| actor.as_str());
-    request_log::write(&method, &path, answer.status(), began.elapsed(), actor);
-    if method == Method::HEAD {
-        answer.set_body(());
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(request_id::HEADER, id);
     }
-    point("http.answer");
-    Ok(answer)
 }

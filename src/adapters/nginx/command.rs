@@ -8,7 +8,9 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
+use tracing::{Instrument as _, Span};
 
+use crate::domain::audit::NginxAnswer;
 use crate::fault::point;
 use crate::ports::gateway::GatewayError;
 
@@ -112,7 +114,9 @@ impl NginxCommand {
         point("nginx.before-call");
         let child = command.spawn().map_err(|error| cannot_run(&unusable, &error))?;
         point("nginx.running");
-        Ok(Call { child, arguments: arguments.join(" "), unusable })
+        let arguments = arguments.join(" ");
+        let span = tracing::info_span!("nginx", arguments);
+        Ok(Call { child, arguments, span, unusable })
     }
 }
 
@@ -120,6 +124,7 @@ impl NginxCommand {
 pub struct Call {
     child: Child,
     arguments: String,
+    span: Span,
     /// What to say if the system does not tell how it ended.
     unusable: String,
 }
@@ -130,7 +135,7 @@ impl Call {
     /// # Errors
     /// It does not end, or the system does not tell how.
     pub async fn ended(self) -> Result<Output, GatewayError> {
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait_with_output()).await;
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait_with_output()).instrument(self.span).await;
         point("nginx.after-call");
         match ended {
             Ok(output) => output.map_err(|error| cannot_run(&self.unusable, &error)),
@@ -178,6 +183,11 @@ impl Build {
 pub fn words_of(output: &Output) -> String {
     let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
     text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// What is answered where no nginx is asked.
+pub fn dry(what: &str) -> NginxAnswer {
+    NginxAnswer { ok: true, output: format!("[DRY RUN] sudo nginx {what}") }
 }
 
 fn find_nginx() -> PathBuf {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::command::{Build, NginxCommand, words_of};
+use super::command::{Build, NginxCommand, dry, words_of};
 use super::intent::Moves;
 use super::main_conf::MainConf;
 use super::render::{Dialect, Renderer};
@@ -246,10 +246,6 @@ fn is_loaded(path: &str) -> bool {
     !tree::is_sidecar(Path::new(path))
 }
 
-fn dry(what: &str) -> NginxAnswer {
-    NginxAnswer { ok: true, output: format!("[DRY RUN] sudo nginx {what}") }
-}
-
 #[async_trait]
 impl Gateway for NginxGateway {
     fn render(&self, file: &ManagedFile) -> Rendered {
@@ -267,6 +263,10 @@ impl Gateway for NginxGateway {
 
     fn check_snippet(&self, text: &str) -> Result<(), String> {
         snippet::check(text, self.shared.allow_raw)
+    }
+
+    fn directive_names(&self, text: &str) -> Vec<String> {
+        snippet::directive_names(text)
     }
 
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError> {

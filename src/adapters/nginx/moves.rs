@@ -12,8 +12,10 @@ use super::parse::{ParseError, facts, missing, number};
 use super::routing::{copy_pattern, escape_pattern, hex_pattern, map_key, raw_pattern};
 use super::text::{self, Directive, Node};
 use crate::domain::bucket::BucketName;
-use crate::domain::gateway::moving::{GATE_SOCKET, GateFile, Move, RELAY_SOCKET, gate_path};
-use crate::domain::gateway::{Protocol, Server, ServerRoute};
+use crate::domain::gateway::moving::{
+    GATE_SOCKET, GateFile, LONGEST_SPELLED, Move, RELAY_SOCKET, gate_path, is_part_of,
+};
+use crate::domain::gateway::{Server, ServerRoute};
 use crate::domain::ids::MigrationId;
 use crate::domain::migration::token::{GateStage, MigrationGate, Token};
 use crate::domain::pool::PoolName;
@@ -32,10 +34,6 @@ pub fn most_held(worker_connections: u32) -> u32 {
 
 /// The longest path of a directory in which a socket can have a path (unix(7)), with the longest name of ours.
 const LONGEST_DIR: usize = 107 - 1 - RELAY_SOCKET.len();
-
-/// An upload's identity that is longer is looked for only as S3 writes it: a pattern must fit into nginx's buffer for
-/// a word of its configuration, 4,096 bytes.
-const LONGEST_SPELLED: usize = 300;
 
 /// Directives of a route that are not repeated in the locations of its bucket: what those say themselves, and error
 /// pages, which never apply to a route of an S3 block.
@@ -106,9 +104,7 @@ pub fn values(server: &Server, one: &Move, dir: &str) -> Value {
     let token = &one.gate.token;
     let own = own_directives(server, one);
     let file = |file: GateFile| format!("{dir}/{}", file.name(token));
-    let by_default = server.protocol == Protocol::Http
-        && server.leaves_to_default(&one.bucket)
-        && server.default.as_ref().is_some_and(|default| default.pool == one.source);
+    let by_default = server.moves_by_default(one);
     let mut pools = vec![&one.source];
     pools.extend(Some(&one.destination).filter(|pool| **pool != one.source));
     context! {
@@ -158,7 +154,7 @@ fn acts(server: &Server, one: &Move) -> Vec<Value> {
         acts.push(context! { pattern => format!("~^{token} {pattern}"), location => location });
     };
     // Parts of the bucket that another pool serves do not move.
-    for route in server.routes.iter().filter(|route| is_part(route, &one.bucket)) {
+    for route in server.routes.iter().filter(|route| is_part_of(route, &one.bucket)) {
         act(format!("{ANY} {}", raw_pattern(&route.path_prefix).trim_start_matches("~^")), None);
     }
     match one.gate.stage {
@@ -209,14 +205,10 @@ fn spelled(text: &str) -> String {
     pattern
 }
 
-fn is_part(route: &ServerRoute, bucket: &BucketName) -> bool {
-    route.path_prefix.bucket() == bucket.as_str() && route.path_prefix.canonical()[1..].contains('/')
-}
-
 /// The operator's directives of the route that serves the bucket in an S3 block.
 fn own_directives(server: &Server, one: &Move) -> Option<Snippet> {
     let serves =
-        |route: &&ServerRoute| route.path_prefix.bucket() == one.bucket.as_str() && !is_part(route, &one.bucket);
+        |route: &&ServerRoute| route.path_prefix.bucket() == one.bucket.as_str() && !is_part_of(route, &one.bucket);
     server.routes.iter().find(serves)?.extra_directives.clone()
 }
 

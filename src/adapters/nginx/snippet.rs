@@ -60,6 +60,15 @@ pub fn check(snippet: &str, allow_raw: bool) -> Result<(), String> {
     fault.map_or(Ok(()), Err)
 }
 
+/// The names of the directives in a text, those inside of blocks too. A text that was accepted once can be read.
+#[must_use]
+pub fn directive_names(snippet: &str) -> Vec<String> {
+    let nodes = text::read(snippet).unwrap_or_default();
+    let mut names = Vec::new();
+    text::walk(&nodes, &mut |directive| names.push(directive.name().to_owned()));
+    names
+}
+
 fn fault_of(directive: &Directive, allow_raw: bool) -> Option<String> {
     let name = directive.name();
     // The routing variables are the orchestrator's, whatever else is allowed: to set one is to re-route.

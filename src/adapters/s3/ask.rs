@@ -7,6 +7,7 @@ use http::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::adapters::sigv4::{Signer, encode};
 use crate::domain::bucket::BucketName;
@@ -118,7 +119,8 @@ pub(super) async fn ask_whole<T>(
         // A fair share of what is left, so that a place that never answers leaves time for the next.
         let parts = if question.repeatable { u32::try_from(left).unwrap_or(u32::MAX) } else { 1 };
         let share = (deadline - Instant::now()) / parts;
-        match tokio::time::timeout(share, ask_one(client, site, place, question, &read)).await {
+        let span = tracing::info_span!("s3", method = %question.method, path = question.path, %place);
+        match tokio::time::timeout(share, ask_one(client, site, place, question, &read)).instrument(span).await {
             Ok(Outcome::Answer(answer)) => return Ok(answer),
             Ok(Outcome::No { status, code }) => {
                 return Err(StorageError::Refused { place: place.to_string(), status, code });

@@ -65,6 +65,10 @@ pub fn gate_path(token: &Token) -> String {
     format!("{GATE_PATH}{token}")
 }
 
+/// An upload's identity that is longer is looked for only as S3 writes it: a pattern must fit into nginx's buffer for
+/// a word of its configuration, 4,096 bytes.
+pub const LONGEST_SPELLED: usize = 300;
+
 /// A migration of which nginx has anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moving {
@@ -124,7 +128,7 @@ impl Moving {
     #[must_use]
     pub fn part_in<'a>(&self, server: &'a Server, source: &PoolName) -> Option<&'a ServerRoute> {
         let concerns = self.gate.stage == GateStage::Gated && server.protocol == Protocol::S3;
-        let is_part = |route: &&ServerRoute| !is_whole(route) && route.path_prefix.bucket() == self.bucket.as_str();
+        let is_part = |route: &&ServerRoute| is_part_of(route, &self.bucket);
         server.routes.iter().filter(|_| concerns).filter(is_part).find(|route| route.pool == *source)
     }
 
@@ -179,11 +183,24 @@ impl Server {
         self.moves.iter().find(|one| route.pool == one.source && read_by(route) == one.bucket.as_str())
     }
 
+    /// Whether the default pool of this `http` block reads the bucket of a move, so that the bucket has a location.
+    #[must_use]
+    pub fn moves_by_default(&self, one: &Move) -> bool {
+        let default = self.default.as_ref().is_some_and(|default| default.pool == one.source);
+        self.protocol == Protocol::Http && default && self.leaves_to_default(&one.bucket)
+    }
+
     /// Whether no route of this block serves the bucket: the default pool does, if there is one.
     #[must_use]
     pub fn leaves_to_default(&self, bucket: &BucketName) -> bool {
         !self.routes.iter().any(|route| is_whole(route) && route.path_prefix.bucket() == bucket.as_str())
     }
+}
+
+/// Whether a route serves a part of the bucket.
+#[must_use]
+pub fn is_part_of(route: &ServerRoute, bucket: &BucketName) -> bool {
+    route.path_prefix.bucket() == bucket.as_str() && !is_whole(route)
 }
 
 /// Whether a route serves its bucket whole.

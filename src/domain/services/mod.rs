@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod config;
 pub mod credentials;
 pub mod drift;
+pub mod explain;
 mod files;
 mod guard;
 pub mod health;
@@ -60,6 +61,7 @@ use certificates::Certificates;
 use config::Config;
 use credentials::Credentials;
 use drift::Drift;
+use explain::Explain;
 use health::Health;
 use jobs::{JobDesk, Jobs};
 use keyring::{Keyring, Unusable};
@@ -234,6 +236,8 @@ pub struct Services {
     pub certificates: Certificates,
     /// The gateway at a glance.
     pub overview: Overview,
+    /// Where requests go, and why.
+    pub explain: Explain,
 }
 
 impl Services {
@@ -261,6 +265,7 @@ impl Services {
         let config = Config::new(context.clone(), clock.clone());
         let reachability = Reachability::new(context.clone(), clock.clone());
         let backups = Backups::new(store.clone(), backup, clock.clone());
+        let explained = gate.clone();
         let means = Means {
             copier,
             gate,
@@ -279,6 +284,7 @@ impl Services {
             members: Members::new(context.clone()),
             certificates: Certificates::new(context.clone(), certificates, clock.clone()),
             overview: Overview::new(context.clone(), reachability.clone()),
+            explain: Explain::new(context.clone(), explained),
             reachability,
             credentials: Credentials::new(context.clone()),
             node_configs: NodeConfigs::new(store.clone(), node_files),

@@ -16,6 +16,7 @@ pub use change::Change;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument as _, Span};
 
 use super::ServiceError;
 use super::files;
@@ -103,7 +104,7 @@ impl Publisher {
         body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<(T, Published), ServiceError> {
         let (reply, answer) = oneshot::channel();
-        let asked = Asked { actor, alone, body, outcome: None, reply };
+        let asked = Asked { actor, alone, span: Span::current(), body, outcome: None, reply };
         self.queue.send(Box::new(asked)).await.map_err(|_| stopping())?;
         answer.await.unwrap_or_else(|_| Err(stopping()))
     }
@@ -119,6 +120,8 @@ trait Pending: Send {
     fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, nginx: Option<NginxAnswer>, touched: &mut Touched) -> bool;
     /// Whether it shares its test with no other change.
     fn alone(&self) -> bool;
+    /// What asked for it.
+    fn span(&self) -> &Span;
     /// Answers with the body's own result.
     fn answer(self: Box<Self>, published: &Published);
     /// Answers with a fault from outside the body.
@@ -128,6 +131,8 @@ trait Pending: Send {
 struct Asked<T, F> {
     actor: Actor,
     alone: bool,
+    /// What asked for it.
+    span: Span,
     body: F,
     outcome: Option<Result<T, ServiceError>>,
     reply: oneshot::Sender<Result<(T, Published), ServiceError>>,
@@ -152,6 +157,10 @@ where
 
     fn alone(&self) -> bool {
         self.alone
+    }
+
+    fn span(&self) -> &Span {
+        &self.span
     }
 
     fn answer(self: Box<Self>, published: &Published) {
@@ -214,17 +223,26 @@ impl PublishLoop {
 
     async fn serve(&self, batch: Batch) {
         let several = batch.len() > 1;
-        let (batch, outcome) = self.publish(batch, several).await;
+        let (batch, outcome) = self.traced(batch, several).await;
         match outcome {
             Ok(published) => batch.into_iter().for_each(|pending| pending.answer(&published)),
             Err(error) if several && is_about_the_change(&error) => {
                 for pending in batch {
-                    let (single, outcome) = self.publish(vec![pending], false).await;
+                    let (single, outcome) = self.traced(vec![pending], false).await;
                     answer_all(single, outcome);
                 }
             }
             Err(error) => answer_all(batch, Err(error)),
         }
+    }
+
+    /// Publishes as a part of what asked for the first change of the batch.
+    async fn traced(&self, batch: Batch, several: bool) -> (Batch, Result<Published, ServiceError>) {
+        let span = match batch.first() {
+            Some(first) => tracing::info_span!(parent: first.span(), "publish", changes = batch.len()),
+            None => Span::none(),
+        };
+        self.publish(batch, several).instrument(span).await
     }
 
     /// Takes one batch through all steps. Changes whose body failed are answered on the way; the rest comes back.

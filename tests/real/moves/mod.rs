@@ -2,7 +2,7 @@
 
 mod acts;
 mod copies;
-mod gate;
+pub mod gate;
 mod journal;
 mod vhosts;
 
@@ -49,7 +49,7 @@ fn token(number: u32) -> Token {
 }
 
 /// A migration of a bucket from `src` to `dst`.
-fn moving(number: u32, bucket: &str, stage: GateStage, uploads: &[&str]) -> Moving {
+pub fn moving(number: u32, bucket: &str, stage: GateStage, uploads: &[&str]) -> Moving {
     let source_uploads = uploads.iter().map(|upload| (*upload).to_owned()).collect();
     Moving {
         migration: MigrationId(number.into()),
@@ -62,7 +62,7 @@ fn moving(number: u32, bucket: &str, stage: GateStage, uploads: &[&str]) -> Movi
 }
 
 /// A vhost; without a default pool.
-fn vhost(id: i64, name: &str, protocol: Protocol) -> Server {
+pub fn vhost(id: i64, name: &str, protocol: Protocol) -> Server {
     Server {
         id: VhostId(id),
         server_name: ServerName::parse(name).unwrap(),
@@ -78,17 +78,17 @@ fn vhost(id: i64, name: &str, protocol: Protocol) -> Server {
     }
 }
 
-fn pool(name: &str) -> PoolName {
+pub fn pool(name: &str) -> PoolName {
     PoolName::parse(name).unwrap()
 }
 
 /// The vhost with a default pool.
-fn by_default(server: Server, name: &str) -> Server {
+pub fn by_default(server: Server, name: &str) -> Server {
     Server { default: Some(DefaultRoute { id: RouteId(1000), pool: pool(name) }), ..server }
 }
 
 /// The vhost with a route, which may have directives of its own.
-fn routed(mut server: Server, prefix: &str, name: &str, own: Option<&str>) -> Server {
+pub fn routed(mut server: Server, prefix: &str, name: &str, own: Option<&str>) -> Server {
     server.routes.put(ServerRoute {
         id: RouteId(server.routes.len() as i64 + 1),
         path_prefix: PathPrefix::parse(prefix).unwrap(),

@@ -14,6 +14,7 @@ import { Status } from "../../components/status"
 import { Time } from "../../components/time"
 import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
+import { Adopt } from "./adopt"
 import { Checks } from "./checks"
 import { notePace } from "./pace"
 import { MigrationProgress } from "./progress"
@@ -110,6 +111,7 @@ function Actions({ migration }: { migration: Migration }) {
         : body(api.POST("/api/migrations/{migration_id}/pause", { params })),
     onSuccess: () => client.invalidateQueries({ queryKey: ["db"] }),
   })
+  if (migration.needs_adoption) return <Adopt migration={migration} />
   if (isOver(migration)) return null
   return (
     <Stack gap="xs" align="flex-end">

@@ -14,6 +14,7 @@ import { Time } from "../../components/time"
 import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
 import { Additional } from "./additional"
+import { CertificateMark } from "./certificate"
 import { VhostDialog } from "./form"
 import { Routes } from "./routes"
 
@@ -59,6 +60,7 @@ export function Component() {
           <Badge variant="light" color={vhost.ssl ? "green" : "gray"} radius="sm" tt="none">
             {vhost.ssl ? "https" : "http"} :{vhost.listen_port}
           </Badge>
+          <CertificateMark vhost={vhost} />
           {!vhost.enabled && (
             <Badge variant="light" color="gray" radius="sm" tt="none">
               off

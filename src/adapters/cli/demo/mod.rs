@@ -88,7 +88,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<(), Box<dyn std::err
     let kept = place.kept(&arguments)?;
     let programs = Programs::find(&arguments)?;
     let settings = settings(&arguments, &place, &kept, &programs)?;
-    logging::start(&settings)?;
+    logging::start(&settings, None)?;
 
     let mut children = Children::new(programs.setpriv.clone(), place.run(), place.logs()).await?;
     let (end, ended) = watch::channel(false);
@@ -137,7 +137,10 @@ async fn live(
     })));
     let base = format!("http://{}:{}", reachable(&arguments.host), arguments.port);
     // No proxy of the environment: everything is on this machine.
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build();
+    // It keeps no connection: one that was opened and never used would hold a worker of nginx back at the next reload,
+    // and a migration would wait for it.
+    let client =
+        reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_secs(60)).build();
     let client = client.map_err(|e| DemoError::Api { call: "HTTP client".to_owned(), answer: s3::chain(&e) })?;
     let api = Api::new(client.clone(), base.clone(), kept.api_key.clone());
     answering(&api, server, children).await?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join, select};
 use futures_util::pin_mut;
+use tracing::Instrument as _;
 
 use super::backfill::Filling;
 use super::carry::Sides;
@@ -108,7 +109,8 @@ impl Drive {
             if step == Step::End {
                 return Ok(());
             }
-            let outcome = self.outcome(step).await;
+            let span = tracing::info_span!("step", migration = self.migration.id.0, step = step.as_str());
+            let outcome = self.outcome(step).instrument(span).await;
             let turn = next(self.migration.work.kind, phase, step, outcome.kind())
                 .map_err(|illegal| ServiceError::Unavailable(format!("migration {}: {illegal}", self.migration.id)))?;
             self.turn(turn, &outcome).await?;
