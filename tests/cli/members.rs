@@ -32,7 +32,7 @@ fn members_come_change_and_go_by_address_or_id() {
 }
 
 #[test]
-fn a_secret_key_comes_from_standard_input_a_file_or_a_prompt_that_does_not_show_it() {
+fn f38_a_secret_key_comes_from_standard_input_a_file_or_a_prompt_that_does_not_show_it() {
     let mut desk = Desk::open();
     // With a key for what is stored.
     desk.server = None;

@@ -1,6 +1,5 @@
 //! A running server, asked through its API.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -32,21 +31,14 @@ pub(super) struct Unanswered {
 }
 
 /// The server is there and says no.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the server at {base} answered {status}: {detail}")]
 pub(super) struct Refused {
     base: String,
     status: StatusCode,
     /// Its words.
     pub detail: String,
 }
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server at {} answered {}: {}", self.base, self.status, self.detail)
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// A server, and the key to it.
 pub(super) struct Server {
