@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod drill;
 mod explain;
+mod history;
 mod orphaned;
 mod rebuild_db;
 mod release;
@@ -23,6 +24,7 @@ use config::ConfigCommand;
 use demo::DemoArguments;
 use drill::DrillArguments;
 use explain::ExplainArguments;
+use history::HistoryCommand;
 use orphaned::OrphanedCommand;
 use rebuild_db::RebuildArguments;
 use restore_db::RestoreArguments;
@@ -57,6 +59,9 @@ enum Command {
     Adopt(AdoptArguments),
     /// Where a request goes, and why: server block, route, pool, members, migration (the server must run)
     Explain(ExplainArguments),
+    /// Accepted changes, and how they changed nginx's files (the server must run)
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -80,6 +85,7 @@ impl Arguments {
             Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
             Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
+            Command::History(command) => command.run().await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Openapi => {

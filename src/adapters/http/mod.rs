@@ -44,6 +44,7 @@ mod purges;
 mod remembered;
 mod reply;
 mod request_log;
+mod revisions;
 mod routes;
 mod schema;
 mod server;
