@@ -17,6 +17,7 @@ use crate::adapters::nginx::gateway::NginxGateway;
 use crate::adapters::node_files::NodeTemplates;
 use crate::adapters::process_lock::{LockError, ProcessLock};
 use crate::adapters::rclone::{Limits, RcloneCopier};
+use crate::adapters::revision_files::RevisionDirectory;
 use crate::adapters::s3::{NoClient, NodeStorage};
 use crate::adapters::settings::{EnvSettings, Systemd};
 use crate::adapters::store::{
@@ -207,6 +208,7 @@ fn ports(
         gate,
         storage: Arc::new(NodeStorage::new(settings.s3_request_timeout)?),
         migrations: Arc::new(MigrationDirectory::beside(&settings.db_path)),
+        revisions: Arc::new(RevisionDirectory::beside(&settings.db_path, settings.revision_retention)),
         certificates: Arc::new(PemFiles),
         node_files: Arc::new(NodeTemplates::new()),
         backup: backup(settings),

@@ -23,6 +23,7 @@ pub mod privileged;
 pub mod process_lock;
 pub mod processes;
 pub mod rclone;
+pub mod revision_files;
 pub mod s3;
 pub mod settings;
 pub mod sigv4;

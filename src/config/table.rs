@@ -251,6 +251,8 @@ settings! {
         db_backup_rotate: u32 = Same("3"), Plainly, |text| values::number(text, 1, 1000);
         /// Days that audit entries are kept; 0 = for ever
         audit_retention_days: u32 = Same("0"), Plainly, |text| values::number(text, 0, 36_500);
+        /// Accepted changes that the history keeps
+        revision_retention: u32 = Same("500"), Plainly, |text| values::number(text, 1, 100_000);
     }
     Security {
         /// Fernet key for credential encryption at rest; several, comma-separated: the first encrypts, all decrypt

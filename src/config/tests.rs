@@ -45,7 +45,7 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(settings.nginx_sudo, NginxSudo::Auto);
     assert_eq!(settings.migration_hold_target_ms, Duration::from_millis(300));
     assert!(!settings.dev && settings.secret.is_none() && settings.log_file.is_none());
-    assert_eq!(SETTINGS.len(), 43);
+    assert_eq!(SETTINGS.len(), 44);
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub mod pool;
 pub mod raw;
 pub mod reachability;
 pub mod restore;
+pub mod revision;
 pub mod route;
 pub mod secret;
 pub mod server_routes;

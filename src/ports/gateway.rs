@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::domain::audit::NginxAnswer;
 use crate::domain::disk::DiskFile;
 use crate::domain::gateway::{FileName, ManagedFile};
+use crate::domain::revision::FileDelta;
 
 /// Owns the managed files and speaks to nginx.
 ///
@@ -45,6 +46,12 @@ pub trait Gateway: Send + Sync {
     /// [`GatewayError::Refused`] with nginx's own message, [`GatewayError::Drifted`] when a file to be
     /// replaced is not what we last wrote, or a fault of the machine. Nothing live was touched.
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError>;
+
+    /// What the tested change would do to the text of nginx's files, as long as it is not live. Sidecars are left out.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    async fn deltas(&self) -> Result<Vec<FileDelta>, GatewayError>;
 
     /// Makes the tested bytes live under an intent record that names `change_id`.
     ///

@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod migration_files;
 pub mod node_files;
 pub mod object_storage;
+pub mod revisions;
 pub mod service_manager;
 pub mod settings_file;
 pub mod store;

@@ -49,7 +49,7 @@ fn every_operation_is_described_with_its_failures() {
             }
         }
     }
-    assert_eq!(ids.len(), 80);
+    assert_eq!(ids.len(), 82);
 }
 
 #[test]

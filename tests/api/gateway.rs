@@ -9,6 +9,7 @@ use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
 use nanio_orchestrator::domain::audit::NginxAnswer;
 use nanio_orchestrator::domain::disk::DiskFile;
 use nanio_orchestrator::domain::gateway::{FileName, ManagedFile};
+use nanio_orchestrator::domain::revision::FileDelta;
 use nanio_orchestrator::ports::gateway::{
     FileAt, FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested,
 };
@@ -117,6 +118,10 @@ impl Gateway for ScriptedGateway {
             Some(message) if tested.nginx.is_some() => Err(GatewayError::Refused(message)),
             _ => Ok(tested),
         }
+    }
+
+    async fn deltas(&self) -> Result<Vec<FileDelta>, GatewayError> {
+        self.dry_run.deltas().await
     }
 
     async fn put_live(&self, change_id: &str) -> Result<(), GatewayError> {

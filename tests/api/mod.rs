@@ -15,6 +15,7 @@ mod errors;
 mod events;
 mod explain;
 mod gateway;
+mod history;
 mod login;
 mod metrics;
 mod migrations;

@@ -19,6 +19,7 @@ use nanio_orchestrator::adapters::http::{Assets, HttpOptions, app};
 use nanio_orchestrator::adapters::job_runner::JobRunner;
 use nanio_orchestrator::adapters::migration_files::MigrationDirectory;
 use nanio_orchestrator::adapters::node_files::NodeTemplates;
+use nanio_orchestrator::adapters::revision_files::RevisionDirectory;
 use nanio_orchestrator::adapters::settings::EnvSettings;
 use nanio_orchestrator::config::{EnvFile, Sources};
 use nanio_orchestrator::domain::credential::Keys;
@@ -251,6 +252,7 @@ impl World {
             timer: Arc::new(SystemTimer::default()),
             storage: buckets.clone(),
             migrations: Arc::new(MigrationDirectory::beside(&home.path().join("data/orchestrator.db"))),
+            revisions: Arc::new(RevisionDirectory::beside(&home.path().join("data/orchestrator.db"), 500)),
             certificates: Arc::new(PemFiles),
             node_files: Arc::new(NodeTemplates::new()),
             backup: backup.clone(),

@@ -5,4 +5,5 @@ mod copier;
 mod gate;
 mod migration_files;
 mod object_storage;
+mod revisions;
 mod store;

@@ -267,6 +267,6 @@ fn check(rig: &Rig, run: Option<&Run>, expected: &[Seen], wrong: &mut Vec<String
 
 fn difference(expected: &Seen, seen: &Seen) -> String {
     let paths = |seen: &Seen| -> Vec<String> { seen.disk.keys().map(|path| path.display().to_string()).collect() };
-    let told = |seen: &Seen| -> Value { json!([seen.entities, seen.files, seen.audit, paths(seen)]) };
+    let told = |seen: &Seen| -> Value { json!([seen.entities, seen.files, seen.audit, seen.revisions, paths(seen)]) };
     format!("expected\n  {}\nor after it, found\n  {}", told(expected), told(seen))
 }

@@ -35,6 +35,8 @@ pub struct Seen {
     pub files: Value,
     /// The newest entry last.
     pub audit: Vec<Value>,
+    /// The newest one first.
+    pub revisions: Vec<Value>,
     pub disk: BTreeMap<PathBuf, Vec<u8>>,
 }
 
@@ -144,6 +146,8 @@ impl Rig {
             |entry: Value| json!([entry["action"], entry["entity_type"], entry["entity_id"], entry["nginx_reload_ok"]]);
         let mut audit: Vec<Value> = list(self.get("/api/audit?per_page=200")).into_iter().map(entry).collect();
         audit.reverse();
+        let revision = |one: Value| json!([one["number"], one["entries"], one["files"]]);
+        let revisions = list(self.get("/api/config/revisions?limit=1000")).into_iter().map(revision).collect();
         let mut disk: BTreeMap<_, _> =
             snapshot(&self.nginx.managed()).into_iter().map(without_times_in_sidecars).collect();
         disk.insert(ENV_FILE.into(), fs::read(self.dir().join(ENV_FILE)).unwrap());
@@ -151,6 +155,7 @@ impl Rig {
             entities: without_times(Value::from(entities)),
             files: files.into_iter().map(file).collect(),
             audit,
+            revisions,
             disk,
         }
     }
@@ -242,7 +247,8 @@ impl Rig {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 if path.is_dir() {
                     dirs.push(path);
-                } else if kept || [".tmp", ".settings", ".bak.new", "intent.json"].iter().any(|end| name.ends_with(end))
+                } else if kept
+                    || [".tmp", ".settings", ".bak.new", ".begun", "intent.json"].iter().any(|end| name.ends_with(end))
                 {
                     found.push(path);
                 }

@@ -22,12 +22,12 @@ fn copies(place: &Place) -> [Option<Vec<String>>; 3] {
     })
 }
 
-/// What lies in the data directory besides the database, its lock, its logs and its copies.
+/// What lies in the data directory besides the database, its lock, its logs, its copies and the history of changes.
 fn leftovers(place: &Place) -> Vec<PathBuf> {
     let entries = fs::read_dir(place.data()).unwrap().map(|entry| entry.unwrap().path());
     let known = ["", "-wal", "-shm", ".lock", ".bak", ".bak.2", ".bak.3"];
     let known: Vec<PathBuf> = known.iter().map(|more| place.beside(more)).collect();
-    entries.filter(|path| !known.contains(path)).collect()
+    entries.filter(|path| !known.contains(path) && !path.ends_with("revisions")).collect()
 }
 
 #[test]

@@ -1101,6 +1101,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/config/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List accepted changes
+         * @description Newest first: every change that nginx accepted and that changed a file. `REVISION_RETENTION` of them are kept, also
+         *     when the database is lost.
+         */
+        get: operations["list_revisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/config/revisions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an accepted change
+         * @description With the lines of nginx's files that it changed. Of a very large difference the beginning is kept.
+         */
+        get: operations["get_revision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/config/rebuild-from-disk": {
         parameters: {
             query?: never;
@@ -3006,6 +3047,67 @@ export interface components {
             /** @description What happens now, for a person. */
             message: string;
         };
+        /** @description An accepted change. Changes that shared a test of nginx's share a revision. */
+        Revision: {
+            /**
+             * Format: int64
+             * @description Its number; higher is later.
+             */
+            number: number;
+            /** @description When it was made, UTC, `YYYY-MM-DDTHH:MM:SSZ`. */
+            at: string;
+            /** @description What was done, as the audit log tells it. */
+            entries: components["schemas"]["RevisionEntry"][];
+            /** @description What became of nginx's files. */
+            files: components["schemas"]["RevisionFile"][];
+        };
+        /** @description An accepted change, and how it changed nginx's files. */
+        RevisionDetail: {
+            /**
+             * Format: int64
+             * @description Its number; higher is later.
+             */
+            number: number;
+            /** @description When it was made, UTC, `YYYY-MM-DDTHH:MM:SSZ`. */
+            at: string;
+            /** @description What was done, as the audit log tells it. */
+            entries: components["schemas"]["RevisionEntry"][];
+            /** @description What became of nginx's files. */
+            files: components["schemas"]["RevisionFile"][];
+            /** @description Their differences as one unified diff without lines around them. */
+            diff: string;
+        };
+        /** @description One thing that was done by a change. */
+        RevisionEntry: {
+            /** @description Who. */
+            actor: string;
+            /** @description Did what. */
+            action: string;
+            /** @description To what kind of thing. */
+            entity_type: string;
+            /**
+             * Format: int64
+             * @description Which one.
+             */
+            entity_id: number | null;
+        };
+        /** @description What a change did to a file of nginx's. */
+        RevisionFile: {
+            /** @description Where. */
+            path: string;
+            /** @description `created`, `changed` or `removed`. */
+            change: string;
+            /**
+             * Format: int64
+             * @description Lines that were there and are not any more.
+             */
+            lines_removed: number;
+            /**
+             * Format: int64
+             * @description Lines that are new.
+             */
+            lines_added: number;
+        };
         /** @description A file that was written anew. */
         RewrittenFile: {
             /** @description Whether it is written and nginx runs it. */
@@ -3186,6 +3288,11 @@ export interface components {
              * @description Days that audit entries are kept; 0 = for ever
              */
             audit_retention_days: number | null;
+            /**
+             * Format: int64
+             * @description Accepted changes that the history keeps
+             */
+            revision_retention: number | null;
             /** @description Fernet key for credential encryption at rest; several, comma-separated: the first encrypts, all decrypt */
             secret: string | null;
             /** @description Allow any nginx directive in extra_blocks and extra_directives */
@@ -9592,6 +9699,135 @@ export interface operations {
             };
             /** @description Neither the API key nor a session cookie was given, or it is not valid. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_revisions: {
+        parameters: {
+            query?: {
+                /** @description How many, 50 unless given. */
+                limit?: number;
+                /** @description Only those with a lower number. */
+                before?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revision"][];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_revision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevisionDetail"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,6 +12,7 @@ mod documents;
 mod drill;
 mod explain;
 mod follow;
+mod history;
 mod install;
 mod migration;
 mod orphaned;
@@ -45,6 +46,7 @@ use doctor::DoctorArguments;
 use documents::{CompletionsArguments, ManArguments};
 use drill::DrillArguments;
 use explain::ExplainArguments;
+use history::HistoryCommand;
 use install::{CandidateArguments, InstallArguments};
 use migration::MigrationArguments;
 use orphaned::OrphanedCommand;
@@ -107,6 +109,9 @@ enum Command {
     Adopt(AdoptArguments),
     /// Where a request goes, and why: server block, route, pool, members, migration (the server must run)
     Explain(ExplainArguments),
+    /// Accepted changes, and how they changed nginx's files (the server must run)
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Show and change settings; test, reload and rebuild the configuration of nginx
@@ -161,6 +166,7 @@ impl Arguments {
             Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
             Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
+            Command::History(command) => command.run().await.map(succeeded),
             Command::Release => release::run().map(succeeded),
             Command::Config(command) => command.run().await,
             Command::Pool(arguments) => pool::run(arguments).await.map(succeeded),

@@ -22,6 +22,7 @@ use super::node_config::NodeConfigApi;
 use super::pool_buckets::PoolBucketsApi;
 use super::pools::PoolsApi;
 use super::purges::PurgesApi;
+use super::revisions::RevisionsApi;
 use super::routes::RoutesApi;
 use super::settings::SettingsApi;
 use super::topology::TopologyApi;
@@ -41,7 +42,7 @@ pub type Api = (
     RoutesApi,
     (BucketsApi, BucketCountsApi, LinkedBucketsApi),
     MigrationsApi,
-    (ConfigApi, ExplainApi),
+    (ConfigApi, ExplainApi, RevisionsApi),
     DiskApi,
     SettingsApi,
     AuditApi,
@@ -102,7 +103,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
         RoutesApi(services.clone()),
         (BucketsApi(services.clone()), BucketCountsApi(services.clone()), LinkedBucketsApi(services.clone())),
         MigrationsApi(services.clone()),
-        (ConfigApi(services.clone()), ExplainApi(services.clone())),
+        (ConfigApi(services.clone()), ExplainApi(services.clone()), RevisionsApi(services.clone())),
         DiskApi(services.clone()),
         SettingsApi(services.clone()),
         AuditApi(services.clone()),

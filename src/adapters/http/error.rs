@@ -193,7 +193,9 @@ impl From<ServiceError> for ApiError {
                 Self::text(StatusCode::INTERNAL_SERVER_ERROR, told)
             }
             ServiceError::Gateway(gateway) => gateway.into(),
-            ServiceError::MigrationFiles(_) | ServiceError::Gate(_) => GatewayError::Fault(told).into(),
+            ServiceError::MigrationFiles(_) | ServiceError::Revisions(_) | ServiceError::Gate(_) => {
+                GatewayError::Fault(told).into()
+            }
             ServiceError::Field { field, invalid, input } => {
                 Self::body(vec![Fault::of(&invalid, &input.into()).under(field)])
             }

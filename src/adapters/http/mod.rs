@@ -45,6 +45,7 @@ mod remembered;
 mod reply;
 mod request_id;
 mod request_log;
+mod revisions;
 mod routes;
 mod schema;
 mod server;

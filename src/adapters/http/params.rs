@@ -14,6 +14,7 @@ use super::reply::{Tag, Tagged};
 use super::schema::{Described, between, inline, like};
 use crate::domain::bucket::BucketName;
 use crate::domain::ids::{JobId, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
+use crate::domain::invalid::Invalid;
 
 const PARAMETER: &[ApiExtractorType] = &[ApiExtractorType::Parameter];
 
@@ -51,6 +52,35 @@ path_ids!(
     MigrationId = "migration_id",
     JobId = "job_id"
 );
+
+/// The number of a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevisionNumber(pub u64);
+
+impl Described for RevisionNumber {
+    fn schema() -> MetaSchemaRef {
+        inline(MetaSchema { minimum: Some(1.0), ..MetaSchema::new_with_format("integer", "int64") })
+    }
+}
+
+impl Field for RevisionNumber {
+    fn read(value: &Value) -> Result<Self, Vec<Fault>> {
+        let least = || vec![Fault::of(&Invalid::TooSmall { min: 1 }, value)];
+        let number = u64::try_from(lax::integer(value)?).map_err(|_| least())?;
+        if number == 0 { Err(least()) } else { Ok(Self(number)) }
+    }
+}
+
+impl PathPart for RevisionNumber {
+    fn schema() -> MetaSchemaRef {
+        <Self as Described>::schema()
+    }
+
+    fn read(written: &str) -> Result<Self, Vec<Fault>> {
+        let located = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.under("number")).collect();
+        <Self as Field>::read(&Value::from(written)).map_err(located)
+    }
+}
 
 impl PathPart for BucketName {
     fn schema() -> MetaSchemaRef {

@@ -20,6 +20,7 @@ use super::{disk, snippet, tree};
 use crate::domain::audit::NginxAnswer;
 use crate::domain::disk::DiskFile;
 use crate::domain::gateway::{FileName, ManagedFile};
+use crate::domain::revision::FileDelta;
 use crate::fault::point;
 use crate::ports::gateway::{FileAt, FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested};
 
@@ -124,6 +125,10 @@ impl NginxGateway {
 }
 
 impl Shared {
+    fn staged(&self) -> Moves {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn dialect(&self) -> Dialect {
         *self.dialect.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -241,11 +246,6 @@ fn verdict(output: &std::process::Output, words: String) -> Result<NginxAnswer, 
     Ok(NginxAnswer { ok: true, output })
 }
 
-/// Whether nginx loads the file at this path.
-fn is_loaded(path: &str) -> bool {
-    !tree::is_sidecar(Path::new(path))
-}
-
 #[async_trait]
 impl Gateway for NginxGateway {
     fn render(&self, file: &ManagedFile) -> Rendered {
@@ -286,13 +286,13 @@ impl Gateway for NginxGateway {
         Ok(Tested { written, removed, moves: something, nginx: answer })
     }
 
+    async fn deltas(&self) -> Result<Vec<FileDelta>, GatewayError> {
+        self.blocking(|shared| shared.tree.deltas(&shared.staged())).await
+    }
+
     async fn put_live(&self, change_id: &str) -> Result<(), GatewayError> {
         let change = change_id.to_owned();
-        self.blocking(move |shared| {
-            let moves = shared.staged.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            shared.tree.put_live(&moves, &change)
-        })
-        .await
+        self.blocking(move |shared| shared.tree.put_live(&shared.staged(), &change)).await
     }
 
     async fn settle(&self) -> Result<(), GatewayError> {
@@ -485,7 +485,7 @@ impl Shared {
         point("reload.new-workers");
         let after = self.hashes()?;
         let files: HashMap<String, String> =
-            before.into_iter().filter(|(path, hash)| is_loaded(path) && after.get(path) == Some(hash)).collect();
+            before.into_iter().filter(|(path, hash)| tree::is_loaded(path) && after.get(path) == Some(hash)).collect();
         let proof = Proof { master, files };
         let json = serde_json::to_vec(&proof)
             .map_err(|error| GatewayError::Fault(format!("could not note what nginx runs: {error}")))?;

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod content;
+mod delta;
 pub mod disk;
 pub mod family;
 pub mod gateway;

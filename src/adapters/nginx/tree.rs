@@ -286,6 +286,11 @@ impl Tree {
     }
 }
 
+/// Whether nginx loads the file at this path.
+pub fn is_loaded(path: &str) -> bool {
+    !is_sidecar(Path::new(path))
+}
+
 /// Whether a file is for a rebuild only, and not for nginx.
 #[must_use]
 pub fn is_sidecar(path: &Path) -> bool {

@@ -12,6 +12,7 @@ pub mod explain;
 mod files;
 mod guard;
 pub mod health;
+pub mod history;
 pub mod jobs;
 pub mod keyring;
 mod known;
@@ -49,6 +50,7 @@ use crate::ports::gateway::{Gateway, GatewayError};
 use crate::ports::migration_files::{MigrationFiles, MigrationFilesError};
 use crate::ports::node_files::NodeFiles;
 use crate::ports::object_storage::{ObjectStorage, StorageError};
+use crate::ports::revisions::{Revisions, RevisionsError};
 use crate::ports::settings_file::SettingsFileError;
 use crate::ports::store::{Store, StoreError};
 use crate::ports::timer::Timer;
@@ -63,6 +65,7 @@ use credentials::Credentials;
 use drift::Drift;
 use explain::Explain;
 use health::Health;
+use history::History;
 use jobs::{JobDesk, Jobs};
 use keyring::{Keyring, Unusable};
 use loops::Loops;
@@ -142,6 +145,9 @@ pub enum ServiceError {
     /// The records of migrations.
     #[error(transparent)]
     MigrationFiles(#[from] MigrationFilesError),
+    /// The history.
+    #[error(transparent)]
+    Revisions(#[from] RevisionsError),
 }
 
 /// What every use case works with.
@@ -166,6 +172,8 @@ pub struct Ports {
     pub storage: Arc<dyn ObjectStorage>,
     /// The records of migrations.
     pub migrations: Arc<dyn MigrationFiles>,
+    /// The history of accepted changes.
+    pub revisions: Arc<dyn Revisions>,
     /// Copies buckets.
     pub copier: Arc<dyn Copier>,
     /// How migrations are made.
@@ -238,6 +246,8 @@ pub struct Services {
     pub overview: Overview,
     /// Where requests go, and why.
     pub explain: Explain,
+    /// What was changed.
+    pub history: History,
 }
 
 impl Services {
@@ -249,6 +259,7 @@ impl Services {
             gateway,
             storage,
             migrations,
+            revisions,
             gate,
             copier,
             migration_settings,
@@ -260,7 +271,8 @@ impl Services {
             keyring,
             clock,
         } = ports;
-        let (publisher, publish_loop) = publish::channel(store.clone(), gateway.clone(), clock.clone());
+        let (publisher, publish_loop) =
+            publish::channel(store.clone(), gateway.clone(), revisions.clone(), clock.clone());
         let context = Context { store: store.clone(), gateway, storage, keyring, publisher };
         let config = Config::new(context.clone(), clock.clone());
         let reachability = Reachability::new(context.clone(), clock.clone());
@@ -284,6 +296,7 @@ impl Services {
             members: Members::new(context.clone()),
             certificates: Certificates::new(context.clone(), certificates, clock.clone()),
             overview: Overview::new(context.clone(), reachability.clone()),
+            history: History::new(revisions),
             explain: Explain::new(context.clone(), explained),
             reachability,
             credentials: Credentials::new(context.clone()),

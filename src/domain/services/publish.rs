@@ -24,10 +24,12 @@ use super::files::Desired;
 use super::guard;
 use super::known::{KnownServers, RouteCounts};
 use super::touched::Touched;
-use crate::domain::audit::{Actor, NginxAnswer};
+use crate::domain::audit::{Actor, NewEntry, NginxAnswer};
+use crate::domain::revision::NewRevision;
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{FileChange, Gateway, GatewayError, Recovery, Tested};
+use crate::ports::revisions::Revisions;
 use crate::ports::store::{FileRecord, Store, StoreError, Tx};
 
 /// How many changes may share one test. More would make a refused batch slow to take apart.
@@ -54,6 +56,7 @@ pub struct Publisher {
 pub struct PublishLoop {
     store: Store,
     gateway: Arc<dyn Gateway>,
+    revisions: Arc<dyn Revisions>,
     clock: Arc<dyn Clock>,
     queue: mpsc::Receiver<Box<dyn Pending>>,
     known: Arc<Mutex<KnownServers>>,
@@ -61,9 +64,14 @@ pub struct PublishLoop {
 
 /// A publisher and its loop.
 #[must_use]
-pub fn channel(store: Store, gateway: Arc<dyn Gateway>, clock: Arc<dyn Clock>) -> (Publisher, PublishLoop) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    (Publisher { queue: sender }, PublishLoop { store, gateway, clock, queue: receiver, known: Arc::default() })
+pub fn channel(
+    store: Store,
+    gateway: Arc<dyn Gateway>,
+    revisions: Arc<dyn Revisions>,
+    clock: Arc<dyn Clock>,
+) -> (Publisher, PublishLoop) {
+    let (sender, queue) = mpsc::channel(QUEUE);
+    (Publisher { queue: sender }, PublishLoop { store, gateway, revisions, clock, queue, known: Arc::default() })
 }
 
 impl Publisher {
@@ -185,7 +193,8 @@ struct Plan {
     counts: Option<RouteCounts>,
     /// Which changes of the batch succeeded; the second run must agree.
     kept: Vec<bool>,
-    change_id: String,
+    change: u64,
+    entries: Vec<NewEntry>,
     now: Timestamp,
 }
 
@@ -196,7 +205,9 @@ impl PublishLoop {
     /// The database cannot be read or the files cannot be put right.
     pub async fn recover(&self) -> Result<Recovery, ServiceError> {
         let committed = self.store.read(|tx| tx.fact(LAST_CHANGE)).await?;
-        Ok(self.gateway.recover(committed.as_deref()).await?)
+        let recovery = self.gateway.recover(committed.as_deref()).await?;
+        self.revisions.recover(committed.and_then(|text| text.parse().ok())).await?;
+        Ok(recovery)
     }
 
     /// Serves changes until every [`Publisher`] is dropped.
@@ -265,10 +276,11 @@ impl PublishLoop {
             }
         };
         let live = tested.moves;
-        if live && let Err(error) = self.gateway.put_live(&plan.change_id).await {
-            return (take(&shared), Err(ServiceError::from(error)));
+        let change = plan.change;
+        if live && let Err(error) = self.make_live(change, plan.now, plan.entries).await {
+            return (take(&shared), Err(error));
         }
-        let change_id = live.then_some(plan.change_id);
+        let change_id = live.then(|| change.to_string());
         let committed = self.commit(&shared, tested.clone(), change_id, plan.kept, plan.now).await;
         let after = match (&committed, live) {
             (_, false) => Ok(()),
@@ -279,15 +291,42 @@ impl PublishLoop {
             // The intent record stays; the next start reads it and does the same again.
             tracing::error!(%error, "the intent record could not be cleared");
         }
+        if live {
+            self.end_revision(change, committed.is_ok()).await;
+        }
         if committed.is_ok() {
             self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(published.iter(), counts);
         }
         (take(&shared), committed.map(|()| Published { tested }))
     }
 
+    /// Writes down what is about to be changed, and makes the tested files live.
+    async fn make_live(&self, change: u64, now: Timestamp, entries: Vec<NewEntry>) -> Result<(), ServiceError> {
+        let files = self.gateway.deltas().await?;
+        self.revisions.begin(NewRevision { number: change, at: now, entries, files }).await?;
+        let live = self.gateway.put_live(&change.to_string()).await;
+        if live.is_err() {
+            self.end_revision(change, false).await;
+        }
+        Ok(live?)
+    }
+
+    /// Makes a revision that was begun part of the history, or not.
+    async fn end_revision(&self, change: u64, committed: bool) {
+        let ended = match committed {
+            true => self.revisions.complete(change).await,
+            false => self.revisions.abandon(change).await,
+        };
+        if let Err(error) = ended {
+            // It stays as it was begun; the next start looks at what was committed.
+            tracing::error!(%error, "the history could not be brought up to date");
+        }
+    }
+
     /// Runs the batch in a transaction that is rolled back. `None`: no change of the batch succeeded.
     async fn plan(&self, batch: &SharedBatch) -> Result<Option<Plan>, ServiceError> {
         let (batch, now, gateway, known) = (batch.clone(), self.clock.now(), self.gateway.clone(), self.known.clone());
+        let highest = self.revisions.highest().await?;
         let planned = self.store.write(move |tx| -> Result<(), Planned> {
             let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
             let mut touched = Touched::default();
@@ -300,8 +339,9 @@ impl PublishLoop {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 files::desired(tx, gateway.as_ref(), &touched, &mut known)?
             };
-            let change_id = next_change(tx.fact(LAST_CHANGE)?.as_deref());
-            Err(Planned::Files(Box::new(Plan { files, counts, kept, change_id, now })))
+            let change = next_change(tx.fact(LAST_CHANGE)?.as_deref(), highest);
+            let entries = touched.entries;
+            Err(Planned::Files(Box::new(Plan { files, counts, kept, change, entries, now })))
         });
         match planned.await {
             Ok(()) | Err(Planned::Nothing) => Ok(None),
@@ -388,9 +428,10 @@ pub(super) fn last_change(tx: &mut dyn Tx) -> Result<Option<String>, ServiceErro
     Ok(tx.fact(LAST_CHANGE)?)
 }
 
-/// The number after the last committed change.
-fn next_change(last: Option<&str>) -> String {
-    (last.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) + 1).to_string()
+/// The number after the last committed change, and after all that the history tells of: it may know more than a database
+/// that was made again.
+fn next_change(last: Option<&str>, highest: u64) -> u64 {
+    last.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0).max(highest) + 1
 }
 
 /// Whether taking the batch apart could let some of its changes through.

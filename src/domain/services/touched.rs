@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::audit::NewEntry;
 use crate::domain::gateway::FileName;
 use crate::domain::ids::{PoolId, RouteId, VhostId};
 use crate::ports::gateway::Overwrite;
@@ -17,6 +18,8 @@ pub(super) struct Touched {
     pub sidecars: bool,
     pub common: bool,
     pub overwrite: Overwrite,
+    /// What is written into the audit log about it.
+    pub entries: Vec<NewEntry>,
 }
 
 impl Touched {
@@ -31,6 +34,7 @@ impl Touched {
         self.everything |= other.everything;
         self.sidecars |= other.sidecars;
         self.common |= other.common;
+        self.entries.extend(other.entries);
         self.overwrite = match (std::mem::take(&mut self.overwrite), other.overwrite) {
             (Overwrite::Everything, _) | (_, Overwrite::Everything) => Overwrite::Everything,
             (Overwrite::Nothing, one) | (one, Overwrite::Nothing) => one,

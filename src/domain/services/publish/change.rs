@@ -114,6 +114,8 @@ impl Change<'_> {
     ) -> Result<(), StoreError> {
         let nginx = self.nginx.clone();
         let entry = NewEntry { actor: self.actor, action, subject, before, after, nginx, at: self.now };
-        self.tx.append_audit(&entry).map(drop)
+        self.tx.append_audit(&entry)?;
+        self.touched.entries.push(entry);
+        Ok(())
     }
 }

@@ -1,0 +1,80 @@
+//! The history on disk: what is committed is in it, through any crash, and it does not grow for ever.
+
+use nanio_orchestrator::adapters::revision_files::RevisionDirectory;
+use nanio_orchestrator::domain::audit::{Action, Actor, NewEntry, Subject};
+use nanio_orchestrator::domain::revision::{FileDelta, NewRevision};
+use nanio_orchestrator::domain::time::Timestamp;
+use nanio_orchestrator::ports::revisions::Revisions;
+
+fn revision(number: u64) -> NewRevision {
+    NewRevision {
+        number,
+        at: Timestamp::of_unix(1_795_488_000).unwrap(),
+        entries: vec![NewEntry {
+            actor: Actor::Cli,
+            action: Action::Rebuild,
+            subject: Subject::Config,
+            before: None,
+            after: None,
+            nginx: None,
+            at: Timestamp::UNKNOWN,
+        }],
+        files: vec![FileDelta::between("/p".to_owned(), Some("a\n"), Some("b\n"))],
+    }
+}
+
+async fn numbers(history: &dyn Revisions) -> Vec<u64> {
+    history.list(None, 1000).await.unwrap().into_iter().map(|one| one.number).collect()
+}
+
+#[tokio::test]
+async fn only_a_completed_revision_is_in_the_history() {
+    let home = tempfile::tempdir().unwrap();
+    let history = RevisionDirectory::beside(&home.path().join("db"), 500);
+    assert_eq!((numbers(&history).await, history.highest().await), (vec![], Ok(0)));
+    history.begin(revision(1)).await.unwrap();
+    assert_eq!((numbers(&history).await, history.read(1).await), (vec![], Ok(None)));
+    history.complete(1).await.unwrap();
+    history.begin(revision(2)).await.unwrap();
+    history.abandon(2).await.unwrap();
+    assert!(history.complete(2).await.is_err());
+    history.begin(revision(4)).await.unwrap();
+    history.complete(4).await.unwrap();
+    assert_eq!((numbers(&history).await, history.highest().await), (vec![4, 1], Ok(4)));
+    let read = history.read(4).await.unwrap().unwrap();
+    assert_eq!((read.at, &read.files), (revision(4).at, &revision(4).files));
+    assert_eq!((read.entries[0].actor.as_str(), read.entries[0].action.as_str()), ("cli", "rebuild"));
+    assert_eq!(history.list(Some(4), 1).await.unwrap()[0].number, 1);
+}
+
+#[tokio::test]
+async fn after_a_crash_the_last_committed_change_decides() {
+    let home = tempfile::tempdir().unwrap();
+    let history = RevisionDirectory::beside(&home.path().join("db"), 500);
+    for (number, committed, expected) in
+        [(1, Some(1), vec![1]), (2, Some(1), vec![1]), (2, None, vec![1]), (2, Some(2), vec![2, 1])]
+    {
+        history.begin(revision(number)).await.unwrap();
+        let after_a_restart = RevisionDirectory::beside(&home.path().join("db"), 500);
+        after_a_restart.recover(committed).await.unwrap();
+        assert_eq!(numbers(&after_a_restart).await, expected);
+    }
+    // Half a file, as a crash may leave it.
+    std::fs::write(home.path().join("revisions/000000000003.begun"), "{\"numb").unwrap();
+    history.recover(Some(2)).await.unwrap();
+    assert_eq!(std::fs::read_dir(home.path().join("revisions")).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn the_oldest_go_and_one_that_cannot_be_read_hides_no_other() {
+    let home = tempfile::tempdir().unwrap();
+    let history = RevisionDirectory::beside(&home.path().join("db"), 3);
+    for number in 1..=5 {
+        history.begin(revision(number)).await.unwrap();
+        history.complete(number).await.unwrap();
+    }
+    assert_eq!(numbers(&history).await, [5, 4, 3]);
+    std::fs::write(home.path().join("revisions/000000000004.json"), "{").unwrap();
+    assert_eq!(numbers(&history).await, [5, 3]);
+    assert!(history.read(4).await.unwrap_err().0.contains("000000000004.json"));
+}
