@@ -194,7 +194,7 @@ const RULES: [Rule; 14] = [
 ];
 
 /// Crates that have one home each.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 17] = [
     // The composition root opens the listener.
     ("poem", &["src/adapters/http", "src/app/serve.rs"]),
     ("poem_openapi", &["src/adapters/http"]),
@@ -225,6 +225,8 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("minijinja", &["src/adapters/nginx", "src/adapters/node_files", "src/adapters/http/pages.rs"]),
     ("clap", &["src/adapters/cli", "src/main.rs"]),
     ("tracing_subscriber", &["src/adapters/logging.rs"]),
+    // What people write is read in one place.
+    ("serde_saphyr", &["src/adapters/http/manifest"]),
 ];
 
 /// Named by no file: poem's XML body is read by a quick-xml with known faults (RUSTSEC-2026-0194, -0195).

@@ -4,6 +4,7 @@
 mod backup;
 mod config;
 mod copiers;
+mod manifest;
 mod orphaned;
 mod place;
 mod rebuild_db;

@@ -16,6 +16,7 @@ mod env_file;
 mod failover;
 mod hosts;
 mod kill;
+mod manifest;
 mod migration;
 mod moves;
 mod node_files;

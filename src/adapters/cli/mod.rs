@@ -1,9 +1,10 @@
-//! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage.
+//! The command line. Exit status: 0 done, 1 a fault, 2 wrong usage, and that of a plan which is not empty.
 
 mod adopt;
 mod config;
 mod demo;
 mod drill;
+mod manifest;
 mod orphaned;
 mod rebuild_db;
 mod release;
@@ -21,6 +22,7 @@ use adopt::AdoptArguments;
 use config::ConfigCommand;
 use demo::DemoArguments;
 use drill::DrillArguments;
+use manifest::{ApplyArguments, ExportArguments, PlanArguments};
 use orphaned::OrphanedCommand;
 use rebuild_db::RebuildArguments;
 use restore_db::RestoreArguments;
@@ -55,12 +57,21 @@ enum Command {
     Adopt(AdoptArguments),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
+    /// Print the gateway as a document
+    Export(ExportArguments),
+    /// Show what a document would change; exit status 2 if that is anything
+    Plan(PlanArguments),
+    /// Make the gateway what a document says, in one change
+    Apply(ApplyArguments),
     /// Show and change settings; test, reload and rebuild the configuration of nginx
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
+    /// Print the JSON Schema of the document that export writes
+    #[command(hide = true)]
+    Schema,
 }
 
 impl Arguments {
@@ -76,9 +87,16 @@ impl Arguments {
             Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
             Command::Release => release::run().map(succeeded),
+            Command::Export(arguments) => manifest::export(arguments).await,
+            Command::Plan(arguments) => manifest::plan(arguments).await,
+            Command::Apply(arguments) => manifest::apply(arguments).await,
             Command::Config(command) => command.run().await,
             Command::Openapi => {
                 print!("{}", crate::adapters::http::openapi_document());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Schema => {
+                manifest::schema();
                 Ok(ExitCode::SUCCESS)
             }
         };

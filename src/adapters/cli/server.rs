@@ -49,10 +49,31 @@ impl Server {
 
     /// Asks it anything; gives its answer, `null` if that is empty.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Fault> {
+        let body = body.map(|body| ("application/json", body.to_string()));
+        let (status, text) = self.send(method, path, body).await?;
+        if status.is_success() && text.is_empty() {
+            return Ok(Value::Null);
+        }
+        let body: Value = serde_json::from_str(&text)
+            .map_err(|_| format!("the server at {} answered {status}, but not in JSON", self.base))?;
+        if !status.is_success() {
+            let detail = body["detail"].as_str().map_or_else(|| body.to_string(), str::to_owned);
+            return Err(format!("the server at {} answered {status}: {detail}", self.base).into());
+        }
+        Ok(body)
+    }
+
+    /// Asks it anything, in any form; gives its answer as it is, refusals included.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> Result<(StatusCode, String), Fault> {
         let request = self.client.request(method, format!("{}{path}", self.base));
         let mut request = request.header("X-Orchestrator-Key", self.key.reveal()).header("X-Orchestrator-Actor", "cli");
-        if let Some(body) = body {
-            request = request.header("Content-Type", "application/json").body(body.to_string());
+        if let Some((form, body)) = body {
+            request = request.header("Content-Type", form).body(body);
         }
         let answer = request.send().await;
         let answer = answer.map_err(|error| format!("the server at {} does not answer: {error}", self.base))?;
@@ -66,16 +87,7 @@ impl Server {
             .into());
         }
         let bytes = answer.bytes().await?;
-        if status.is_success() && bytes.is_empty() {
-            return Ok(Value::Null);
-        }
-        let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|_| format!("the server at {} answered {status}, but not in JSON", self.base))?;
-        if !status.is_success() {
-            let detail = body["detail"].as_str().map_or_else(|| body.to_string(), str::to_owned);
-            return Err(format!("the server at {} answered {status}: {detail}", self.base).into());
-        }
-        Ok(body)
+        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
     }
 }
 

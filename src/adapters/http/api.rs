@@ -15,9 +15,11 @@ use super::events::{EventsApi, Pulse};
 use super::health::HealthApi;
 use super::jobs::JobsApi;
 use super::linked_buckets::LinkedBucketsApi;
+use super::manifest::ManifestApi;
 use super::members::MembersApi;
 use super::migrations::MigrationsApi;
 use super::node_config::NodeConfigApi;
+use super::operations::OperationsApi;
 use super::pool_buckets::PoolBucketsApi;
 use super::pools::PoolsApi;
 use super::purges::PurgesApi;
@@ -40,7 +42,7 @@ pub type Api = (
     RoutesApi,
     (BucketsApi, BucketCountsApi, LinkedBucketsApi),
     MigrationsApi,
-    ConfigApi,
+    (ConfigApi, ManifestApi, OperationsApi),
     DiskApi,
     SettingsApi,
     AuditApi,
@@ -101,7 +103,7 @@ pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
         RoutesApi(services.clone()),
         (BucketsApi(services.clone()), BucketCountsApi(services.clone()), LinkedBucketsApi(services.clone())),
         MigrationsApi(services.clone()),
-        ConfigApi(services.clone()),
+        (ConfigApi(services.clone()), ManifestApi(services.clone()), OperationsApi(services.clone())),
         DiskApi(services.clone()),
         SettingsApi(services.clone()),
         AuditApi(services.clone()),
