@@ -189,7 +189,7 @@ async fn everything_that_is_wrong_is_told_with_its_place() {
 }
 
 #[tokio::test]
-async fn what_nginx_refuses_changes_nothing_and_the_plan_says_so() {
+async fn f05_what_nginx_refuses_changes_nothing_and_the_plan_says_so() {
     let world = World::start().await;
     world.apply(GATEWAY).await;
     let before = world.everything().await;
@@ -306,6 +306,41 @@ async fn every_resource_has_its_entry_in_the_audit_log() {
     let count = |kind: &str| log.as_array().unwrap().iter().filter(|entry| entry["entity_type"] == kind).count();
     assert_eq!(["pool", "pool_member", "vhost", "route", "bucket"].map(count), [3, 6, 2, 5, 1]);
     assert!(log.as_array().unwrap().iter().all(|entry| entry["nginx_reload_ok"] == true), "{log}");
+}
+
+#[tokio::test]
+async fn f04_no_value_of_a_document_gets_to_nginx_unchecked() {
+    let world = World::start().await;
+    let before = world.everything().await;
+    let hostile = [
+        json!({"pools": {"p": {"members": [{"address": "a:1; } server { listen 1"}]}}}),
+        json!({"pools": {"p; }": {}}}),
+        json!({"vhosts": {"a.example; }": {"ssl": false}}}),
+        json!({"vhosts": {"a.example": {"ssl_certificate": "/a\n;", "ssl_certificate_key": "/k"}}}),
+        json!({"vhosts": {"a.example": {"ssl": false, "ip_rule_mode": "allow", "ip_rule_ips": ["all; }"]}}}),
+        json!({"vhosts": {"a.example": {"ssl": false, "ip_rule_mode": "allow", "ip_rule_ips": []}}}),
+        json!({"vhosts": {"a.example": {"ssl": false, "extra_directives": "} server {"}}}),
+        json!({"vhosts": {"a.example": {"ssl": false, "extra_blocks": [{"zone": "end", "content": "root /;"}]}}}),
+        json!({"pools": {"p": {}}, "vhosts": {"a.example": {"ssl": false, "routes": {"/a; }/": {"pool": "p"}}}}}),
+        json!({"pools": {"p": {}}, "vhosts": {"a.example": {"ssl": false, "routes": {"/a/": {"pool": "p", "key_prefix": "$uri"}}}}}),
+    ];
+    for mut document in hostile {
+        document["version"] = json!(1);
+        let faults = world.post("/api/config/apply", document.clone()).await.faults();
+        assert_eq!(faults.len(), 1, "{document}: {faults:?}");
+    }
+    assert_eq!(world.everything().await, before);
+}
+
+#[tokio::test]
+async fn f28_one_vhost_serves_one_type_of_pool() {
+    let world = World::start().await;
+    world.apply(GATEWAY).await;
+    let before = world.everything().await;
+    let mixed = GATEWAY.replace("      /logs/:\n        pool: cold\n", "      /logs/:\n        pool: web\n");
+    let faults = world.document("apply?prune=true", &mixed).await.faults();
+    assert_eq!(faults, [("value_error".to_owned(), "body.vhosts.*.s3.example.routes./logs/".to_owned())]);
+    assert_eq!(world.everything().await, before);
 }
 
 #[tokio::test]

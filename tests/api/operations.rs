@@ -82,7 +82,7 @@ async fn every_operation_that_is_refused_is_told_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn what_nginx_refuses_of_all_changes_nothing() {
+async fn f05_what_nginx_refuses_of_all_changes_nothing() {
     let world = World::start().await;
     let before = world.everything().await;
     world.gateway.refuse(Some("nginx: [emerg] no"));

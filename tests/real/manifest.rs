@@ -78,7 +78,7 @@ fn follows_its_document(gateway: &Gateway) {
 }
 
 #[test]
-fn a_gateway_follows_its_document_or_stays_as_it_is() {
+fn f05_a_gateway_follows_its_document_or_stays_as_it_is() {
     follows_its_document(&Gateway::start());
 }
 

@@ -34,7 +34,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn no_document_leads_a_bucket_away_from_its_objects() {
+async fn f07_no_document_leads_a_bucket_away_from_its_objects() {
     let two = TwoPools::start().await;
     two.route("/photos/", two.near).await;
     two.world.buckets.at(&two.at_near).put("photos", "key").put("logs", "key").make("empty");

@@ -255,6 +255,9 @@ fn ip_rules(fields: &mut Fields) -> Option<IpRules> {
         )
         .flatten();
     let ips = fields.clearable::<Vec<IpRange>>("ip_rule_ips", "IPv4 and IPv6 addresses and CIDR networks.").flatten();
+    if !fields.sound() {
+        return None;
+    }
     match (mode, ips.unwrap_or_default()) {
         (Some(mode), ips) => match IpRules::new(mode, ips) {
             Ok(rules) => return Some(rules),
