@@ -48,10 +48,9 @@ async fn f07_no_document_leads_a_bucket_away_from_its_objects() {
             (one["path_prefix"].as_str().unwrap(), one["from_pool"].as_str().unwrap(), one["command"].as_str().unwrap())
         })
         .collect();
-    let command = |bucket: &str| {
-        format!("nanio-orchestrator migration start --bucket {bucket} --from near --to far --vhost s3.example")
-    };
-    assert_eq!(told, [("/logs/", "near", command("logs").as_str()), ("/photos/", "near", command("photos").as_str())]);
+    let promote = "nanio-orchestrator bucket promote logs --vhost s3.example --pool far --migrate";
+    let start = "nanio-orchestrator migration start photos --src near --dst far --vhost s3.example";
+    assert_eq!(told, [("/logs/", "near", promote), ("/photos/", "near", start)]);
     assert!(held[0]["reason"].as_str().unwrap().contains("holds objects on pool near"), "{held}");
 
     let partly = two.world.document("apply?partial=true", &text).await.expect(200);

@@ -169,11 +169,13 @@ async fn stale(context: &Context, turn: &Turn, grounds: &Grounds) -> Option<Stri
     context.stale_copy(to, &left, &turn.prefix).await
 }
 
-/// Only a whole bucket that has a pool to go to can be moved.
+/// Only a whole bucket that has a pool to go to can be moved. One without a route of its own gets it on the way.
 fn command(turn: &Turn) -> Option<String> {
+    let Turn { vhost, from, by_default, .. } = turn;
     let (bucket, to) = (turn.prefix.whole_bucket()?, turn.to.as_ref()?);
-    Some(format!(
-        "nanio-orchestrator migration start --bucket {bucket} --from {} --to {to} --vhost {}",
-        turn.from, turn.vhost
-    ))
+    Some(if *by_default {
+        format!("nanio-orchestrator bucket promote {bucket} --vhost {vhost} --pool {to} --migrate")
+    } else {
+        format!("nanio-orchestrator migration start {bucket} --src {from} --dst {to} --vhost {vhost}")
+    })
 }
