@@ -25,7 +25,7 @@ test: setup frontend check ## Everything: format, lints, all tests, the web UI i
 	$(MAKE) e2e
 	scripts/try-wheel.sh
 
-bench: setup build ## Figures beside nginx's own, in one run, to docs/performance.md (ONLY=changes|crowd|http|lists|process|drift|disk|purge|buckets|pages)
+bench: setup build ## Figures beside nginx's own, in one run, to docs/performance.md (ONLY=changes|crowd|http|lists|process|drift|disk|purge|buckets|plan|pages)
 	@command -v wrk >/dev/null || { echo "bench: install wrk (Debian package wrk)" >&2; exit 1; }
 	.venv/bin/python bench/bench.py
 

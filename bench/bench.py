@@ -1,7 +1,7 @@
 """Figures of docs/performance.md: the release binary beside the real nginx, in one run.
 
     make bench            every section, and docs/performance.md written anew
-    make bench ONLY=http  one section: changes, crowd, http, lists, process, drift, disk, buckets, members, purge, hold, copy, pages
+    make bench ONLY=http  one section: changes, crowd, http, lists, process, drift, disk, buckets, members, purge, hold, copy, plan, pages
 
 Absolute times are only worth something on a quiet machine; the ratios are measured side by side, in turns.
 """
@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 
+import documents
 import moves
 import storage
 from rig import KEY, NGINX, PROGRAM, ROOT, Client, Rig, free_port, gateway, milliseconds, wait_for
@@ -287,7 +288,7 @@ def pages(report):
 
 SECTIONS = {"changes": changes, "crowd": crowd, "http": throughput, "lists": lists, "process": process, "drift": drift, "disk": disk,
             "buckets": storage.buckets, "members": storage.members, "purge": storage.purge, "hold": moves.hold,
-            "copy": moves.copy, "pages": pages}
+            "copy": moves.copy, "plan": documents.plan, "pages": pages}
 
 
 def main():

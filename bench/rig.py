@@ -40,7 +40,8 @@ def wait_for(port):
 class Rig:
     """A private nginx and the program on it."""
 
-    def __init__(self, extra="", workers=1):
+    def __init__(self, extra="", workers=1, settings=None):
+        self.settings = settings or {}
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="nanio-bench-"))
         # Passable by those who serve.
         self.dir.chmod(0o711)
@@ -79,6 +80,7 @@ class Rig:
         }
         if url := os.environ.get("DATABASE_URL"):
             env["NANIO_ORCHESTRATOR_DATABASE_URL"] = url
+        env |= {f"NANIO_ORCHESTRATOR_{key}": value for key, value in self.settings.items()}
         (self.dir / "data").mkdir(exist_ok=True)
         program = subprocess.Popen([PROGRAM, "serve"], env=env, stdout=self.log, stderr=self.log)
         wait_for(self.port)

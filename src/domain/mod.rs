@@ -16,6 +16,7 @@ pub mod ids;
 pub mod invalid;
 pub mod job;
 pub mod loops;
+pub mod manifest;
 pub mod migration;
 pub mod node_config;
 pub mod object;

@@ -159,6 +159,14 @@ checked_string!(
 );
 
 impl Snippet {
+    /// The directives of a route as nginx reads them: 0.4.x took them without the semicolon at their end, and only so.
+    #[must_use]
+    pub fn ended(text: &str) -> String {
+        let text = text.trim_end();
+        let bare = !text.is_empty() && !text.contains([';', '{', '}', '#', '\n']);
+        if bare { format!("{text};") } else { text.to_owned() }
+    }
+
     /// Takes text over after it was checked. Line ends become `\n`; trailing blanks go.
     ///
     /// # Errors
@@ -177,7 +185,7 @@ impl Snippet {
 }
 
 /// Raw directives for one zone of the server block.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct ExtraBlock {
     /// Where it goes.
     pub zone: Zone,
@@ -186,7 +194,7 @@ pub struct ExtraBlock {
 }
 
 /// Who may connect to a vhost. Never an empty allow list, which would be an open door.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct IpRules {
     /// Allow or deny.
     pub mode: IpRuleMode,

@@ -151,6 +151,8 @@ pub trait Tx {
     /// Removes a pool and its members.
     fn delete_pool(&mut self, id: PoolId) -> Result<(), StoreError>;
 
+    /// The members of all pools by id.
+    fn every_member(&mut self) -> Result<Vec<Member>, StoreError>;
     /// The members of a pool by id.
     fn members(&mut self, pool: PoolId) -> Result<Vec<Member>, StoreError>;
     /// The first `limit` members of a pool by id behind `after`, which no member needs to have.

@@ -43,13 +43,18 @@ fn every_operation_is_described_with_its_failures() {
         for (status, response) in responses {
             assert!(!response["description"].as_str().unwrap_or_default().is_empty(), "{name} {status}");
             for content_type in response["content"].as_object().into_iter().flatten().map(|(kind, _)| kind) {
+                let other = match (name.as_str(), status.as_str()) {
+                    ("get /api/events", "200") => Some("text/event-stream"),
+                    ("get /api/config/export", "200") => Some("application/yaml"),
+                    _ => None,
+                };
                 let streams = name == "get /api/events" && status == "200";
-                let expected = if streams { "text/event-stream" } else { "application/json" };
-                assert_eq!(content_type, expected, "{name} {status}");
+                let json = !streams && content_type == "application/json";
+                assert!(json || other == Some(content_type), "{name} {status}: {content_type}");
             }
         }
     }
-    assert_eq!(ids.len(), 82);
+    assert_eq!(ids.len(), 87);
 }
 
 #[test]

@@ -194,7 +194,7 @@ const RULES: [Rule; 14] = [
 ];
 
 /// Crates that have one home each.
-const HOMES: [(&str, &[&str]); 20] = [
+const HOMES: [(&str, &[&str]); 21] = [
     // The composition root opens the listener.
     ("poem", &["src/adapters/http", "src/app/serve.rs"]),
     ("poem_openapi", &["src/adapters/http"]),
@@ -230,6 +230,8 @@ const HOMES: [(&str, &[&str]); 20] = [
     ("opentelemetry", &["src/adapters/telemetry.rs"]),
     ("opentelemetry_sdk", &["src/adapters/telemetry.rs"]),
     ("opentelemetry_otlp", &["src/adapters/telemetry.rs"]),
+    // What people write is read in one place.
+    ("serde_saphyr", &["src/adapters/http/manifest"]),
 ];
 
 /// Named by no file: poem's XML body is read by a quick-xml with known faults (RUSTSEC-2026-0194, -0195).

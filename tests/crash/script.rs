@@ -98,8 +98,47 @@ pub fn steps(port: u16) -> Vec<Step> {
             Scene::NoFileBeside,
             step("shorten it in place", "PUT", "/api/config/settings/migration_transfers", json!({"value": ""})),
         ),
+        thorough(step("apply a document", "POST", "/api/config/apply?prune=true", document(port, true))),
+        step("apply one that names less", "POST", "/api/config/apply?prune=true", document(port, false)),
+        step("make several changes as one", "POST", "/api/config/changes", operations()),
         step("delete a route", "DELETE", "/api/vhosts/1/routes/2?allow_orphan=true", Value::Null),
         step("delete a vhost", "DELETE", "/api/vhosts/1?allow_orphan=true", Value::Null),
         step("delete a pool", "DELETE", "/api/pools/2", Value::Null),
     ]
+}
+
+/// The gateway of the script as a document, with some more or without it.
+fn document(port: u16, more: bool) -> Value {
+    let mut document = json!({
+        "version": 1,
+        "pools": {
+            "alpha": {"members": [{"address": "127.0.0.1:9", "weight": 3}]},
+            "delta": {"description": "the other one", "members": [{"address": "127.0.0.1:10"}]},
+        },
+        "vhosts": {
+            "b.example": {
+                "listen_port": port, "ssl": false, "default_pool": "alpha",
+                "routes": {"/bucket-a/": {"pool": "delta"}},
+                "ignored_buckets": ["scratch"],
+            },
+        },
+    });
+    if more {
+        document["pools"]["epsilon"] = json!({"members": [{"address": "127.0.0.1:11"}, {"address": "127.0.0.1:12"}]});
+        // Off: no storage node is there that could be asked about it.
+        document["vhosts"]["b.example"]["routes"]["/bucket-b/"] = json!({"pool": "epsilon", "enabled": false});
+        document["vhosts"]["c.example"] = json!({"listen_port": port, "ssl": false, "default_pool": "epsilon"});
+    }
+    document
+}
+
+/// Something of each kind, made, changed and removed.
+fn operations() -> Value {
+    json!({"operations": [
+        {"op": "create", "resource": "pool", "body": {"name": "zeta"}},
+        {"op": "create", "resource": "member", "pool": "zeta", "body": {"address": "127.0.0.1:13"}},
+        {"op": "create", "resource": "vhost",
+         "body": {"server_name": "d.example", "ssl": false, "listen_port": 1, "enabled": false, "default_pool_id": "zeta"}},
+        {"op": "update", "resource": "member", "pool": "alpha", "member": "127.0.0.1:9", "body": {"weight": 4}},
+    ]})
 }

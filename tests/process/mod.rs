@@ -4,6 +4,7 @@
 mod backup;
 pub mod config;
 mod copiers;
+mod manifest;
 mod orphaned;
 pub mod place;
 mod rebuild_db;

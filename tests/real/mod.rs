@@ -17,6 +17,7 @@ mod explain;
 mod failover;
 mod hosts;
 mod kill;
+mod manifest;
 pub mod migration;
 mod moves;
 mod node_files;

@@ -1,5 +1,6 @@
 //! Generators of domain values: every field, hostile where the constructors let it through.
 
+pub mod manifest;
 pub mod migration;
 
 use std::collections::BTreeMap;

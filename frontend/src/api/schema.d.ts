@@ -1142,6 +1142,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/config/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the gateway as a document
+         * @description Pools with their members, vhosts with their routes and ignored buckets: names and no ids, defaults left out, in
+         *     order of name, so that two gateways that are alike give the same text. S3 keys are not in it. `ETag` is the
+         *     `state` that a plan tells, too.
+         */
+        get: operations["export_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/config/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan a document
+         * @description What an apply of this document would do: what would be made, changed and removed, the files of nginx as they would
+         *     be, what nginx says to them, and the buckets that need a migration first, since no document leads a bucket away from
+         *     its objects. Changes nothing. A plan that is `applicable` applies, as long as nothing else changes.
+         */
+        post: operations["plan_config"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/config/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply a document
+         * @description In one change: one test by nginx, all of it or nothing. What the document does not name stays, unless `prune`. 409 if
+         *     buckets would be led away from their objects, unless `partial` leaves those out. The S3 keys of pools stay as they
+         *     are. Nothing is reloaded.
+         */
+        post: operations["apply_config"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/config/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe the document
+         * @description Its JSON Schema (draft 2020-12), for editors and for whoever writes documents by a program.
+         */
+        get: operations["config_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/config/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make several changes as one
+         * @description Operations on pools, members, vhosts and routes, each by name or id, done in order: one test by nginx, all of them
+         *     or none. 422 lists every operation that is refused, with its place; nothing has changed then. A route that would
+         *     leave objects behind is refused, unless its body says `allow_orphan`.
+         */
+        post: operations["make_changes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/config/rebuild-from-disk": {
         parameters: {
             query?: never;
@@ -1681,6 +1789,79 @@ export interface components {
             /** @description What became of it, for a person. */
             message: string;
         };
+        /** @description Operations that are done together or not at all. */
+        Changes: {
+            /** @description At most 1,000, in the order in which they are done. A later one may name what an earlier one makes. */
+            operations: {
+                /**
+                 * @description What is done.
+                 * @enum {string}
+                 */
+                op: "create" | "update" | "delete";
+                /**
+                 * @description To what kind of thing.
+                 * @enum {string}
+                 */
+                resource: "pool" | "member" | "vhost" | "route";
+                /** @description The pool, or the one of the member: its name or id. */
+                pool?: (number | string) | null;
+                /** @description The member: its address or id. */
+                member?: (number | string) | null;
+                /** @description The vhost, or the one of the route: its server name or id. */
+                vhost?: (number | string) | null;
+                /** @description The route, by its path prefix. */
+                prefix?: (number | string) | null;
+                /** @description The route, by its id. */
+                route?: (number | string) | null;
+                /** @description The body of the single call; pools may be given by name there, too. Of a removed route: `allow_orphan`, `allow_stale`. */
+                body?: Record<string, never> | null;
+            }[];
+        };
+        /** @description What an apply of a document did. */
+        ConfigApplied: {
+            /** @description Whether anything was changed. */
+            changed: boolean;
+            /** @description The state after it. */
+            state: string;
+            /** @description What was done, in order. */
+            changes: components["schemas"]["PlannedChange"][];
+            /** @description What only the gateway has, and what stays without `prune`. */
+            unmanaged: string[];
+            /** @description What was left out, as it would have led buckets away from their objects. */
+            needs_migration: components["schemas"]["NeedsMigration"][];
+            /** @description What could not be seen. */
+            warnings: string[];
+            /** @description nginx's answer; null: it sees no difference. */
+            nginx: (components["schemas"]["NginxAnswer"] & unknown) | null;
+        };
+        /** @description What an apply of a document would do. */
+        ConfigPlan: {
+            /** @description Whether anything would change. */
+            changed: boolean;
+            /** @description Whether an apply on the same terms would succeed. */
+            applicable: boolean;
+            /** @description The state that this is about: `expect` of an apply that must not meet another one. */
+            state: string;
+            /** @description What would be done, in order. */
+            changes: components["schemas"]["PlannedChange"][];
+            /** @description What only the gateway has, and what stays without `prune`. */
+            unmanaged: string[];
+            /** @description What gets another pool, without objects that would stay behind. */
+            moved: components["schemas"]["PlannedTurn"][];
+            /** @description What must be moved with its objects first. */
+            needs_migration: components["schemas"]["NeedsMigration"][];
+            /** @description What could not be seen. */
+            warnings: string[];
+            /** @description The files of nginx that would change. */
+            files: components["schemas"]["PlannedFile"][];
+            /**
+             * Format: int64
+             * @description How many files more would change.
+             */
+            more_files: number;
+            /** @description nginx's answer to these files; null: it would see no difference. */
+            nginx: (components["schemas"]["NginxAnswer"] & unknown) | null;
+        };
         /** @description What is desired, what is on disk, and what runs. */
         ConfigStatus: {
             /** @description Every managed file, by path. */
@@ -1955,6 +2136,152 @@ export interface components {
             last_synced_at: string | null;
             /** @description On request, of a drifted file: a unified diff from what the database says to what is on disk. */
             diff: string | null;
+        };
+        /** @description A gateway as its operator declares it: names, never ids, and no secret. What is not named stays as it is, unless it is pruned. */
+        Gateway: {
+            /**
+             * @description The version of the form of this document: 1.
+             * @enum {integer}
+             */
+            version: 1;
+            /**
+             * @description Groups of storage nodes, by name.
+             * @default {}
+             */
+            pools?: {
+                [key: string]: {
+                    /**
+                     * @description What its nodes speak: `nanio` (S3 over shared storage) or `http` (plain files, read only).
+                     * @default nanio
+                     * @enum {string|null}
+                     */
+                    type?: "nanio" | "http" | null;
+                    /** @description Free text. */
+                    description?: string | null;
+                    /**
+                     * @description How nginx chooses a member.
+                     * @default least_conn
+                     * @enum {string|null}
+                     */
+                    lb_method?: "least_conn" | "round_robin" | "ip_hash" | null;
+                    /**
+                     * Format: int64
+                     * @description Idle connections that a worker keeps.
+                     * @default 32
+                     */
+                    keepalive?: number | null;
+                    /** @description The name of the nanio pool whose files this http pool serves. */
+                    source_nanio_pool?: string | null;
+                    /**
+                     * @description Its storage nodes, in their order.
+                     * @default []
+                     */
+                    members?: {
+                        /** @description `host:port`, `[IPv6]:port` or `unix:/path`. */
+                        address: string;
+                        /**
+                         * @description `active` in a nanio pool, `primary` or `replica` in an http pool; the first one fits if not given.
+                         * @enum {string|null}
+                         */
+                        role?: "active" | "primary" | "replica" | null;
+                        /**
+                         * Format: int64
+                         * @description Its share of the requests.
+                         * @default 1
+                         */
+                        weight?: number | null;
+                        /**
+                         * Format: int64
+                         * @description Failures until it is left out; 0: never.
+                         * @default 3
+                         */
+                        max_fails?: number | null;
+                        /**
+                         * Format: int64
+                         * @description Seconds that it is left out.
+                         * @default 30
+                         */
+                        fail_timeout_s?: number | null;
+                        /**
+                         * @description False takes it out of nginx.
+                         * @default true
+                         */
+                        enabled?: boolean | null;
+                    }[] | null;
+                };
+            } | null;
+            /**
+             * @description What clients reach, by server name.
+             * @default {}
+             */
+            vhosts?: {
+                [key: string]: {
+                    /**
+                     * Format: int64
+                     * @description The port for clients.
+                     * @default 443
+                     */
+                    listen_port?: number | null;
+                    /**
+                     * @description TLS on that port; needs certificate and key.
+                     * @default true
+                     */
+                    ssl?: boolean | null;
+                    /** @description Absolute path of the certificate chain. */
+                    ssl_certificate?: string | null;
+                    /** @description Absolute path of the private key. */
+                    ssl_certificate_key?: string | null;
+                    /** @description Raw nginx directives after the proxy settings. */
+                    extra_directives?: string | null;
+                    /**
+                     * @description Raw nginx directives by zone of the server block.
+                     * @default []
+                     */
+                    extra_blocks?: {
+                        /** @enum {string} */
+                        zone: "top" | "ssl" | "proxy" | "end";
+                        content: string;
+                    }[] | null;
+                    /**
+                     * @description False takes the vhost out of nginx.
+                     * @default true
+                     */
+                    enabled?: boolean | null;
+                    /** @description The name of the pool that serves buckets without a route. */
+                    default_pool?: string | null;
+                    /**
+                     * @description `allow`: only the listed addresses may connect. `deny`: they may not.
+                     * @enum {string|null}
+                     */
+                    ip_rule_mode?: "allow" | "deny" | null;
+                    /** @description IPv4 and IPv6 addresses and CIDR networks. */
+                    ip_rule_ips?: string[] | null;
+                    /**
+                     * @description Its routes, by path prefix: `/bucket/`, rarely `/bucket/dir/`.
+                     * @default {}
+                     */
+                    routes?: {
+                        [key: string]: {
+                            /** @description The name of the pool that serves the requests. */
+                            pool: string;
+                            /** @description What replaces the prefix on the way to an http pool. */
+                            key_prefix?: string | null;
+                            /** @description Raw nginx directives for this route alone. */
+                            extra_directives?: string | null;
+                            /**
+                             * @description False takes the route out of nginx.
+                             * @default true
+                             */
+                            enabled?: boolean | null;
+                        };
+                    } | null;
+                    /**
+                     * @description Buckets that nobody wants to hear of.
+                     * @default []
+                     */
+                    ignored_buckets?: string[] | null;
+                };
+            } | null;
         };
         /** @description Whether the program is well. */
         Health: {
@@ -2415,6 +2742,21 @@ export interface components {
             /** @description Its path, as `/api/config/status` lists it. */
             path: string;
         };
+        /** @description A bucket that would be led away from its objects. */
+        NeedsMigration: {
+            /** @description The vhost through which clients reach it. */
+            vhost: string;
+            /** @description What it is; `/`: every bucket without a route of its own. */
+            path_prefix: string;
+            /** @description The pool that serves it now. */
+            from_pool: string;
+            /** @description The pool that the document names; null: none. */
+            to_pool: string | null;
+            /** @description What clients would not see any more, or see again. */
+            reason: string;
+            /** @description The command that moves the bucket with its objects; null: there is none. */
+            command: string | null;
+        };
         /** @description S3 keys of a pool, in place of those that it has. */
         NewCredentials: {
             /** @description The access key: visible ASCII characters without commas. */
@@ -2684,6 +3026,28 @@ export interface components {
             /** @description What is to be given or done so that they work. */
             missing: string[];
         };
+        /** @description What came of one operation. */
+        OperationOutcome: {
+            /**
+             * Format: int64
+             * @description Its place in the list, from 0.
+             */
+            index: number;
+            /** @description What was done. */
+            op: string;
+            /** @description To what kind of thing. */
+            resource: string;
+            /**
+             * Format: int64
+             * @description The identity of what was made, changed or removed.
+             */
+            id: number;
+        };
+        /** @description What came of all operations. */
+        OperationOutcomes: {
+            /** @description In the order in which they were asked for. */
+            operations: components["schemas"]["OperationOutcome"][];
+        };
         /** @description What a purge of an orphan has deleted. */
         OrphanPurge: {
             /** @description Whether everything is deleted. */
@@ -2747,6 +3111,44 @@ export interface components {
             orphaned_at: string;
             /** @description When the migration ended. */
             finished_at: string | null;
+        };
+        /** @description One thing that is made, changed or removed. */
+        PlannedChange: {
+            /** @description `create`, `update` or `delete`. */
+            action: string;
+            /** @description `pool`, `member`, `vhost`, `route` or `ignored_bucket`. */
+            resource: string;
+            /** @description Where it stands in the document, such as `vhosts.s3.example["/photos/"]`. */
+            place: string;
+            /** @description Of something that is changed: every field that differs. */
+            fields: components["schemas"]["PlannedField"][];
+        };
+        /** @description A field that differs. */
+        PlannedField: {
+            /** @description Its name in the document. */
+            field: string;
+            /** @description What it is; null: nothing. */
+            before: string | null;
+            /** @description What it is to be; null: nothing. */
+            after: string | null;
+        };
+        /** @description A file of nginx as it would be. */
+        PlannedFile: {
+            /** @description Where. */
+            path: string;
+            /** @description A unified diff from what is on disk; cut if it is very long. */
+            diff: string;
+        };
+        /** @description Something that gets another pool, and has no objects that would stay behind. */
+        PlannedTurn: {
+            /** @description The vhost through which clients reach it. */
+            vhost: string;
+            /** @description What it is. */
+            path_prefix: string;
+            /** @description The pool that serves it now. */
+            from_pool: string;
+            /** @description The pool that will; null: none. */
+            to_pool: string | null;
         };
         /** @description A named group of storage nodes. */
         Pool: {
@@ -3951,7 +4353,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4156,7 +4558,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4447,7 +4849,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4656,7 +5058,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4961,7 +5363,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5224,7 +5626,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6203,7 +6605,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6408,7 +6810,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6769,7 +7171,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6978,7 +7380,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7453,7 +7855,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8236,7 +8638,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8333,7 +8735,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8876,7 +9278,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9864,6 +10266,467 @@ export interface operations {
             };
         };
     };
+    export_config: {
+        parameters: {
+            query?: {
+                /** @description `yaml` (the default) or `json`. */
+                format?: "yaml" | "json";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    /** @description The state that the document is of, in quotes: `expect` of plan and apply. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": components["schemas"]["Gateway"];
+                    "application/json": components["schemas"]["Gateway"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    plan_config: {
+        parameters: {
+            query?: {
+                /** @description Remove what the document does not name. */
+                prune?: boolean;
+                /** @description Leave out what would lead buckets away from their objects. */
+                partial?: boolean;
+                /** @description The `state` that the document was made for: 412 if the gateway is in another one. */
+                expect?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A gateway as its operator declares it: names, never ids, and no secret. What is not named stays as it is, unless it is pruned. */
+        requestBody: {
+            content: {
+                "application/yaml": components["schemas"]["Gateway"];
+                "application/json": components["schemas"]["Gateway"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigPlan"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `If-Match` names another revision than the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    apply_config: {
+        parameters: {
+            query?: {
+                /** @description Remove what the document does not name. */
+                prune?: boolean;
+                /** @description Leave out what would lead buckets away from their objects. */
+                partial?: boolean;
+                /** @description The `state` that was planned: 412 if the gateway is in another one. */
+                expect?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A gateway as its operator declares it: names, never ids, and no secret. What is not named stays as it is, unless it is pruned. */
+        requestBody: {
+            content: {
+                "application/yaml": components["schemas"]["Gateway"];
+                "application/json": components["schemas"]["Gateway"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigApplied"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `If-Match` names another revision than the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    config_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The JSON Schema. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    make_changes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Operations that are done together or not at all. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Changes"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationOutcomes"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     rebuild_from_disk: {
         parameters: {
             query?: {
@@ -10088,7 +10951,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10194,7 +11057,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10332,7 +11195,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is larger than 1 MiB. */
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;

@@ -14,6 +14,7 @@ mod explain;
 mod follow;
 mod history;
 mod install;
+mod manifest;
 mod migration;
 mod orphaned;
 mod output;
@@ -48,6 +49,7 @@ use drill::DrillArguments;
 use explain::ExplainArguments;
 use history::HistoryCommand;
 use install::{CandidateArguments, InstallArguments};
+use manifest::{ApplyArguments, ExportArguments, PlanArguments};
 use migration::MigrationArguments;
 use orphaned::OrphanedCommand;
 use pool::PoolArguments;
@@ -68,7 +70,7 @@ const EXIT_STATUS: &str = "\
 Exit status:
   0    done
   1    a fault; or the answer is no: nginx refuses, a migration or a check has failed
-  2    wrong usage (drill: it could not be run)
+  2    wrong usage (plan: there is something to change; drill: it could not be run)
   3    no server answers
   130  watching was ended by Ctrl-C; what was watched goes on
 
@@ -114,6 +116,12 @@ enum Command {
     History(HistoryCommand),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
+    /// Print the gateway as a document
+    Export(ExportArguments),
+    /// Show what a document would change; exit status 2 if that is anything
+    Plan(PlanArguments),
+    /// Make the gateway what a document says, in one change
+    Apply(ApplyArguments),
     /// Show and change settings; test, reload and rebuild the configuration of nginx
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -146,6 +154,9 @@ enum Command {
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
+    /// Print the JSON Schema of the document that export writes
+    #[command(hide = true)]
+    Schema,
 }
 
 impl Arguments {
@@ -168,6 +179,9 @@ impl Arguments {
             Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
             Command::History(command) => command.run().await.map(succeeded),
             Command::Release => release::run().map(succeeded),
+            Command::Export(arguments) => manifest::export(arguments).await,
+            Command::Plan(arguments) => manifest::plan(arguments).await,
+            Command::Apply(arguments) => manifest::apply(arguments).await,
             Command::Config(command) => command.run().await,
             Command::Pool(arguments) => pool::run(arguments).await.map(succeeded),
             Command::Vhost(arguments) => vhost::run(arguments).await.map(succeeded),
@@ -186,6 +200,10 @@ impl Arguments {
             }
             Command::Openapi => {
                 print!("{}", crate::adapters::http::openapi_document());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Schema => {
+                manifest::schema();
                 Ok(ExitCode::SUCCESS)
             }
         };

@@ -110,7 +110,7 @@ impl Server {
         let mut entries = Vec::new();
         let mut next = Some(format!("{path}?limit={PAGE}"));
         while let Some(page) = next {
-            let (answer, link) = self.send(Method::GET, &page, None).await?;
+            let (answer, link) = self.answer(Method::GET, &page, None).await?;
             let Value::Array(page) = answer else { return Err(format!("GET {page}: the answer is no list").into()) };
             entries.extend(page);
             next = link;
@@ -120,18 +120,48 @@ impl Server {
 
     /// Asks it anything; gives its answer, `null` if that is empty.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Fault> {
-        Ok(self.send(method, path, body).await?.0)
+        Ok(self.answer(method, path, body).await?.0)
     }
 
     /// The answer, and where the list goes on whose page it is.
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(Value, Option<String>), Fault> {
+    async fn answer(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(Value, Option<String>), Fault> {
+        let body = body.map(|body| ("application/json", body.to_string()));
+        let (status, headers, bytes) = self.ask_anything(method, path, body).await?;
+        if status.is_success() && bytes.is_empty() {
+            return Ok((Value::Null, None));
+        }
+        let body: Value = serde_json::from_slice(&bytes)
+            .map_err(|_| format!("the server at {} answered {status}, but not in JSON", self.base))?;
+        if !status.is_success() {
+            return Err(Refused { base: self.base.clone(), status, detail: detail(&body["detail"]) }.into());
+        }
+        Ok((body, next_page(&headers)))
+    }
+
+    /// Asks it anything, in any form; gives its answer as it is, refusals included.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> Result<(StatusCode, String), Fault> {
+        let (status, _, bytes) = self.ask_anything(method, path, body).await?;
+        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    async fn ask_anything(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Fault> {
         let request = self.client.request(method, format!("{}{path}", self.base));
         let mut request = request.header("X-Orchestrator-Key", self.key.reveal()).header("X-Orchestrator-Actor", "cli");
-        if let Some(body) = body {
-            request = request.header("Content-Type", "application/json").body(body.to_string());
+        if let Some((form, body)) = body {
+            request = request.header("Content-Type", form).body(body);
         }
         let answer = request.send().await.map_err(|error| self.unanswered(&error))?;
-        let (status, next) = (answer.status(), next_page(answer.headers()));
+        let (status, headers) = (answer.status(), answer.headers().clone());
         if status == StatusCode::UNAUTHORIZED {
             return Err(format!(
                 "the server at {} has another API key than is known here: it was changed since the server was started, \
@@ -141,15 +171,7 @@ impl Server {
             .into());
         }
         let bytes = answer.bytes().await.map_err(|error| self.unanswered(&error))?;
-        if status.is_success() && bytes.is_empty() {
-            return Ok((Value::Null, None));
-        }
-        let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|_| format!("the server at {} answered {status}, but not in JSON", self.base))?;
-        if !status.is_success() {
-            return Err(Refused { base: self.base.clone(), status, detail: detail(&body["detail"]) }.into());
-        }
-        Ok((body, next))
+        Ok((status, headers, bytes.to_vec()))
     }
 
     /// Why there is no answer, by its innermost cause.

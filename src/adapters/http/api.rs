@@ -16,9 +16,11 @@ use super::explain::ExplainApi;
 use super::health::HealthApi;
 use super::jobs::JobsApi;
 use super::linked_buckets::LinkedBucketsApi;
+use super::manifest::ManifestApi;
 use super::members::MembersApi;
 use super::migrations::MigrationsApi;
 use super::node_config::NodeConfigApi;
+use super::operations::OperationsApi;
 use super::pool_buckets::PoolBucketsApi;
 use super::pools::PoolsApi;
 use super::purges::PurgesApi;
@@ -42,7 +44,7 @@ pub type Api = (
     RoutesApi,
     (BucketsApi, BucketCountsApi, LinkedBucketsApi),
     MigrationsApi,
-    (ConfigApi, ExplainApi, RevisionsApi),
+    (ConfigApi, ExplainApi, RevisionsApi, ManifestApi, OperationsApi),
     DiskApi,
     SettingsApi,
     AuditApi,
@@ -103,7 +105,13 @@ pub fn operations(services: &Arc<Services>, facts: Facts, pulse: Pulse) -> Api {
         RoutesApi(services.clone()),
         (BucketsApi(services.clone()), BucketCountsApi(services.clone()), LinkedBucketsApi(services.clone())),
         MigrationsApi(services.clone()),
-        (ConfigApi(services.clone()), ExplainApi(services.clone()), RevisionsApi(services.clone())),
+        (
+            ConfigApi(services.clone()),
+            ExplainApi(services.clone()),
+            RevisionsApi(services.clone()),
+            ManifestApi(services.clone()),
+            OperationsApi(services.clone()),
+        ),
         DiskApi(services.clone()),
         SettingsApi(services.clone()),
         AuditApi(services.clone()),

@@ -16,18 +16,23 @@ const TOKEN: &str = "gAAAAA";
 /// From what the database says to what is on disk; empty if they are the same.
 #[must_use]
 pub fn unified(path: &str, texts: &Texts) -> String {
-    let side = |text: &Option<String>| masked(text.as_deref().unwrap_or_default());
-    let (desired, on_disk) = (side(&texts.desired), side(&texts.on_disk));
-    let name = |text: &Option<String>, what: &str| match text {
+    between(path, (texts.desired.as_deref(), "database"), (texts.on_disk.as_deref(), "disk"))
+}
+
+/// From one state of a file to another; each has a word that tells which it is, `None` if there is no file.
+#[must_use]
+pub fn between(path: &str, before: (Option<&str>, &str), after: (Option<&str>, &str)) -> String {
+    let name = |(text, what): (Option<&str>, &str)| match text {
         Some(_) => format!("{path} ({what})"),
         None => "/dev/null".to_owned(),
     };
+    let (old, new) = (masked(before.0.unwrap_or_default()), masked(after.0.unwrap_or_default()));
     TextDiff::configure()
         .timeout(PATIENCE)
-        .diff_lines(&desired, &on_disk)
+        .diff_lines(&old, &new)
         .unified_diff()
         .context_radius(CONTEXT)
-        .header(&name(&texts.desired, "database"), &name(&texts.on_disk, "disk"))
+        .header(&name(before), &name(after))
         .to_string()
 }
 

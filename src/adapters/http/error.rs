@@ -96,13 +96,16 @@ impl ApiError {
         Self::text(StatusCode::NOT_FOUND, "Not Found")
     }
 
-    /// 413 for a body above the limit.
+    /// 413 for a body above the usual limit.
     #[must_use]
     pub fn too_large() -> Self {
-        Self::text(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request body is larger than {} bytes", super::body::MOST_BYTES),
-        )
+        Self::larger_than(super::body::MOST_BYTES)
+    }
+
+    /// 413 for a body above this limit.
+    #[must_use]
+    pub fn larger_than(bytes: usize) -> Self {
+        Self::text(StatusCode::PAYLOAD_TOO_LARGE, format!("The request body is larger than {bytes} bytes"))
     }
 
     /// 500; the cause is in the log.
@@ -177,6 +180,10 @@ impl From<ServiceError> for ApiError {
             ServiceError::Conflict(_) => Self::text(StatusCode::CONFLICT, told),
             ServiceError::Refused(_) => Self::text(StatusCode::UNPROCESSABLE_ENTITY, told),
             ServiceError::Stale(_) => Self::stale(told),
+            ServiceError::Operations(refused) => {
+                Self::body(refused.iter().map(|(index, why)| Fault::of_operation(*index, &why.to_string())).collect())
+            }
+            ServiceError::Manifest(faults) => Self::body(faults.iter().map(Fault::of_manifest).collect()),
             ServiceError::Forbidden(_) => Self::text(StatusCode::FORBIDDEN, told),
             ServiceError::Unavailable(_) => Self::text(StatusCode::SERVICE_UNAVAILABLE, told),
             ServiceError::SettingsFile(SettingsFileError::Refused(_)) => {
@@ -327,7 +334,7 @@ fn described(status: u16) -> MetaResponse {
             "The change collides with something else: a taken name, a use, a file edited by hand, a change that came first."
         }
         412 => "`If-Match` names another revision than the present one.",
-        413 => "The body is larger than 1 MiB.",
+        413 => "The body is larger than 1 MiB, a document of the whole gateway than 16 MiB.",
         422 => {
             "A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed."
         }

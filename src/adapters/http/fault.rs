@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::invalid::{Invalid, alternatives};
+use crate::domain::manifest;
 
 /// One step on the way to a value: the name of a field or the index in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -76,6 +77,13 @@ impl Fault {
     #[must_use]
     pub fn rule(sentence: &str, input: &Value) -> Self {
         Self::new("value_error", format!("Value error, {sentence}"), input).with(json!({ "error": {} }))
+    }
+
+    /// Something in a document that contradicts the rest of it, or what is there.
+    #[must_use]
+    pub fn of_manifest(fault: &manifest::Fault) -> Self {
+        let loc = fault.path.iter().map(|step| Step::from(step.as_str())).collect();
+        Self { loc, ..Self::new("value_error", fault.what.clone(), &Value::Null) }
     }
 
     /// The domain's opinion of a value.

@@ -122,6 +122,15 @@ impl Fields {
         }
     }
 
+    /// Notes every field that was not asked for: in what people write by hand, a slip of the pen must not go unseen.
+    pub fn refuse_others(&mut self) {
+        let known: Vec<&str> = self.properties.iter().map(|(name, _)| *name).collect();
+        for (name, value) in self.object.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+            let msg = format!("no such field; there are {}", known.join(", "));
+            self.faults.push(Fault::new("extra_forbidden", msg, value).under(name.as_str()));
+        }
+    }
+
     /// Whether no field was at fault so far: rules that span fields are asked only then.
     #[must_use]
     pub fn sound(&self) -> bool {
@@ -177,13 +186,15 @@ pub fn read<T: Request>(value: Value) -> Result<T, Vec<Fault>> {
 
 /// Describes a request in the OpenAPI document.
 pub fn describe<T: Request>(registry: &mut Registry) {
-    registry.create_schema::<T, _>(T::NAME.to_owned(), |_| {
-        let mut fields =
-            Fields { object: Map::new(), faults: Vec::new(), properties: Vec::new(), required: Vec::new() };
-        // An empty object has faults; only the questions count here.
-        let _ = T::read(&mut fields);
-        object(T::ABOUT, fields.properties, fields.required)
-    });
+    registry.create_schema::<T, _>(T::NAME.to_owned(), |_| asked(T::ABOUT, T::read));
+}
+
+/// The schema of an object that is read by this function.
+pub fn asked<T>(about: &'static str, read: impl FnOnce(&mut Fields) -> Option<T>) -> MetaSchema {
+    let mut fields = Fields { object: Map::new(), faults: Vec::new(), properties: Vec::new(), required: Vec::new() };
+    // An empty object has faults; only the questions count here.
+    let _ = read(&mut fields);
+    object(about, fields.properties, fields.required)
 }
 
 #[cfg(test)]

@@ -67,6 +67,14 @@ impl MemberRow {
     }
 }
 
+pub(super) fn all(db: &mut Db<'_>) -> Result<Vec<Member>, StoreError> {
+    on!(db, c => pool_members::table.order(pool_members::id).select(MemberRow::as_select()).load(c))
+        .map_err(TABLE.fault())?
+        .into_iter()
+        .map(MemberRow::member)
+        .collect()
+}
+
 pub(super) fn of_pool(db: &mut Db<'_>, pool: PoolId) -> Result<Vec<Member>, StoreError> {
     on!(db, c => pool_members::table
         .filter(pool_members::pool_id.eq(pool.0))

@@ -125,6 +125,10 @@ impl Tx for SqlTx<'_> {
         pools::delete(self.writing()?, id)
     }
 
+    fn every_member(&mut self) -> Result<Vec<Member>, StoreError> {
+        members::all(&mut self.db)
+    }
+
     fn members(&mut self, pool: PoolId) -> Result<Vec<Member>, StoreError> {
         members::of_pool(&mut self.db, pool)
     }

@@ -62,8 +62,13 @@ impl Serving {
 
 /// Refuses while a migration moves a bucket of a vhost.
 pub(super) fn expect_not_moving(tx: &mut dyn Tx, vhost: VhostId, bucket: &str) -> Result<(), ServiceError> {
-    let moves = |one: &Migration| one.vhost.id == vhost && one.bucket.as_str() == bucket;
-    match tx.unfinished_migrations()?.into_iter().find(moves) {
+    refuse_moving(&tx.unfinished_migrations()?, vhost, bucket)
+}
+
+/// Refuses while one of these migrations moves a bucket of a vhost.
+pub(super) fn refuse_moving(unfinished: &[Migration], vhost: VhostId, bucket: &str) -> Result<(), ServiceError> {
+    let moves = |one: &&Migration| one.vhost.id == vhost && one.bucket.as_str() == bucket;
+    match unfinished.iter().find(moves) {
         None => Ok(()),
         Some(migration) => Err(ServiceError::Conflict(format!(
             "bucket {bucket} is being moved by migration {} (phase {}); wait for its end, or cancel it first",
@@ -83,8 +88,13 @@ pub(super) struct Leftover {
 /// The copy of the bucket of `prefix` that the newest of such migrations has left on a pool.
 pub(super) fn leftover(tx: &mut dyn Tx, pool: PoolId, prefix: &PathPrefix) -> Result<Option<Leftover>, StoreError> {
     let Ok(bucket) = BucketName::parse(prefix.bucket()) else { return Ok(None) };
-    let left = Migration::left_on(&tx.migrations_of(&bucket)?, pool, &bucket);
-    Ok(left.and_then(|one| Some(Leftover { migration: one.id, since: one.orphan?.since })))
+    Ok(leftover_of(&tx.migrations_of(&bucket)?, pool, &bucket))
+}
+
+/// The same, among these migrations, newest first.
+pub(super) fn leftover_of(newest_first: &[Migration], pool: PoolId, bucket: &BucketName) -> Option<Leftover> {
+    let left = Migration::left_on(newest_first, pool, bucket);
+    left.and_then(|one| Some(Leftover { migration: one.id, since: one.orphan?.since }))
 }
 
 /// What a bucket that would move holds where it is served now.

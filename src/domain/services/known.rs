@@ -16,7 +16,7 @@ use crate::ports::store::Tx;
 const KEPT: usize = 8;
 
 /// The server blocks, and how many routes each vhost has in nginx.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct KnownServers {
     servers: HashMap<VhostId, Arc<Server>>,
     counts: Option<RouteCounts>,

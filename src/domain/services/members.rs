@@ -93,29 +93,7 @@ impl Members {
     /// # Errors
     /// A role that does not fit the pool, or what nginx would refuse.
     pub async fn create(&self, actor: Actor, pool: PoolId, new: NewMember) -> Result<Member, ServiceError> {
-        let add = move |change: &mut Change<'_>| {
-            let (tx, now, new) = (&mut *change.tx, change.now, new.clone());
-            let owner = pools::find(tx, pool)?;
-            expect_role_fits(&owner, new.role)?;
-            let member = Member {
-                id: MemberId(tx.next_id(EntityKind::Member)?),
-                revision: Revision::NEW,
-                pool_id: pool,
-                address: new.address,
-                role: new.role,
-                weight: new.weight,
-                max_fails: new.max_fails,
-                fail_timeout_s: new.fail_timeout_s,
-                enabled: new.enabled,
-                created_at: now,
-                updated_at: now,
-            };
-            let member = tx.save_member(member)?;
-            change.touch_pool(pool);
-            change.audit(Action::Create, subject(member.id), None, Some(Snapshot::Member(member.clone())))?;
-            Ok(member)
-        };
-        self.context.publisher.change(actor, add).await
+        self.context.publisher.change(actor, move |change: &mut Change<'_>| insert(change, pool, &new)).await
     }
 
     /// Changes a member; a change of nothing is not a change.
@@ -130,20 +108,7 @@ impl Members {
         expected: Option<Revision>,
         patch: MemberPatch,
     ) -> Result<Member, ServiceError> {
-        let edit = move |change: &mut Change<'_>| {
-            let (owner, before) = find(change.tx, pool, id)?;
-            expect_revision("Member", expected, before.revision)?;
-            let after = patched(before.clone(), &patch);
-            expect_role_fits(&owner, after.role)?;
-            if after == before {
-                return Ok(before);
-            }
-            let saved = change.tx.save_member(Member { updated_at: change.now, ..after })?;
-            change.touch_pool(pool);
-            let (old, new) = (Snapshot::Member(before), Snapshot::Member(saved.clone()));
-            change.audit(Action::Update, subject(id), Some(old), Some(new))?;
-            Ok(saved)
-        };
+        let edit = move |change: &mut Change<'_>| edit(change, pool, id, expected, &patch);
         self.context.publisher.change(actor, edit).await
     }
 
@@ -158,16 +123,78 @@ impl Members {
         id: MemberId,
         expected: Option<Revision>,
     ) -> Result<(), ServiceError> {
-        let remove = move |change: &mut Change<'_>| {
-            let (_, member) = find(change.tx, pool, id)?;
-            expect_revision("Member", expected, member.revision)?;
-            change.tx.delete_member(id)?;
-            change.touch_pool(pool);
-            change.audit(Action::Delete, subject(id), Some(Snapshot::Member(member)), None)?;
-            Ok(())
-        };
-        self.context.publisher.change(actor, remove).await
+        self.context.publisher.change(actor, move |change: &mut Change<'_>| remove(change, pool, id, expected)).await
     }
+}
+
+/// Adds a member, as a part of a change.
+///
+/// # Errors
+/// As [`Members::create`].
+pub(super) fn insert(change: &mut Change<'_>, pool: PoolId, new: &NewMember) -> Result<Member, ServiceError> {
+    let (tx, now, new) = (&mut *change.tx, change.now, new.clone());
+    let owner = pools::find(tx, pool)?;
+    expect_role_fits(&owner, new.role)?;
+    let member = Member {
+        id: MemberId(tx.next_id(EntityKind::Member)?),
+        revision: Revision::NEW,
+        pool_id: pool,
+        address: new.address,
+        role: new.role,
+        weight: new.weight,
+        max_fails: new.max_fails,
+        fail_timeout_s: new.fail_timeout_s,
+        enabled: new.enabled,
+        created_at: now,
+        updated_at: now,
+    };
+    let member = tx.save_member(member)?;
+    change.touch_pool(pool);
+    change.audit(Action::Create, subject(member.id), None, Some(Snapshot::Member(member.clone())))?;
+    Ok(member)
+}
+
+/// Changes a member, as a part of a change.
+///
+/// # Errors
+/// As [`Members::update`].
+pub(super) fn edit(
+    change: &mut Change<'_>,
+    pool: PoolId,
+    id: MemberId,
+    expected: Option<Revision>,
+    patch: &MemberPatch,
+) -> Result<Member, ServiceError> {
+    let (owner, before) = find(change.tx, pool, id)?;
+    expect_revision("Member", expected, before.revision)?;
+    let after = patched(before.clone(), patch);
+    expect_role_fits(&owner, after.role)?;
+    if after == before {
+        return Ok(before);
+    }
+    let saved = change.tx.save_member(Member { updated_at: change.now, ..after })?;
+    change.touch_pool(pool);
+    let (old, new) = (Snapshot::Member(before), Snapshot::Member(saved.clone()));
+    change.audit(Action::Update, subject(id), Some(old), Some(new))?;
+    Ok(saved)
+}
+
+/// Removes a member, as a part of a change.
+///
+/// # Errors
+/// As [`Members::delete`].
+pub(super) fn remove(
+    change: &mut Change<'_>,
+    pool: PoolId,
+    id: MemberId,
+    expected: Option<Revision>,
+) -> Result<(), ServiceError> {
+    let (_, member) = find(change.tx, pool, id)?;
+    expect_revision("Member", expected, member.revision)?;
+    change.tx.delete_member(id)?;
+    change.touch_pool(pool);
+    change.audit(Action::Delete, subject(id), Some(Snapshot::Member(member)), None)?;
+    Ok(())
 }
 
 fn subject(id: MemberId) -> Subject {

@@ -17,9 +17,11 @@ pub mod jobs;
 pub mod keyring;
 mod known;
 pub mod loops;
+pub mod manifests;
 pub mod members;
 pub mod migrations;
 pub mod node_configs;
+pub mod operations;
 pub mod pool_buckets;
 pub mod pools;
 pub mod publish;
@@ -39,6 +41,7 @@ use std::sync::Arc;
 
 use crate::domain::ids::Revision;
 use crate::domain::invalid::Invalid;
+use crate::domain::manifest;
 use crate::domain::vhost::Snippet;
 use crate::ports::backup::Backup;
 use crate::ports::certificates::Certificates as CertificateReader;
@@ -69,9 +72,11 @@ use history::History;
 use jobs::{JobDesk, Jobs};
 use keyring::{Keyring, Unusable};
 use loops::Loops;
+use manifests::Manifests;
 use members::Members;
 use migrations::{Means, Migrations, Settings as MigrationSettings};
 use node_configs::NodeConfigs;
+use operations::Operations;
 use pool_buckets::PoolBucketsOf;
 use pools::Pools;
 use publish::{PublishLoop, Publisher};
@@ -102,6 +107,12 @@ pub enum ServiceError {
     /// nginx refused, or the domain in its place.
     #[error("{0}")]
     Refused(String),
+    /// A document is wrong, in these places.
+    #[error("{}", told(.0))]
+    Manifest(Vec<manifest::Fault>),
+    /// Of several operations these, by their place in the list, are refused.
+    #[error("{}", .0.iter().map(|(index, why)| format!("operation {index}: {why}")).collect::<Vec<_>>().join("\n"))]
+    Operations(Vec<(usize, ServiceError)>),
     /// The caller knows an older revision than the present one; the noun, as in `Pool`.
     #[error("{0} was changed by someone else: read it again, then repeat the change")]
     Stale(&'static str),
@@ -224,6 +235,10 @@ pub struct Services {
     pub buckets: Buckets,
     /// The configuration as a whole.
     pub config: Config,
+    /// The gateway as a document.
+    pub manifests: Manifests,
+    /// Several operations as one change.
+    pub operations: Operations,
     /// Single managed files.
     pub drift: Drift,
     /// Edits on disk that become the database's.
@@ -295,6 +310,8 @@ impl Services {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
             certificates: Certificates::new(context.clone(), certificates, clock.clone()),
+            manifests: Manifests::new(context.clone()),
+            operations: Operations::new(context.clone()),
             overview: Overview::new(context.clone(), reachability.clone()),
             history: History::new(revisions),
             explain: Explain::new(context.clone(), explained),
@@ -321,6 +338,11 @@ impl Services {
         };
         (services, publish_loop)
     }
+}
+
+/// What is wrong with a document, one place a line.
+fn told(faults: &[manifest::Fault]) -> String {
+    faults.iter().map(|fault| format!("{}: {}", fault.place(), fault.what)).collect::<Vec<_>>().join("\n")
 }
 
 /// Refuses a change that was made with an older state in mind.

@@ -95,28 +95,7 @@ impl Pools {
     /// # Errors
     /// A taken name, an unusable source pool, or what nginx would refuse.
     pub async fn create(&self, actor: Actor, new: NewPool) -> Result<Pool, ServiceError> {
-        let make = move |change: &mut Change<'_>| {
-            let (tx, now, new) = (&mut *change.tx, change.now, new.clone());
-            expect_free_name(tx, new.name.as_str(), None)?;
-            expect_usable_source(tx, new.kind, new.source_nanio_pool_id)?;
-            let pool = Pool {
-                id: PoolId(tx.next_id(EntityKind::Pool)?),
-                revision: Revision::NEW,
-                name: new.name,
-                description: new.description,
-                kind: new.kind,
-                lb_method: new.lb_method,
-                keepalive: new.keepalive,
-                source_nanio_pool_id: new.source_nanio_pool_id,
-                created_at: now,
-                updated_at: now,
-            };
-            let pool = tx.save_pool(pool)?;
-            change.touch_pool(pool.id);
-            change.audit(Action::Create, subject(pool.id), None, Some(Snapshot::Pool(pool.clone())))?;
-            Ok(pool)
-        };
-        self.context.publisher.change(actor, make).await
+        self.context.publisher.change(actor, move |change: &mut Change<'_>| insert(change, &new)).await
     }
 
     /// Changes a pool; a change of nothing is not a change.
@@ -130,31 +109,7 @@ impl Pools {
         expected: Option<Revision>,
         patch: PoolPatch,
     ) -> Result<Pool, ServiceError> {
-        let edit = move |change: &mut Change<'_>| {
-            let before = find(change.tx, id)?;
-            expect_revision("Pool", expected, before.revision)?;
-            let after = patched(before.clone(), &patch)?;
-            if after == before {
-                return Ok(before);
-            }
-            let users = checked_users(change.tx, &before, &after)?;
-            let saved = change.tx.save_pool(Pool { updated_at: change.now, ..after })?;
-            if saved.name != before.name {
-                change.retire(FileName::Upstream(before.name.clone()));
-                // Their sidecars name it.
-                for backed in change.tx.pools_backed_by(id)? {
-                    change.touch_pool(backed.id);
-                }
-            }
-            change.touch_pool(id);
-            for vhost in users {
-                change.touch_vhost(vhost.id);
-            }
-            let (old, new) = (Snapshot::Pool(before), Snapshot::Pool(saved.clone()));
-            change.audit(Action::Update, subject(id), Some(old), Some(new))?;
-            Ok(saved)
-        };
-        self.context.publisher.change(actor, edit).await
+        self.context.publisher.change(actor, move |change: &mut Change<'_>| edit(change, id, expected, &patch)).await
     }
 
     /// Removes a pool that nothing uses, with its members. `http` pools that named it as their
@@ -163,25 +118,90 @@ impl Pools {
     /// # Errors
     /// [`ServiceError::Conflict`] while a vhost or route uses it.
     pub async fn delete(&self, actor: Actor, id: PoolId, expected: Option<Revision>) -> Result<(), ServiceError> {
-        let remove = move |change: &mut Change<'_>| {
-            let pool = find(change.tx, id)?;
-            expect_revision("Pool", expected, pool.revision)?;
-            expect_unused(change.tx, &pool)?;
-            expect_not_moving(change.tx, &pool)?;
-            for backed in change.tx.pools_backed_by(id)? {
-                let cleared = Pool { source_nanio_pool_id: None, updated_at: change.now, ..backed.clone() };
-                let cleared = change.tx.save_pool(cleared)?;
-                change.touch_pool(cleared.id);
-                let (old, new) = (Snapshot::Pool(backed), Snapshot::Pool(cleared.clone()));
-                change.audit(Action::Update, subject(cleared.id), Some(old), Some(new))?;
-            }
-            change.tx.delete_pool(id)?;
-            change.retire(FileName::Upstream(pool.name.clone()));
-            change.audit(Action::Delete, subject(id), Some(Snapshot::Pool(pool)), None)?;
-            Ok(())
-        };
-        self.context.publisher.change(actor, remove).await
+        self.context.publisher.change(actor, move |change: &mut Change<'_>| remove(change, id, expected)).await
     }
+}
+
+/// Makes a pool, as a part of a change.
+///
+/// # Errors
+/// As [`Pools::create`].
+pub(super) fn insert(change: &mut Change<'_>, new: &NewPool) -> Result<Pool, ServiceError> {
+    let (tx, now, new) = (&mut *change.tx, change.now, new.clone());
+    expect_free_name(tx, new.name.as_str(), None)?;
+    expect_usable_source(tx, new.kind, new.source_nanio_pool_id)?;
+    let pool = Pool {
+        id: PoolId(tx.next_id(EntityKind::Pool)?),
+        revision: Revision::NEW,
+        name: new.name,
+        description: new.description,
+        kind: new.kind,
+        lb_method: new.lb_method,
+        keepalive: new.keepalive,
+        source_nanio_pool_id: new.source_nanio_pool_id,
+        created_at: now,
+        updated_at: now,
+    };
+    let pool = tx.save_pool(pool)?;
+    change.touch_pool(pool.id);
+    change.audit(Action::Create, subject(pool.id), None, Some(Snapshot::Pool(pool.clone())))?;
+    Ok(pool)
+}
+
+/// Changes a pool, as a part of a change.
+///
+/// # Errors
+/// As [`Pools::update`].
+pub(super) fn edit(
+    change: &mut Change<'_>,
+    id: PoolId,
+    expected: Option<Revision>,
+    patch: &PoolPatch,
+) -> Result<Pool, ServiceError> {
+    let before = find(change.tx, id)?;
+    expect_revision("Pool", expected, before.revision)?;
+    let after = patched(before.clone(), patch)?;
+    if after == before {
+        return Ok(before);
+    }
+    let users = checked_users(change.tx, &before, &after)?;
+    let saved = change.tx.save_pool(Pool { updated_at: change.now, ..after })?;
+    if saved.name != before.name {
+        change.retire(FileName::Upstream(before.name.clone()));
+        // Their sidecars name it.
+        for backed in change.tx.pools_backed_by(id)? {
+            change.touch_pool(backed.id);
+        }
+    }
+    change.touch_pool(id);
+    for vhost in users {
+        change.touch_vhost(vhost.id);
+    }
+    let (old, new) = (Snapshot::Pool(before), Snapshot::Pool(saved.clone()));
+    change.audit(Action::Update, subject(id), Some(old), Some(new))?;
+    Ok(saved)
+}
+
+/// Removes a pool, as a part of a change.
+///
+/// # Errors
+/// As [`Pools::delete`].
+pub(super) fn remove(change: &mut Change<'_>, id: PoolId, expected: Option<Revision>) -> Result<(), ServiceError> {
+    let pool = find(change.tx, id)?;
+    expect_revision("Pool", expected, pool.revision)?;
+    expect_unused(change.tx, &pool)?;
+    expect_not_moving(change.tx, &pool)?;
+    for backed in change.tx.pools_backed_by(id)? {
+        let cleared = Pool { source_nanio_pool_id: None, updated_at: change.now, ..backed.clone() };
+        let cleared = change.tx.save_pool(cleared)?;
+        change.touch_pool(cleared.id);
+        let (old, new) = (Snapshot::Pool(backed), Snapshot::Pool(cleared.clone()));
+        change.audit(Action::Update, subject(cleared.id), Some(old), Some(new))?;
+    }
+    change.tx.delete_pool(id)?;
+    change.retire(FileName::Upstream(pool.name.clone()));
+    change.audit(Action::Delete, subject(id), Some(Snapshot::Pool(pool)), None)?;
+    Ok(())
 }
 
 pub(super) fn find(tx: &mut dyn Tx, id: PoolId) -> Result<Pool, ServiceError> {

@@ -4,7 +4,7 @@
 //! yields the files that nginx should then see; the gateway tests exactly those; they are moved into
 //! place under an intent record; the closure runs again in a transaction that commits, with nginx's
 //! answer in its audit entry. So no database lock is held while nginx thinks, and a refusal leaves
-//! neither a row nor a byte behind.
+//! neither a row nor a byte behind. A rehearsal takes the same way up to nginx's answer.
 //!
 //! Changes are taken one batch at a time: those that wait at the same moment share one test. If the
 //! batch is refused, each is tried alone, so that a bad one cannot take good ones with it.
@@ -44,6 +44,27 @@ const LAST_CHANGE: &str = "last_change";
 pub struct Published {
     /// Files and nginx's answer.
     pub tested: Tested,
+    rehearsed: Option<Rehearsed>,
+}
+
+/// What would come of a change.
+#[derive(Debug, Clone)]
+pub struct Rehearsed {
+    /// The files that it touches, as they would be.
+    pub files: FileChange,
+    /// Files and nginx's answer, or why the change would be refused.
+    pub verdict: Result<Tested, GatewayError>,
+}
+
+/// How a change goes through the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It may share its test with others.
+    Shared,
+    /// It does not.
+    Alone,
+    /// Nor does it become live.
+    Rehearsal,
 }
 
 /// Asks for changes. Cheap to clone.
@@ -84,7 +105,7 @@ impl Publisher {
         actor: Actor,
         body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        self.publish(actor, false, body).await.map(|(value, _)| value)
+        self.publish(actor, Way::Shared, body).await.map(|(value, _)| value)
     }
 
     /// Waits until every change that was asked for before is made or refused.
@@ -102,17 +123,31 @@ impl Publisher {
         actor: Actor,
         body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<(T, Published), ServiceError> {
-        self.publish(actor, true, body).await
+        self.publish(actor, Way::Alone, body).await
+    }
+
+    /// Takes a change up to nginx's answer and tells what would come of it. Nothing becomes live or is committed.
+    ///
+    /// # Errors
+    /// What `body` returns, a refusal before nginx was asked, or a fault of the database.
+    pub async fn rehearse<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<(T, Rehearsed), ServiceError> {
+        let (value, published) = self.publish(actor, Way::Rehearsal, body).await?;
+        let rehearsed = published.rehearsed.ok_or_else(stopping)?;
+        Ok((value, rehearsed))
     }
 
     async fn publish<T: Send + 'static>(
         &self,
         actor: Actor,
-        alone: bool,
+        way: Way,
         body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<(T, Published), ServiceError> {
         let (reply, answer) = oneshot::channel();
-        let asked = Asked { actor, alone, span: Span::current(), body, outcome: None, reply };
+        let asked = Asked { actor, way, span: Span::current(), body, outcome: None, reply };
         self.queue.send(Box::new(asked)).await.map_err(|_| stopping())?;
         answer.await.unwrap_or_else(|_| Err(stopping()))
     }
@@ -122,12 +157,21 @@ fn stopping() -> ServiceError {
     ServiceError::Store(StoreError::Unavailable("the orchestrator is shutting down; repeat the change".to_owned()))
 }
 
+/// One of the two runs of a change.
+#[derive(Debug, Clone, Copy)]
+enum Run<'a> {
+    /// The first: nobody will read what it logs.
+    RolledBack,
+    /// The second, with nginx's answer.
+    Kept(Option<&'a NginxAnswer>),
+}
+
 /// A change that waits for its turn, with its result type hidden.
 trait Pending: Send {
     /// Runs the body; `true` if it succeeded.
-    fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, nginx: Option<NginxAnswer>, touched: &mut Touched) -> bool;
-    /// Whether it shares its test with no other change.
-    fn alone(&self) -> bool;
+    fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, run: Run<'_>, touched: &mut Touched) -> bool;
+    /// How it goes through the steps.
+    fn way(&self) -> Way;
     /// What asked for it.
     fn span(&self) -> &Span;
     /// Answers with the body's own result.
@@ -138,7 +182,7 @@ trait Pending: Send {
 
 struct Asked<T, F> {
     actor: Actor,
-    alone: bool,
+    way: Way,
     /// What asked for it.
     span: Span,
     body: F,
@@ -151,9 +195,13 @@ where
     T: Send,
     F: FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send,
 {
-    fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, nginx: Option<NginxAnswer>, touched: &mut Touched) -> bool {
+    fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, run: Run<'_>, touched: &mut Touched) -> bool {
         let mut own = Touched::default();
-        let mut change = Change { tx, now, actor: self.actor, nginx, touched: &mut own };
+        let (nginx, logs) = match run {
+            Run::RolledBack => (None, false),
+            Run::Kept(nginx) => (nginx.cloned(), true),
+        };
+        let mut change = Change { tx, now, actor: self.actor, nginx, logs, touched: &mut own };
         let outcome = (self.body)(&mut change);
         let succeeded = outcome.is_ok();
         if succeeded {
@@ -163,8 +211,8 @@ where
         succeeded
     }
 
-    fn alone(&self) -> bool {
-        self.alone
+    fn way(&self) -> Way {
+        self.way
     }
 
     fn span(&self) -> &Span {
@@ -215,9 +263,9 @@ impl PublishLoop {
         while let Some(first) = self.queue.recv().await {
             let mut batch = vec![first];
             let mut last_alone = None;
-            while batch.len() < BATCH && !batch[0].alone() {
+            while batch.len() < BATCH && batch[0].way() == Way::Shared {
                 match self.queue.try_recv() {
-                    Ok(next) if next.alone() => {
+                    Ok(next) if next.way() != Way::Shared => {
                         last_alone = Some(next);
                         break;
                     }
@@ -258,13 +306,19 @@ impl PublishLoop {
 
     /// Takes one batch through all steps. Changes whose body failed are answered on the way; the rest comes back.
     async fn publish(&self, batch: Batch, several: bool) -> (Batch, Result<Published, ServiceError>) {
+        let rehearsal = batch.iter().any(|pending| pending.way() == Way::Rehearsal);
         let shared: SharedBatch = Arc::new(Mutex::new(batch));
-        let planned = self.plan(&shared).await;
+        let planned = self.plan(&shared, rehearsal).await;
         let plan = match planned {
             Ok(Some(plan)) => plan,
             Ok(None) => return (take(&shared), Ok(Published::default())),
             Err(error) => return (take(&shared), Err(error)),
         };
+        if rehearsal {
+            let verdict = self.gateway.test(plan.files.clone()).await;
+            let rehearsed = Some(Rehearsed { files: plan.files, verdict });
+            return (take(&shared), Ok(Published { rehearsed, ..Published::default() }));
+        }
         let (published, counts) = (plan.files.put.clone(), plan.counts);
         let tested = match self.gateway.test(plan.files).await {
             Ok(tested) => tested,
@@ -297,7 +351,7 @@ impl PublishLoop {
         if committed.is_ok() {
             self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(published.iter(), counts);
         }
-        (take(&shared), committed.map(|()| Published { tested }))
+        (take(&shared), committed.map(|()| Published { tested, rehearsed: None }))
     }
 
     /// Writes down what is about to be changed, and makes the tested files live.
@@ -324,20 +378,25 @@ impl PublishLoop {
     }
 
     /// Runs the batch in a transaction that is rolled back. `None`: no change of the batch succeeded.
-    async fn plan(&self, batch: &SharedBatch) -> Result<Option<Plan>, ServiceError> {
+    async fn plan(&self, batch: &SharedBatch, rehearsal: bool) -> Result<Option<Plan>, ServiceError> {
         let (batch, now, gateway, known) = (batch.clone(), self.clock.now(), self.gateway.clone(), self.known.clone());
         let highest = self.revisions.highest().await?;
         let planned = self.store.write(move |tx| -> Result<(), Planned> {
             let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
             let mut touched = Touched::default();
-            let kept = attempt_all(tx, &mut batch, now, None, &mut touched)?;
+            let kept = attempt_all(tx, &mut batch, now, Run::RolledBack, &mut touched)?;
             if !kept.contains(&true) {
                 return Err(Planned::Nothing);
             }
             guard::refuse_conflicts(tx)?;
             let Desired { files, counts } = {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                files::desired(tx, gateway.as_ref(), &touched, &mut known)?
+                if rehearsal {
+                    // What is known stays so.
+                    files::desired(tx, gateway.as_ref(), &touched, &mut known.clone())?
+                } else {
+                    files::desired(tx, gateway.as_ref(), &touched, &mut known)?
+                }
             };
             let change = next_change(tx.fact(LAST_CHANGE)?.as_deref(), highest);
             let entries = touched.entries;
@@ -363,7 +422,8 @@ impl PublishLoop {
         self.store
             .write(move |tx| -> Result<(), ServiceError> {
                 let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
-                if attempt_all(tx, &mut batch, now, tested.nginx.as_ref(), &mut Touched::default())? != kept {
+                let run = Run::Kept(tested.nginx.as_ref());
+                if attempt_all(tx, &mut batch, now, run, &mut Touched::default())? != kept {
                     // The files hold what the first run gave; a second opinion must not be committed with them.
                     return Err(
                         StoreError::Unavailable("the change could not be repeated; try again".to_owned()).into()
@@ -389,13 +449,13 @@ fn attempt_all(
     tx: &mut dyn Tx,
     batch: &mut Batch,
     now: Timestamp,
-    nginx: Option<&NginxAnswer>,
+    run: Run<'_>,
     touched: &mut Touched,
 ) -> Result<Vec<bool>, StoreError> {
     let mut kept = Vec::with_capacity(batch.len());
     for pending in batch.iter_mut() {
         tx.savepoint(&mut |tx| {
-            let succeeded = pending.attempt(tx, now, nginx.cloned(), touched);
+            let succeeded = pending.attempt(tx, now, run, touched);
             kept.push(succeeded);
             succeeded
         })?;

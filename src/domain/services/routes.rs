@@ -1,19 +1,23 @@
 //! Routes.
 
+mod rules;
+
+pub(super) use rules::{check, check_new, edit, erase, find, fits, insert, remove, save, serves_as_before};
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::buckets::follow_route;
+use rules::{expect_own, patched, view};
+
 use super::guard::{self, Leftover, Serving};
 use super::publish::Change;
 use super::{Context, ServiceError, checked_snippet, expect_revision, lost_place, pools, vhosts};
-use crate::domain::audit::{Action, Actor, Snapshot, Subject};
-use crate::domain::ids::{EntityKind, PoolId, Revision, RouteId, VhostId};
+use crate::domain::audit::{Action, Actor};
+use crate::domain::ids::{PoolId, Revision, RouteId, VhostId};
 use crate::domain::page::{Page, Seen, Window};
-use crate::domain::pool::{Pool, PoolKind, PoolName};
+use crate::domain::pool::PoolName;
 use crate::domain::route::{KeyPrefix, PathPrefix, Route};
-use crate::domain::time::Timestamp;
-use crate::domain::vhost::{Snippet, Vhost};
+use crate::domain::vhost::Snippet;
 use crate::ports::store::Tx;
 
 /// A route with the name of its pool.
@@ -190,28 +194,9 @@ impl Routes {
         expect_revision("Route", expected, seen.revision)?;
         let wanted = patched(seen.clone(), &patch, directives.clone())?;
         self.expect_data_stays(&seen, Some(&wanted), patch.consent).await?;
-        let edit = move |change: &mut Change<'_>| {
-            let before = find(change.tx, vhost, id)?;
-            // What was looked up on the storage nodes holds for the route as it was then.
-            expect_revision("Route", Some(seen.revision), before.revision)?;
-            let after = patched(before.clone(), &patch, directives.clone())?;
-            if after == before {
-                return view(change.tx, before);
-            }
-            if !serves_as_before(&before, &after) {
-                guard::expect_not_moving(change.tx, vhost, before.path_prefix.bucket())?;
-            }
-            let owner = vhosts::find(change.tx, vhost)?;
-            let pool = check(change.tx, &owner, &after)?;
-            let saved = change.tx.save_route(Route { updated_at: change.now, ..after })?;
-            change.touch_route(vhost, id);
-            for prefix in [&before.path_prefix, &saved.path_prefix] {
-                follow_route(change.tx, vhost, prefix)?;
-            }
-            let (old, new) = (Snapshot::Route(before), Snapshot::Route(saved.clone()));
-            change.audit(Action::Update, subject(id), Some(old), Some(new))?;
-            Ok(RouteView { route: saved, pool_name: pool.name })
-        };
+        // What was looked up on the storage nodes holds for the route as it was then.
+        let looked_at = Some(seen.revision);
+        let edit = move |change: &mut Change<'_>| edit(change, vhost, id, looked_at, &patch, directives.clone());
         self.context.publisher.change(actor, edit).await
     }
 
@@ -241,28 +226,16 @@ impl Routes {
         consent: Consent,
         action: Action,
     ) -> Result<(), ServiceError> {
-        if seen.path_prefix.is_root() {
-            return Err(ServiceError::Rejected(
-                "The route / follows the vhost's default pool: change default_pool_id of the vhost instead".to_owned(),
-            ));
-        }
+        expect_own(&seen)?;
         self.expect_data_stays(&seen, None, consent).await?;
-        let remove = move |change: &mut Change<'_>| {
-            let route = find(change.tx, seen.vhost_id, seen.id)?;
-            // What was looked up on the storage nodes holds for the route as it was then.
-            expect_revision("Route", Some(seen.revision), route.revision)?;
-            guard::expect_not_moving(change.tx, route.vhost_id, route.path_prefix.bucket())?;
-            change.tx.delete_route(route.id)?;
-            change.touch_route(route.vhost_id, route.id);
-            follow_route(change.tx, route.vhost_id, &route.path_prefix)?;
-            change.audit(action, subject(route.id), Some(Snapshot::Route(route)), None)?;
-            Ok(())
-        };
+        // What was looked up on the storage nodes holds for the route as it was then.
+        let looked_at = Some(seen.revision);
+        let remove = move |change: &mut Change<'_>| remove(change, seen.vhost_id, seen.id, looked_at, action);
         self.context.publisher.change(actor, remove).await
     }
 
     fn checked(&self, text: Option<&str>) -> Result<Option<Snippet>, ServiceError> {
-        text.map(|text| checked_snippet(&*self.context.gateway, "extra_directives", &ended(text))).transpose()
+        text.map(|text| checked_snippet(&*self.context.gateway, "extra_directives", &Snippet::ended(text))).transpose()
     }
 
     /// A new route takes its bucket from the default pool. What that pool holds must not vanish; but a pool
@@ -344,128 +317,4 @@ struct Turn {
     from: Option<Serving>,
     /// The pool that will, if a migration has left a copy there.
     to: Option<(Serving, Leftover)>,
-}
-
-/// Whether the change of a route leaves every request where it is served now.
-fn serves_as_before(before: &Route, after: &Route) -> bool {
-    let same_place = before.path_prefix.canonical() == after.path_prefix.canonical();
-    let off = !before.enabled && !after.enabled;
-    off || (same_place && before.pool_id == after.pool_id && before.enabled == after.enabled)
-}
-
-/// 0.4.x took the directives of a route without the semicolon at their end, and only so.
-fn ended(text: &str) -> String {
-    let text = text.trim_end();
-    let bare = !text.is_empty() && !text.contains([';', '{', '}', '#', '\n']);
-    if bare { format!("{text};") } else { text.to_owned() }
-}
-
-fn subject(id: RouteId) -> Subject {
-    Subject::Entity(EntityKind::Route, id.0)
-}
-
-fn find(tx: &mut dyn Tx, vhost: VhostId, id: RouteId) -> Result<Route, ServiceError> {
-    vhosts::find(tx, vhost)?;
-    tx.route(id)?.filter(|route| route.vhost_id == vhost).ok_or(ServiceError::NotFound("Route"))
-}
-
-fn view(tx: &mut dyn Tx, route: Route) -> Result<RouteView, ServiceError> {
-    let pool = pools::find(tx, route.pool_id)?;
-    Ok(RouteView { route, pool_name: pool.name })
-}
-
-fn patched(
-    mut route: Route,
-    patch: &RoutePatch,
-    extra_directives: Option<Option<Snippet>>,
-) -> Result<Route, ServiceError> {
-    let patch = patch.clone();
-    let before = route.clone();
-    route.path_prefix = patch.path_prefix.unwrap_or(route.path_prefix);
-    route.pool_id = patch.pool_id.unwrap_or(route.pool_id);
-    route.key_prefix = patch.key_prefix.unwrap_or(route.key_prefix);
-    route.extra_directives = extra_directives.unwrap_or(route.extra_directives);
-    route.enabled = patch.enabled.unwrap_or(route.enabled);
-    if before.path_prefix.is_root() && route != before {
-        return Err(ServiceError::Rejected(
-            "The route / follows the vhost: change default_pool_id, extra_directives or enabled of the vhost instead"
-                .to_owned(),
-        ));
-    }
-    Ok(route)
-}
-
-/// Makes a route, as a part of a change.
-///
-/// # Errors
-/// As [`Routes::create`], but for the objects of the bucket: that is for the caller to look at.
-pub(super) fn insert(
-    change: &mut Change<'_>,
-    vhost: VhostId,
-    new: &NewRoute,
-    extra_directives: Option<Snippet>,
-    action: Action,
-) -> Result<CreatedRoute, ServiceError> {
-    let owner = vhosts::find(change.tx, vhost)?;
-    let id = RouteId(change.tx.next_id(EntityKind::Route)?);
-    let route = Route { extra_directives, ..draft(vhost, id, new, change.now) };
-    let pool = check(change.tx, &owner, &route)?;
-    let route = change.tx.save_route(route)?;
-    change.touch_route(vhost, route.id);
-    follow_route(change.tx, vhost, &route.path_prefix)?;
-    change.audit(action, subject(route.id), None, Some(Snapshot::Route(route.clone())))?;
-    Ok(CreatedRoute { view: RouteView { route, pool_name: pool.name }, default_pool_id: owner.default_pool_id })
-}
-
-/// The rules that a new route must keep.
-pub(super) fn check_new(tx: &mut dyn Tx, vhost: &Vhost, new: &NewRoute) -> Result<Pool, ServiceError> {
-    check(tx, vhost, &draft(vhost.id, RouteId(0), new, Timestamp::UNKNOWN))
-}
-
-fn draft(vhost: VhostId, id: RouteId, new: &NewRoute, now: Timestamp) -> Route {
-    let new = new.clone();
-    Route {
-        id,
-        revision: Revision::NEW,
-        vhost_id: vhost,
-        path_prefix: new.path_prefix,
-        pool_id: new.pool_id,
-        key_prefix: new.key_prefix,
-        extra_directives: None,
-        enabled: new.enabled,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
-/// The rules between a route, its vhost and its pool.
-pub(super) fn check(tx: &mut dyn Tx, vhost: &Vhost, route: &Route) -> Result<Pool, ServiceError> {
-    let Some(pool) = tx.pool(route.pool_id)? else {
-        return Err(ServiceError::Rejected(format!("pool_id: pool {} does not exist", route.pool_id)));
-    };
-    if let Some(default) = vhost.default_pool_id.map(|id| tx.pool(id)).transpose()?.flatten()
-        && default.kind != pool.kind
-    {
-        return Err(ServiceError::Rejected(format!(
-            "pool {} is of type {}, but vhost {} serves {} pools (its default pool is {})",
-            pool.name,
-            pool.kind.as_str(),
-            vhost.server_name,
-            default.kind.as_str(),
-            default.name
-        )));
-    }
-    if route.key_prefix.is_some() && pool.kind == PoolKind::Nanio {
-        return Err(ServiceError::Rejected(format!(
-            "key_prefix cannot be used with pool {} of type nanio: S3 requests sign their path, and a changed path breaks the signature",
-            pool.name
-        )));
-    }
-    match tx.route_at(vhost.id, route.path_prefix.canonical())? {
-        Some(other) if other.id != route.id => Err(ServiceError::Conflict(format!(
-            "Route '{}' already exists in vhost {}",
-            other.path_prefix, vhost.server_name
-        ))),
-        _ => Ok(pool),
-    }
 }

@@ -129,22 +129,7 @@ impl Vhosts {
         let directives = new.extra_directives.as_deref();
         let directives = directives.map(|text| checked_snippet(&*gateway, "extra_directives", text)).transpose()?;
         let blocks = self.checked_blocks(&new.extra_blocks)?;
-        let make = move |change: &mut Change<'_>| {
-            let (tx, now) = (&mut *change.tx, change.now);
-            expect_free_name(tx, &new.server_name, None)?;
-            let vhost = new_vhost(tx, &new, directives.clone(), blocks.clone(), now)?;
-            if let Some(fault) = vhost.tls_fault() {
-                return Err(ServiceError::Refused(fault.to_owned()));
-            }
-            if let Some(pool) = vhost.default_pool_id {
-                default_pool(tx, pool)?;
-            }
-            let vhost = tx.save_vhost(vhost)?;
-            change.touch_vhost(vhost.id);
-            change.audit(Action::Create, subject(vhost.id), None, Some(Snapshot::Vhost(vhost.clone())))?;
-            set_default_route(change, &vhost)?;
-            Ok(vhost)
-        };
+        let make = move |change: &mut Change<'_>| insert(change, &new, directives.clone(), blocks.clone());
         self.context.publisher.change(actor, make).await
     }
 
@@ -168,24 +153,8 @@ impl Vhosts {
             None => None,
         };
         let blocks = patch.extra_blocks.as_ref().map(|blocks| self.checked_blocks(blocks)).transpose()?;
-        let edit = move |change: &mut Change<'_>| {
-            let before = find(change.tx, id)?;
-            expect_revision("Vhost", expected, before.revision)?;
-            let after = patched(before.clone(), &patch, directives.clone(), blocks.clone())?;
-            if after == before {
-                return Ok(before);
-            }
-            check_change(change.tx, &before, &after, patch.allow_orphan)?;
-            let saved = change.tx.save_vhost(Vhost { updated_at: change.now, ..after })?;
-            if saved.server_name != before.server_name {
-                change.retire(FileName::Server(before.server_name.clone()));
-            }
-            change.touch_vhost(id);
-            let (old, new) = (Snapshot::Vhost(before), Snapshot::Vhost(saved.clone()));
-            change.audit(Action::Update, subject(id), Some(old), Some(new))?;
-            set_default_route(change, &saved)?;
-            Ok(saved)
-        };
+        let edit =
+            move |change: &mut Change<'_>| edit(change, id, expected, &patch, directives.clone(), blocks.clone());
         self.context.publisher.change(actor, edit).await
     }
 
@@ -194,24 +163,7 @@ impl Vhosts {
     /// # Errors
     /// [`ServiceError::Conflict`] while it has routes.
     pub async fn delete(&self, actor: Actor, id: VhostId, expected: Option<Revision>) -> Result<(), ServiceError> {
-        let remove = move |change: &mut Change<'_>| {
-            let vhost = find(change.tx, id)?;
-            expect_revision("Vhost", expected, vhost.revision)?;
-            let routes = change.tx.routes(id)?;
-            let own = routes.iter().filter(|route| !route.path_prefix.is_root()).count();
-            if own > 0 {
-                return Err(ServiceError::Conflict(format!(
-                    "Vhost '{}' still has {own} route(s); delete them first",
-                    vhost.server_name
-                )));
-            }
-            change.tx.delete_vhost(id)?;
-            change.touch_vhost(id);
-            change.retire(FileName::Server(vhost.server_name.clone()));
-            change.audit(Action::Delete, subject(id), Some(Snapshot::Vhost(vhost)), None)?;
-            Ok(())
-        };
-        self.context.publisher.change(actor, remove).await
+        self.context.publisher.change(actor, move |change: &mut Change<'_>| remove(change, id, expected)).await
     }
 
     fn checked_blocks(&self, blocks: &[(Zone, String)]) -> Result<Vec<ExtraBlock>, ServiceError> {
@@ -221,6 +173,84 @@ impl Vhosts {
         };
         blocks.iter().map(checked).collect()
     }
+}
+
+/// Makes a vhost, as a part of a change. Its raw directives are those that were checked, not those of `new`.
+///
+/// # Errors
+/// As [`Vhosts::create`].
+pub(super) fn insert(
+    change: &mut Change<'_>,
+    new: &NewVhost,
+    extra_directives: Option<Snippet>,
+    extra_blocks: Vec<ExtraBlock>,
+) -> Result<Vhost, ServiceError> {
+    let (tx, now) = (&mut *change.tx, change.now);
+    expect_free_name(tx, &new.server_name, None)?;
+    let vhost = new_vhost(tx, new, extra_directives, extra_blocks, now)?;
+    if let Some(fault) = vhost.tls_fault() {
+        return Err(ServiceError::Refused(fault.to_owned()));
+    }
+    if let Some(pool) = vhost.default_pool_id {
+        default_pool(tx, pool)?;
+    }
+    let vhost = tx.save_vhost(vhost)?;
+    change.touch_vhost(vhost.id);
+    change.audit(Action::Create, subject(vhost.id), None, Some(Snapshot::Vhost(vhost.clone())))?;
+    set_default_route(change, &vhost)?;
+    Ok(vhost)
+}
+
+/// Changes a vhost, as a part of a change. Its raw directives become those that were checked, not those of `patch`.
+///
+/// # Errors
+/// As [`Vhosts::update`].
+pub(super) fn edit(
+    change: &mut Change<'_>,
+    id: VhostId,
+    expected: Option<Revision>,
+    patch: &VhostPatch,
+    extra_directives: Option<Option<Snippet>>,
+    extra_blocks: Option<Vec<ExtraBlock>>,
+) -> Result<Vhost, ServiceError> {
+    let before = find(change.tx, id)?;
+    expect_revision("Vhost", expected, before.revision)?;
+    let after = patched(before.clone(), patch, extra_directives, extra_blocks)?;
+    if after == before {
+        return Ok(before);
+    }
+    check_change(change.tx, &before, &after, patch.allow_orphan)?;
+    let saved = change.tx.save_vhost(Vhost { updated_at: change.now, ..after })?;
+    if saved.server_name != before.server_name {
+        change.retire(FileName::Server(before.server_name.clone()));
+    }
+    change.touch_vhost(id);
+    let (old, new) = (Snapshot::Vhost(before), Snapshot::Vhost(saved.clone()));
+    change.audit(Action::Update, subject(id), Some(old), Some(new))?;
+    set_default_route(change, &saved)?;
+    Ok(saved)
+}
+
+/// Removes a vhost, as a part of a change.
+///
+/// # Errors
+/// As [`Vhosts::delete`].
+pub(super) fn remove(change: &mut Change<'_>, id: VhostId, expected: Option<Revision>) -> Result<(), ServiceError> {
+    let vhost = find(change.tx, id)?;
+    expect_revision("Vhost", expected, vhost.revision)?;
+    let routes = change.tx.routes(id)?;
+    let own = routes.iter().filter(|route| !route.path_prefix.is_root()).count();
+    if own > 0 {
+        return Err(ServiceError::Conflict(format!(
+            "Vhost '{}' still has {own} route(s); delete them first",
+            vhost.server_name
+        )));
+    }
+    change.tx.delete_vhost(id)?;
+    change.touch_vhost(id);
+    change.retire(FileName::Server(vhost.server_name.clone()));
+    change.audit(Action::Delete, subject(id), Some(Snapshot::Vhost(vhost)), None)?;
+    Ok(())
 }
 
 pub(super) fn find(tx: &mut dyn Tx, id: VhostId) -> Result<Vhost, ServiceError> {

@@ -38,6 +38,8 @@ pub async fn members_come_by_id(store: &Store) {
     .await;
     let ids: Vec<i64> = read(store, move |tx| tx.members(pool)).await.iter().map(|member| member.id.0).collect();
     assert_eq!(ids, [2, 9, 30]);
+    let ids: Vec<i64> = read(store, |tx| tx.every_member()).await.iter().map(|member| member.id.0).collect();
+    assert_eq!(ids, [2, 4, 9, 30]);
 }
 
 pub async fn vhosts_come_by_server_name_bytewise(store: &Store) {

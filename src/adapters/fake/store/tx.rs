@@ -112,6 +112,10 @@ impl Tx for FakeTx {
         self.writing()?.delete_pool(id)
     }
 
+    fn every_member(&mut self) -> Result<Vec<Member>, StoreError> {
+        Ok(self.state.members.values().cloned().collect())
+    }
+
     fn members(&mut self, pool: PoolId) -> Result<Vec<Member>, StoreError> {
         Ok(self.state.members.values().filter(|member| member.pool_id == pool).cloned().collect())
     }

@@ -22,6 +22,7 @@ pub use counts::{BucketList, BucketView, Counted, OrphanScan, OrphanedBucket, Un
 pub use linked::{LinkedBucket, LinkedRoute, LinkedRoutes};
 pub(super) use records::follow_route;
 pub use routing::{Promoted, Promotion, Unrouted};
+pub(super) use routing::{heed, ignore};
 pub use sync::{PoolFault, Round, Synced, VhostSync};
 
 /// Use cases about the buckets of vhosts.

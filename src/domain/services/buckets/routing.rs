@@ -99,31 +99,7 @@ impl Buckets {
     /// # Errors
     /// [`ServiceError::NotFound`] for the vhost; a bucket that is being moved.
     pub async fn ignore(&self, actor: Actor, id: VhostId, bucket: BucketName) -> Result<Bucket, ServiceError> {
-        let ignore = move |change: &mut Change<'_>| {
-            super::vhosts::find(change.tx, id)?;
-            guard::expect_not_moving(change.tx, id, bucket.as_str())?;
-            let before = named(change.tx, id, &bucket)?;
-            let after = Bucket {
-                vhost_id: id,
-                name: bucket.clone(),
-                status: BucketStatus::Ignored,
-                routed_pool_id: before.as_ref().and_then(|before| before.routed_pool_id),
-                discovered_at: before.as_ref().map_or(change.now, |before| before.discovered_at),
-            };
-            if before.as_ref() != Some(&after) {
-                change.tx.save_bucket(&after)?;
-                change.touch_buckets(id);
-                let before = before.map(Snapshot::Bucket);
-                change.audit(
-                    Action::IgnoreBucket,
-                    Subject::Bucket(id.0),
-                    before,
-                    Some(Snapshot::Bucket(after.clone())),
-                )?;
-            }
-            Ok(after)
-        };
-        self.context.publisher.change(actor, ignore).await
+        self.context.publisher.change(actor, move |change: &mut Change<'_>| ignore(change, id, &bucket)).await
     }
 
     /// Removes the route of a bucket; its record goes too if the bucket is gone.
@@ -161,6 +137,53 @@ impl Buckets {
         self.routes.remove(actor, route, consent, action).await?;
         Ok(Unrouted { route: removed })
     }
+}
+
+/// Ignores a bucket, as a part of a change.
+///
+/// # Errors
+/// As [`Buckets::ignore`].
+pub(in crate::domain::services) fn ignore(
+    change: &mut Change<'_>,
+    id: VhostId,
+    bucket: &BucketName,
+) -> Result<Bucket, ServiceError> {
+    super::vhosts::find(change.tx, id)?;
+    guard::expect_not_moving(change.tx, id, bucket.as_str())?;
+    let before = named(change.tx, id, bucket)?;
+    let after = Bucket {
+        vhost_id: id,
+        name: bucket.clone(),
+        status: BucketStatus::Ignored,
+        routed_pool_id: before.as_ref().and_then(|before| before.routed_pool_id),
+        discovered_at: before.as_ref().map_or(change.now, |before| before.discovered_at),
+    };
+    if before.as_ref() != Some(&after) {
+        change.tx.save_bucket(&after)?;
+        change.touch_buckets(id);
+        let before = before.map(Snapshot::Bucket);
+        change.audit(Action::IgnoreBucket, Subject::Bucket(id.0), before, Some(Snapshot::Bucket(after.clone())))?;
+    }
+    Ok(after)
+}
+
+/// Heeds a bucket again that was ignored, as a part of a change. Whether it is there is for the next sync to say.
+///
+/// # Errors
+/// The store's.
+pub(in crate::domain::services) fn heed(
+    change: &mut Change<'_>,
+    id: VhostId,
+    bucket: &BucketName,
+) -> Result<(), ServiceError> {
+    let Some(before) = change.tx.bucket(id, bucket)? else { return Ok(()) };
+    let status = if before.routed_pool_id.is_some() { BucketStatus::Routed } else { BucketStatus::Unrouted };
+    let after = Bucket { status, ..before.clone() };
+    change.tx.save_bucket(&after)?;
+    change.touch_buckets(id);
+    let (old, new) = (Snapshot::Bucket(before), Snapshot::Bucket(after));
+    change.audit(Action::Update, Subject::Bucket(id.0), Some(old), Some(new))?;
+    Ok(())
 }
 
 /// The prefix of the bucket's route.

@@ -19,6 +19,8 @@ pub struct Change<'a> {
     pub now: Timestamp,
     pub(super) actor: Actor,
     pub(super) nginx: Option<NginxAnswer>,
+    /// Whether the audit log is kept: it is not when the transaction will be rolled back.
+    pub(super) logs: bool,
     pub(super) touched: &'a mut Touched,
 }
 
@@ -84,12 +86,12 @@ impl Change<'_> {
         &mut self,
         part: impl FnOnce(&mut Change<'_>) -> Result<T, ServiceError>,
     ) -> Result<Result<T, ServiceError>, StoreError> {
-        let (now, actor, nginx) = (self.now, self.actor, self.nginx.clone());
+        let (now, actor, nginx, logs) = (self.now, self.actor, self.nginx.clone(), self.logs);
         let mut own = Touched::default();
         let mut part = Some(part);
         let mut outcome = None;
         self.tx.savepoint(&mut |tx| {
-            let mut change = Change { tx, now, actor, nginx: nginx.clone(), touched: &mut own };
+            let mut change = Change { tx, now, actor, nginx: nginx.clone(), logs, touched: &mut own };
             outcome = part.take().map(|part| part(&mut change));
             outcome.as_ref().is_some_and(Result::is_ok)
         })?;
@@ -99,6 +101,12 @@ impl Change<'_> {
             self.touched.add(own);
         }
         Ok(outcome)
+    }
+
+    /// Does something in a transaction that will be rolled back, to see what it would do.
+    pub fn discarded<T>(tx: &mut dyn Tx, actor: Actor, part: impl FnOnce(&mut Change<'_>) -> T) -> T {
+        let mut touched = Touched::default();
+        part(&mut Change { tx, now: Timestamp::UNKNOWN, actor, nginx: None, logs: false, touched: &mut touched })
     }
 
     /// Writes down what was done, with nginx's answer to it.
@@ -114,7 +122,9 @@ impl Change<'_> {
     ) -> Result<(), StoreError> {
         let nginx = self.nginx.clone();
         let entry = NewEntry { actor: self.actor, action, subject, before, after, nginx, at: self.now };
-        self.tx.append_audit(&entry)?;
+        if self.logs {
+            self.tx.append_audit(&entry)?;
+        }
         self.touched.entries.push(entry);
         Ok(())
     }

@@ -1,0 +1,71 @@
+"""The gateway as a document: planned and applied as a whole."""
+
+import copy
+import pathlib
+import statistics
+import tempfile
+
+from rig import NGINX, Client, Rig, free_port, milliseconds
+
+POOLS, ROUTES = 1000, 20_000
+
+
+def document():
+    """All pools with two members each, one vhost with all routes."""
+    pools = {
+        f"pool-{number:04}": {"members": [{"address": f"10.{number // 250}.{number % 250}.{node}:9000"} for node in (1, 2)]}
+        for number in range(POOLS)
+    }
+    routes = {f"/bucket-{number:06}/": {"pool": f"pool-{number % POOLS:04}"} for number in range(ROUTES)}
+    # Without a default pool nobody serves a bucket before it has its route: no storage node is to be asked.
+    vhost = {"listen_port": free_port(), "ssl": False, "routes": routes}
+    return {"version": 1, "pools": pools, "vhosts": {"s3.example.test": vhost}}
+
+
+class Counted:
+    """An nginx that writes down each time that it is asked to test."""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="nanio-bench-nginx-"))
+        self.dir.chmod(0o711)
+        self.log, self.program = self.dir / "tests", self.dir / "nginx"
+        self.program.write_text(f'#!/bin/sh\ncase " $* " in *" -t "*) echo test >> {self.log};; esac\nexec {NGINX} "$@"\n')
+        self.program.chmod(0o755)
+
+    def tests(self):
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+
+def plan(report):
+    rows, nginx = [], Counted()
+    with Rig(settings={"NGINX_BIN": str(nginx.program)}) as rig:
+        client = Client(rig.port)
+        whole = document()
+
+        def measure(what, work):
+            before = nginx.tests()
+            took = milliseconds(work)
+            rows.append((what, took, nginx.tests() - before))
+
+        measure("plan of everything, on an empty gateway", lambda: client("POST", "/config/plan", whole))
+        measure("apply of everything, on an empty gateway", lambda: client("POST", "/config/apply", whole))
+        empty = []
+        measure("plan right after it", lambda: empty.append(client("POST", "/config/plan?prune=true", whole)))
+        assert not empty[0]["changed"], empty[0]["changes"][:3]
+        for turn in range(2):
+            other = copy.deepcopy(whole)
+            for number in range(100):
+                other["pools"][f"pool-{number:04}"]["keepalive"] = 64 + turn
+                other["vhosts"]["s3.example.test"]["routes"][f"/new-{turn}-{number:03}/"] = {"pool": "pool-0007"}
+            measure("plan of 100 pools and 100 routes", lambda: client("POST", "/config/plan", other))
+            measure("apply of 100 pools and 100 routes", lambda: client("POST", "/config/apply", other))
+        exports = [milliseconds(lambda: client("GET", "/config/export?format=json")) for _ in range(5)]
+        routes = len(client("GET", "/vhosts/1/routes"))
+        assert routes == ROUTES + 200, routes
+    report(f"## A document of {POOLS:,} pools and {ROUTES:,} routes\n")
+    report("From call to answer, nginx's own test included; a wrapper around nginx counts how often it is asked.\n")
+    report("| | ms | `nginx -t` |\n|---|---|---|")
+    for what, took, tests in rows:
+        report(f"| {what} | {took:,.0f} | {tests} |")
+    report(f"\nAn export takes {statistics.median(exports):,.0f} ms. Target: each under 3,000 ms, with one `nginx -t` at most.\n")
+    assert all(tests <= 1 for _, _, tests in rows), rows

@@ -1,0 +1,118 @@
+//! Who does the work: the use cases here, while no server runs on the data, or else that server.
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use super::Fault;
+use crate::adapters::cli::server::Server;
+use crate::adapters::cli::service_user;
+use crate::adapters::http::{applied_document, plan_document, read_manifest, told_faults, write_manifest};
+use crate::adapters::process_lock::LockError;
+use crate::app::{self, StartError};
+use crate::config::Settings;
+use crate::domain::audit::Actor;
+use crate::domain::services::Services;
+use crate::domain::services::manifests::Terms;
+
+/// A document, and how it is meant.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub text: String,
+    pub json: bool,
+    pub prune: bool,
+    pub partial: bool,
+    pub expect: Option<String>,
+}
+
+impl Document {
+    fn terms(&self) -> Terms {
+        Terms { prune: self.prune, partial: self.partial, expect: self.expect.clone() }
+    }
+
+    fn query(&self) -> String {
+        let expect = self.expect.as_ref().map(|state| {
+            let encoded: String = form_urlencoded::byte_serialize(state.as_bytes()).collect();
+            format!("&expect={encoded}")
+        });
+        format!("?prune={}&partial={}{}", self.prune, self.partial, expect.unwrap_or_default())
+    }
+}
+
+/// The gateway as a document.
+pub(super) async fn export(settings: &Settings, json: bool) -> Result<String, Fault> {
+    service_user::become_it(settings)?;
+    let work = async |services: &Services| services.manifests.export().await;
+    match app::offline(settings, "export", work).await {
+        Ok(exported) => Ok(write_manifest(&exported?.manifest, json)),
+        Err(error) => {
+            let form = if json { "json" } else { "yaml" };
+            answered(
+                server(error, settings)?.send(Method::GET, &format!("/api/config/export?format={form}"), None).await?,
+            )
+        }
+    }
+}
+
+/// Plans and applies.
+pub(super) struct Means<'s>(&'s Settings);
+
+impl<'s> Means<'s> {
+    pub fn find(settings: &'s Settings) -> Self {
+        Self(settings)
+    }
+
+    /// What an apply would do, as the API tells it.
+    pub async fn plan(&self, document: &Document) -> Result<Value, Fault> {
+        service_user::become_it(self.0)?;
+        let (manifest, terms) = (read_manifest(document.text.as_bytes(), document.json)?, document.terms());
+        let work = async |services: &Services| services.manifests.plan(&manifest, &terms).await;
+        match app::offline(self.0, "plan", work).await {
+            Ok(plan) => Ok(plan_document(plan?)),
+            Err(error) => self.by_the_server(error, "plan", document).await,
+        }
+    }
+
+    /// What an apply did, as the API tells it.
+    pub async fn apply(&self, document: &Document) -> Result<Value, Fault> {
+        service_user::become_it(self.0)?;
+        let (manifest, terms) = (read_manifest(document.text.as_bytes(), document.json)?, document.terms());
+        let work = async |services: &Services| services.manifests.apply(Actor::Cli, &manifest, &terms).await;
+        match app::offline(self.0, "apply", work).await {
+            Ok(applied) => Ok(applied_document(applied?)),
+            Err(error) => self.by_the_server(error, "apply", document).await,
+        }
+    }
+
+    async fn by_the_server(&self, error: StartError, operation: &str, document: &Document) -> Result<Value, Fault> {
+        let form = if document.json { "application/json" } else { "application/yaml" };
+        let path = format!("/api/config/{operation}{}", document.query());
+        let body = Some((form, document.text.clone()));
+        let text = answered(server(error, self.0)?.send(Method::POST, &path, body).await?)?;
+        Ok(serde_json::from_str(&text)?)
+    }
+}
+
+/// The server that has the data, if that is why the work could not be done here.
+fn server(error: StartError, settings: &Settings) -> Result<Server, Fault> {
+    match error {
+        StartError::Lock(busy @ LockError::Busy { .. }) => match Server::of(&busy, settings)? {
+            Some(server) => Ok(server),
+            None => Err(busy.into()),
+        },
+        other => Err(other.into()),
+    }
+}
+
+/// The body of an answer, if it is not a refusal.
+fn answered((status, text): (StatusCode, String)) -> Result<String, Fault> {
+    if status.is_success() {
+        return Ok(text);
+    }
+    let body: Value = serde_json::from_str(&text).unwrap_or_default();
+    Err(match &body["detail"] {
+        Value::String(detail) => detail.clone(),
+        Value::Array(faults) => told_faults(faults),
+        _ => format!("the server answered {status}: {text}"),
+    }
+    .into())
+}

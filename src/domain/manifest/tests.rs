@@ -1,0 +1,231 @@
+use super::*;
+use crate::domain::vhost::{IpRange, IpRuleMode};
+
+fn name(text: &str) -> PoolName {
+    PoolName::parse(text).unwrap()
+}
+
+fn server(text: &str) -> ServerName {
+    ServerName::parse(text).unwrap()
+}
+
+fn prefix(text: &str) -> PathPrefix {
+    PathPrefix::parse(text).unwrap()
+}
+
+fn member(address: &str) -> MemberSpec {
+    MemberSpec {
+        address: Address::parse(address).unwrap(),
+        role: Role::Active,
+        weight: Weight::default(),
+        max_fails: MaxFails::default(),
+        fail_timeout_s: FailTimeout::default(),
+        enabled: true,
+    }
+}
+
+fn pool(members: &[&str]) -> PoolSpec {
+    PoolSpec {
+        description: None,
+        kind: PoolKind::Nanio,
+        lb_method: LbMethod::LeastConn,
+        keepalive: Keepalive::default(),
+        source: None,
+        members: members.iter().map(|address| member(address)).collect(),
+    }
+}
+
+fn route(pool: &str) -> RouteSpec {
+    RouteSpec { pool: name(pool), key_prefix: None, extra_directives: None, enabled: true }
+}
+
+fn vhost(default: Option<&str>, routes: &[(&str, &str)]) -> VhostSpec {
+    VhostSpec {
+        listen_port: Port::new(80).unwrap(),
+        ssl: false,
+        ssl_certificate: None,
+        ssl_certificate_key: None,
+        extra_directives: None,
+        extra_blocks: Vec::new(),
+        enabled: true,
+        default_pool: default.map(name),
+        ip_rules: None,
+        routes: routes.iter().map(|(at, pool)| (prefix(at), route(pool))).collect(),
+        ignored_buckets: BTreeSet::new(),
+    }
+}
+
+fn gateway(pools: &[(&str, &[&str])], vhosts: &[(&str, VhostSpec)]) -> Manifest {
+    Manifest {
+        pools: pools.iter().map(|(at, members)| (name(at), pool(members))).collect(),
+        vhosts: vhosts.iter().map(|(at, vhost)| (server(at), vhost.clone())).collect(),
+    }
+}
+
+fn sample() -> Manifest {
+    gateway(
+        &[("cold", &["c:1"]), ("hot", &["h:1", "h:2"])],
+        &[("a.example", vhost(Some("hot"), &[("/logs/", "cold"), ("/photos/", "hot")]))],
+    )
+}
+
+/// Each step as `verb path`.
+fn told(differences: &Differences) -> Vec<String> {
+    let steps = differences.steps.iter();
+    steps.map(|step| format!("{} {}", step.verb.as_str(), step.subject.path().join(" "))).collect()
+}
+
+#[test]
+fn a_document_does_not_differ_from_itself() {
+    assert_eq!(compare(&sample(), &sample(), true), Differences::default());
+}
+
+#[test]
+fn what_others_need_comes_first_and_what_they_no_longer_need_goes_last() {
+    let nothing = Manifest::default();
+    let mut linked = sample();
+    linked.pools.insert(name("a-web"), PoolSpec { kind: PoolKind::Http, source: Some(name("hot")), ..pool(&[]) });
+    assert_eq!(
+        told(&compare(&nothing, &linked, false)),
+        [
+            "create pools cold",
+            "create pools hot",
+            "create pools a-web",
+            "create pools cold members c:1",
+            "create pools hot members h:1",
+            "create pools hot members h:2",
+            "create vhosts a.example",
+            "create vhosts a.example routes /logs/",
+            "create vhosts a.example routes /photos/",
+        ]
+    );
+    assert_eq!(
+        told(&compare(&linked, &nothing, true)),
+        [
+            "delete vhosts a.example routes /logs/",
+            "delete vhosts a.example routes /photos/",
+            "delete vhosts a.example",
+            "delete pools a-web",
+            "delete pools cold",
+            "delete pools hot",
+        ]
+    );
+}
+
+#[test]
+fn what_a_document_does_not_name_stays_unless_it_is_pruned() {
+    let mut smaller = sample();
+    smaller.pools.get_mut(&name("hot")).unwrap().members.pop();
+    smaller.vhosts.get_mut(&server("a.example")).unwrap().routes.remove(&prefix("/logs/"));
+    smaller.pools.remove(&name("cold"));
+    let kept = compare(&sample(), &smaller, false);
+    assert_eq!(told(&kept), Vec::<String>::new());
+    let paths: Vec<String> = kept.unmanaged.iter().map(|subject| subject.path().join(" ")).collect();
+    assert_eq!(paths, ["pools cold", "pools hot members h:2", "vhosts a.example routes /logs/"]);
+    assert_eq!(smaller.over(&sample()), sample());
+    assert_eq!(
+        told(&compare(&sample(), &smaller, true)),
+        ["delete pools hot members h:2", "delete vhosts a.example routes /logs/", "delete pools cold"]
+    );
+}
+
+#[test]
+fn every_field_that_differs_is_told_with_both_of_its_values() {
+    let mut changed = sample();
+    let vhost = changed.vhosts.get_mut(&server("a.example")).unwrap();
+    vhost.ip_rules = Some(IpRules::new(IpRuleMode::Deny, vec![IpRange::parse("10.0.0.0/8").unwrap()]).unwrap());
+    let logs = vhost.routes.remove(&prefix("/logs/")).unwrap();
+    vhost.routes.insert(prefix("/logs"), RouteSpec { enabled: false, ..logs });
+    let steps = compare(&sample(), &changed, true).steps;
+    let fields: Vec<_> = steps
+        .iter()
+        .flat_map(|step| &step.fields)
+        .map(|field| (field.field, field.before.as_deref(), field.after.as_deref()))
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            ("ip_rule_mode", None, Some("deny")),
+            ("ip_rule_ips", None, Some("10.0.0.0/8")),
+            ("path_prefix", Some("/logs/"), Some("/logs")),
+            ("enabled", Some("true"), Some("false")),
+        ]
+    );
+}
+
+#[test]
+fn the_order_of_members_is_no_difference_and_twins_are_counted() {
+    let turned = gateway(&[("hot", &["h:2", "h:1", "h:1"])], &[]);
+    let present = gateway(&[("hot", &["h:1", "h:2"])], &[]);
+    assert_eq!(told(&compare(&present, &turned, true)), ["create pools hot members h:1"]);
+    assert_eq!(told(&compare(&turned, &present, true)), ["delete pools hot members h:1"]);
+}
+
+#[test]
+fn every_fault_is_told_with_its_place() {
+    let mut bad =
+        gateway(&[("hot", &[]), ("HOT", &[])], &[("a.example", vhost(Some("x"), &[("/a", "y"), ("/a/", "hot")]))]);
+    bad.pools.get_mut(&name("hot")).unwrap().source = Some(name("z"));
+    let told: Vec<String> =
+        bad.faults(&bad).iter().map(|fault| format!("{}: {}", fault.path.join("."), fault.what)).collect();
+    assert_eq!(
+        told,
+        [
+            "pools.hot: differs from pool HOT only in the case of its letters, which nginx does not tell apart",
+            "pools.hot.source_nanio_pool: no pool named z",
+            "vhosts.a.example.default_pool: no pool named x",
+            "vhosts.a.example.routes./a.pool: no pool named y",
+            "vhosts.a.example.routes./a/: claims the same requests as /a",
+        ]
+    );
+    let refers = gateway(&[], &[("b.example", vhost(Some("hot"), &[]))]);
+    assert_eq!(refers.faults(&refers.over(&sample())), [], "what is there already may be named");
+}
+
+#[test]
+fn a_bucket_gets_another_pool_by_its_route_or_by_the_default() {
+    let turn = |at: &str, from: &str, to: Option<&str>, by_default| Turn {
+        vhost: server("a.example"),
+        prefix: if at == "/" { PathPrefix::root() } else { prefix(at) },
+        from: name(from),
+        to: to.map(name),
+        by_default,
+    };
+    let after =
+        |default, routes: &[(&str, &str)]| turns(&sample(), &gateway(&[], &[("a.example", vhost(default, routes))]));
+    assert_eq!(after(Some("hot"), &[("/logs", "cold"), ("/photos/", "hot")]), []);
+    assert_eq!(
+        after(Some("hot"), &[("/logs/", "hot"), ("/new/", "cold")]),
+        [turn("/logs/", "cold", Some("hot"), false), turn("/new/", "hot", Some("cold"), true),]
+    );
+    assert_eq!(
+        after(Some("cold"), &[("/logs/", "cold")]),
+        [turn("/", "hot", Some("cold"), true), turn("/photos/", "hot", Some("cold"), false),]
+    );
+    assert_eq!(
+        turns(&sample(), &Manifest::default()),
+        [turn("/logs/", "cold", None, false), turn("/photos/", "hot", None, false),]
+    );
+    let mut off = sample();
+    off.vhosts.get_mut(&server("a.example")).unwrap().routes.get_mut(&prefix("/logs/")).unwrap().enabled = false;
+    assert_eq!(turns(&sample(), &off), [turn("/logs/", "cold", Some("hot"), false)]);
+    assert_eq!(turns(&Manifest::default(), &sample()), [], "who is not there yet serves nothing");
+}
+
+#[test]
+fn what_is_left_out_stays_as_it_is_and_keeps_what_it_needs() {
+    let wanted = gateway(
+        &[("hot", &["h:1", "h:2"])],
+        &[("a.example", vhost(Some("hot"), &[("/logs/", "hot"), ("/new/", "hot")]))],
+    );
+    let held = turns(&sample(), &wanted);
+    let rest = wanted.without(&held, &sample());
+    let routes = &rest.vhosts[&server("a.example")].routes;
+    assert_eq!(routes[&prefix("/logs/")].pool, name("cold"));
+    assert!(rest.pools.contains_key(&name("cold")), "its pool is not pruned");
+    assert_eq!(routes[&prefix("/new/")].pool, name("hot"), "nobody is led away by it");
+    assert_eq!(turns(&sample(), &rest), []);
+
+    let gone = Manifest::default().without(&turns(&sample(), &Manifest::default()), &sample());
+    assert_eq!(gone, sample(), "a vhost whose buckets hold objects is not pruned");
+}

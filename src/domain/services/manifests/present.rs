@@ -1,0 +1,133 @@
+//! The gateway as the database has it: as a document, and the rows behind it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use super::super::ServiceError;
+use super::super::publish::last_change;
+use crate::domain::bucket::BucketStatus;
+use crate::domain::ids::{MemberId, PoolId, VhostId};
+use crate::domain::manifest::{Manifest, MemberSpec, PoolSpec, RouteSpec, VhostSpec};
+use crate::domain::pool::{Address, Member, Pool, PoolName};
+use crate::domain::route::Route;
+use crate::domain::vhost::{ServerName, Vhost};
+use crate::ports::store::Tx;
+
+/// What is there, read in a few questions however much it is.
+#[derive(Debug)]
+pub(super) struct Present {
+    /// As a document.
+    pub manifest: Manifest,
+    /// Its pools.
+    pub pools: HashMap<PoolName, PoolId>,
+    /// Its members, several with one address by their order.
+    pub members: HashMap<(PoolName, Address, usize), MemberId>,
+    /// Its vhosts.
+    pub vhosts: HashMap<ServerName, VhostId>,
+    /// Their routes, by the canonical prefix.
+    pub routes: HashMap<(VhostId, String), Route>,
+    /// The last change that it holds.
+    pub change: Option<String>,
+}
+
+impl Present {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn read(tx: &mut dyn Tx) -> Result<Self, ServiceError> {
+        let change = last_change(tx)?;
+        let pools = tx.pools()?;
+        let names: HashMap<PoolId, PoolName> = pools.iter().map(|pool| (pool.id, pool.name.clone())).collect();
+        let mut of_pool: HashMap<PoolId, Vec<Member>> = HashMap::new();
+        for member in tx.every_member()? {
+            of_pool.entry(member.pool_id).or_default().push(member);
+        }
+        let mut present = Self {
+            manifest: Manifest::default(),
+            pools: HashMap::new(),
+            members: HashMap::new(),
+            vhosts: HashMap::new(),
+            routes: HashMap::new(),
+            change,
+        };
+        for pool in pools {
+            let members = of_pool.remove(&pool.id).unwrap_or_default();
+            present.pool(pool, members, &names);
+        }
+        for vhost in tx.vhosts()? {
+            let routes = tx.routes(vhost.id)?;
+            let ignored = tx.buckets_with(vhost.id, BucketStatus::Ignored)?.into_iter().collect();
+            present.vhost(vhost, routes, &names).ignored_buckets = ignored;
+        }
+        Ok(present)
+    }
+
+    /// What is another one as soon as the document is. Only this program can make anything of it.
+    pub fn token(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.manifest.hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+
+    fn pool(&mut self, pool: Pool, members: Vec<Member>, names: &HashMap<PoolId, PoolName>) {
+        let mut seen: HashMap<Address, usize> = HashMap::new();
+        for member in &members {
+            let next = seen.entry(member.address.clone()).or_default();
+            self.members.insert((pool.name.clone(), member.address.clone(), *next), member.id);
+            *next += 1;
+        }
+        let spec = PoolSpec {
+            description: pool.description,
+            kind: pool.kind,
+            lb_method: pool.lb_method,
+            keepalive: pool.keepalive,
+            source: pool.source_nanio_pool_id.and_then(|id| names.get(&id).cloned()),
+            members: members.into_iter().map(declared).collect(),
+        };
+        self.pools.insert(pool.name.clone(), pool.id);
+        self.manifest.pools.insert(pool.name, spec);
+    }
+
+    fn vhost(&mut self, vhost: Vhost, routes: Vec<Route>, names: &HashMap<PoolId, PoolName>) -> &mut VhostSpec {
+        let mut declared = BTreeMap::new();
+        for route in routes.into_iter().filter(|route| !route.path_prefix.is_root()) {
+            if let Some(pool) = names.get(&route.pool_id) {
+                let spec = RouteSpec {
+                    pool: pool.clone(),
+                    key_prefix: route.key_prefix.clone(),
+                    extra_directives: route.extra_directives.clone(),
+                    enabled: route.enabled,
+                };
+                declared.insert(route.path_prefix.clone(), spec);
+            }
+            self.routes.insert((vhost.id, route.path_prefix.canonical().to_owned()), route);
+        }
+        let spec = VhostSpec {
+            listen_port: vhost.listen_port,
+            ssl: vhost.ssl,
+            ssl_certificate: vhost.ssl_certificate,
+            ssl_certificate_key: vhost.ssl_certificate_key,
+            extra_directives: vhost.extra_directives,
+            extra_blocks: vhost.extra_blocks,
+            enabled: vhost.enabled,
+            default_pool: vhost.default_pool_id.and_then(|id| names.get(&id).cloned()),
+            ip_rules: vhost.ip_rules,
+            routes: declared,
+            ignored_buckets: Default::default(),
+        };
+        self.vhosts.insert(vhost.server_name.clone(), vhost.id);
+        self.manifest.vhosts.entry(vhost.server_name).insert_entry(spec).into_mut()
+    }
+}
+
+fn declared(member: Member) -> MemberSpec {
+    MemberSpec {
+        address: member.address,
+        role: member.role,
+        weight: member.weight,
+        max_fails: member.max_fails,
+        fail_timeout_s: member.fail_timeout_s,
+        enabled: member.enabled,
+    }
+}
