@@ -1,11 +1,19 @@
 import createClient from "openapi-fetch"
 
 import { Problem } from "./problem"
+import { tellReason } from "./reason"
 import type { components, paths } from "./schema"
 import { fetchInSession } from "./session"
 
 /** The documented API, and nothing else. */
 export const api = createClient<paths>({ fetch: fetchInSession })
+
+api.use({
+  onRequest({ request }) {
+    tellReason(request)
+    return request
+  },
+})
 
 type Schemas = components["schemas"]
 export type Pool = Schemas["Pool"]

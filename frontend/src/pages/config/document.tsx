@@ -120,6 +120,7 @@ export function Document() {
             opened={applying}
             onClose={() => setApplying(false)}
             title="Make the gateway what the document says?"
+            changes
             verb="Apply"
             harmless={planned.plan.changes.every(change => change.action !== "delete")}
             act={async () => {

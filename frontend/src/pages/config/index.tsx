@@ -156,6 +156,7 @@ export function Component() {
         opened={dialog === "rebuild"}
         onClose={close}
         title="Write every file anew?"
+        changes
         verb="Write and reload"
         act={async () => {
           const answer = await body(api.POST("/api/config/rebuild"))
@@ -174,6 +175,7 @@ export function Component() {
         opened={dialog === "sync"}
         onClose={close}
         title="Take over every edit on disk?"
+        changes
         verb="Take them over"
         harmless
         act={async insisted => {
