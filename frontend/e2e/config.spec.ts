@@ -123,3 +123,67 @@ test("the database is backed up, and made again from the disk after it was shown
   const after = await gateway.ask<Pool[]>("GET", "/pools")
   expect(after.map(pool => [pool.id, pool.name])).toEqual(before.map(pool => [pool.id, pool.name]))
 })
+
+test("each accepted change is in the history, with what it changed beside what was", async ({ page, gateway }) => {
+  const [pool] = await gateway.ask<Pool[]>("GET", "/pools")
+  await gateway.ask("PUT", `/pools/${pool?.id}`, { keepalive: 77 })
+  await page.goto("/web/config?tab=history")
+  await page
+    .getByRole("button", { name: `update pool ${pool?.id}` })
+    .first()
+    .click()
+  const dialog = page.getByRole("dialog", { name: /^Revision \d+$/ })
+  const diff = dialog.getByRole("group", { name: /^What revision \d+ changed$/ })
+  await expect(diff).toContainText("keepalive 77")
+  await expect(diff).toContainText("keepalive 32")
+  await isAccessible(page)
+})
+
+test("a document is planned, applied as it was planned, and planned again it is empty", async ({ page, gateway }) => {
+  await page.goto("/web/config?tab=document")
+  const document = ["version: 1", "pools:", "  <b>from a document</b>:", "    description: none"].join("\n")
+  await page.getByRole("textbox", { name: "Document" }).fill(document)
+  await page.getByRole("button", { name: "Plan", exact: true }).click()
+  await expect(page.getByRole("alert")).toContainText("<b>from a document</b>")
+  await page.getByLabel("A document", { exact: true }).setInputFiles({
+    name: "gateway.yaml",
+    mimeType: "application/yaml",
+    buffer: Buffer.from(document.replace("<b>from a document</b>", "from-a-document")),
+  })
+  await page.getByRole("button", { name: "Plan", exact: true }).click()
+  const plan = page.getByRole("region", { name: "Plan" })
+  await expect(plan).toContainText("from-a-document")
+  await expect(plan).toContainText("create")
+  await isAccessible(page)
+  await page.getByRole("button", { name: "Apply" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Apply" }).click()
+  await expect(page.getByText(/made\. nginx runs them after a reload/)).toBeVisible()
+  const names = (await gateway.ask<Pool[]>("GET", "/pools")).map(one => one.name)
+  expect(names).toContain("from-a-document")
+  await page.getByRole("button", { name: "Plan", exact: true }).click()
+  await expect(page.getByText("The gateway is what the document says")).toBeVisible()
+  const saved = page.waitForEvent("download")
+  await page.getByRole("button", { name: /^Save this gateway/ }).click()
+  expect((await saved).suggestedFilename()).toBe("gateway.yaml")
+})
+
+test("a bucket that a document would lead away from its objects is named with the command that moves it", async ({
+  page,
+  gateway,
+}) => {
+  const answer = await fetch(`${gateway.url}/api/config/export?format=json`, {
+    headers: { "X-Orchestrator-Key": gateway.key },
+  })
+  const document = (await answer.json()) as { vhosts: Record<string, { routes: Record<string, { pool: string }> }> }
+  const route = document.vhosts.localhost?.routes["/photos/"]
+  if (route === undefined) throw new Error("the demo routes photos")
+  route.pool = route.pool === "pool-2025" ? "pool-2026" : "pool-2025"
+  await page.goto("/web/config?tab=document")
+  await page.getByRole("textbox", { name: "Document" }).fill(JSON.stringify(document))
+  await page.getByRole("button", { name: "Plan", exact: true }).click()
+  const plan = page.getByRole("region", { name: "Plan" })
+  await expect(plan).toContainText("must be moved with their objects first")
+  await expect(plan).toContainText("nanio-orchestrator migration start")
+  await expect(page.getByRole("button", { name: "Apply" })).toBeDisabled()
+  await isAccessible(page)
+})

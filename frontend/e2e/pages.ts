@@ -17,6 +17,8 @@ export async function everyPage(gateway: Gateway): Promise<{ name: string; path:
     { name: "jobs", path: "/web/buckets?by=jobs", shows: "Jobs" },
     { name: "migrations", path: "/web/migrations", shows: "Move a bucket" },
     { name: "config", path: "/web/config", shows: "ids.meta.json" },
+    { name: "history", path: "/web/config?tab=history", shows: "create vhost" },
+    { name: "document", path: "/web/config?tab=document", shows: "Names instead of ids" },
     { name: "explain", path: "/web/explain?q=GET%20/photos/x", shows: "pool-2026" },
     { name: "audit", path: "/web/audit", shows: "Created vhost localhost" },
     { name: "settings", path: "/web/settings", shows: "session_ttl" },

@@ -231,7 +231,7 @@ const HOMES: [(&str, &[&str]); 21] = [
     ("opentelemetry_sdk", &["src/adapters/telemetry.rs"]),
     ("opentelemetry_otlp", &["src/adapters/telemetry.rs"]),
     // What people write is read in one place.
-    ("serde_saphyr", &["src/adapters/http/manifest"]),
+    ("serde_saphyr", &["src/adapters/http/manifest", "src/adapters/cli/output.rs"]),
 ];
 
 /// Named by no file: poem's XML body is read by a quick-xml with known faults (RUSTSEC-2026-0194, -0195).

@@ -24,7 +24,7 @@ fn json_and_yaml_hold_all_that_the_api_answers() {
         let answer = desk.place.get(path);
         assert_eq!(desk.json(command), answer, "{command:?}");
         let yaml = desk.says(&[command, &["--output", "yaml"]].concat());
-        assert_eq!(serde_yaml_ng::from_str::<Value>(&yaml).unwrap(), answer, "{command:?}");
+        assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), answer, "{command:?}");
         // The flags of a group may stand before what it does.
         let mut early = command.to_vec();
         early.splice(1..1, ["-o", "json"]);

@@ -1,11 +1,19 @@
 import createClient from "openapi-fetch"
 
 import { Problem } from "./problem"
+import { tellReason } from "./reason"
 import type { components, paths } from "./schema"
 import { fetchInSession } from "./session"
 
 /** The documented API, and nothing else. */
 export const api = createClient<paths>({ fetch: fetchInSession })
+
+api.use({
+  onRequest({ request }) {
+    tellReason(request)
+    return request
+  },
+})
 
 type Schemas = components["schemas"]
 export type Pool = Schemas["Pool"]
@@ -13,6 +21,8 @@ export type Member = Schemas["Member"]
 export type Vhost = Schemas["Vhost"]
 export type Certificate = Schemas["Certificate"]
 export type Explanation = Schemas["Explanation"]
+export type Revision = Schemas["Revision"]
+export type ConfigPlan = Schemas["ConfigPlan"]
 export type Route = Schemas["Route"]
 export type Topology = Schemas["Topology"]
 export type ConfigStatus = Schemas["ConfigStatus"]

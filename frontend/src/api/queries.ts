@@ -62,6 +62,23 @@ export const queries = {
     queryKey: ["disk", "state"],
     queryFn: () => body(api.GET("/api/config/status", { params: { query: { drifted: true, limit: 100 } } })),
   }),
+  revisionsPerPage: 50,
+  revisions: (before: number | null) =>
+    queryOptions({
+      queryKey: ["db", "revisions", before],
+      queryFn: () =>
+        body(
+          api.GET("/api/config/revisions", {
+            params: { query: { limit: queries.revisionsPerPage, ...(before === null ? {} : { before }) } },
+          }),
+        ),
+      placeholderData: previous => previous,
+    }),
+  revision: (number: number) =>
+    queryOptions({
+      queryKey: ["db", "revision", number],
+      queryFn: () => body(api.GET("/api/config/revisions/{number}", { params: { path: { number } } })),
+    }),
   explain: (query: ExplainQuery) =>
     queryOptions({
       queryKey: ["db", "explain", query],

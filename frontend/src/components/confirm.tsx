@@ -3,9 +3,11 @@ import { useMutation } from "@tanstack/react-query"
 import type { ReactNode } from "react"
 import { useState } from "react"
 
+import { because } from "../api/reason"
 import type { Insisted } from "../forms/insist"
 import { askedFor, YES } from "../forms/insist"
 import { Trouble } from "./trouble"
+import { Why } from "./why"
 
 interface Props {
   opened: boolean
@@ -18,15 +20,19 @@ interface Props {
   harmless?: boolean
   /** Why it cannot be done now. */
   prevented?: boolean
+  /** Whether it changes what nginx is to do, so that there is a history of it. */
+  changes?: boolean
   /** Does it; with what the operator insists on after a refusal. */
   act: (insisted: Insisted | null) => Promise<unknown>
 }
 
 /** Asks before something is done that cannot be undone by a click. A refusal is shown here. */
-export function Confirm({ opened, onClose, title, children, verb, harmless = false, prevented = false, act }: Props) {
+export function Confirm(props: Props) {
+  const { opened, onClose, title, children, verb, harmless = false, prevented = false, changes = false, act } = props
   const [insisted, setInsisted] = useState<Insisted | null>(null)
+  const [why, setWhy] = useState("")
   const { mutate, isPending, error, reset } = useMutation({
-    mutationFn: () => act(insisted),
+    mutationFn: () => because(why, () => act(insisted)),
     onSuccess: () => {
       close()
     },
@@ -34,6 +40,7 @@ export function Confirm({ opened, onClose, title, children, verb, harmless = fal
   const close = () => {
     reset()
     setInsisted(null)
+    setWhy("")
     onClose()
   }
   const asked = insisted ?? askedFor(error)
@@ -52,6 +59,7 @@ export function Confirm({ opened, onClose, title, children, verb, harmless = fal
             onChange={event => setInsisted(event.currentTarget.checked ? asked : null)}
           />
         )}
+        {changes && <Why why={why} onChange={setWhy} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={close} data-autofocus>
             Cancel

@@ -28,6 +28,8 @@ const FIXED: Entry[] = [
   { kind: "Do", label: "New vhost", to: "/web/vhosts?new" },
   { kind: "Do", label: "Move a bucket", to: "/web/migrations?new" },
   { kind: "Do", label: "Reload nginx", to: "/web/config?reload" },
+  { kind: "Page", label: "History of changes", to: "/web/config?tab=history" },
+  { kind: "Page", label: "The gateway as a document", to: "/web/config?tab=document" },
   { kind: "Do", label: "Test the configuration", to: "/web/config?validate" },
 ]
 const MOST = 12

@@ -4,8 +4,10 @@ import type { FormEvent, ReactNode } from "react"
 import { useState } from "react"
 
 import { Problem } from "../api/problem"
+import { because } from "../api/reason"
 import { done } from "../components/toast"
 import { Trouble } from "../components/trouble"
+import { Why } from "../components/why"
 import { Conflict } from "./conflict"
 import type { FieldSpec } from "./field"
 import { Field } from "./field"
@@ -71,6 +73,7 @@ export function EntityForm(props: EntityFormProps) {
   const [conflict, setConflict] = useState<Difference[] | null>(null)
   const [theirs, setTheirs] = useState<ReadonlySet<string>>(new Set())
   const [insisted, setInsisted] = useState<Insisted | null>(null)
+  const [why, setWhy] = useState("")
   const isNew = props.base === undefined
   const asked = fields.filter(field => field.when?.(values) ?? true)
   const names = asked.map(field => field.name)
@@ -81,7 +84,7 @@ export function EntityForm(props: EntityFormProps) {
       for (const name of theirs) resolved[name] = base.values[name] ?? null
       const sent = asSent(isNew ? pick(resolved, names) : changes(base.values, resolved), fields)
       const yes = insisted === null ? {} : { [insisted]: true }
-      const answer = await save({ ...sent, ...yes, ...chosen }, base.revision, resolved)
+      const answer = await because(why, () => save({ ...sent, ...yes, ...chosen }, base.revision, resolved))
       return { resolved, answer }
     },
     onSuccess: async ({ resolved, answer }) => {
@@ -131,6 +134,7 @@ export function EntityForm(props: EntityFormProps) {
           />
         ))}
         {children}
+        <Why why={why} onChange={setWhy} />
         {conflict !== null && <Conflict found={conflict} fields={fields} theirs={theirs} onChoose={choose} />}
         {problem !== null && problem.status !== 412 && (
           <Trouble error={problem} beside={names} title="Nothing was changed" />

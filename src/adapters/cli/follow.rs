@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
 use super::output::plain;
@@ -50,10 +51,12 @@ impl Progress {
 
 /// Looks at `path` until it has ended, and gives the last state; none if the operator does not want to see more.
 pub(super) async fn follow(server: &Server, path: &str, read: fn(&Value) -> Progress) -> Result<Option<Value>, Fault> {
+    // Before the first line is told: who has read it may press Ctrl-C.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let view = View::new();
     let seen = tokio::select! {
         ended = until_the_end(server, path, read, &view) => ended.map(Some),
-        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| None).map_err(Fault::from),
+        _ = interrupts.recv() => Ok(None),
     };
     view.close();
     seen

@@ -54,7 +54,7 @@ impl Format {
 
     fn document(self, value: &Value) -> Result<(), Fault> {
         let text = match self {
-            Self::Yaml => serde_yaml_ng::to_string(value)?,
+            Self::Yaml => serde_saphyr::to_string(value)?,
             Self::Json | Self::Table => serde_json::to_string_pretty(value)?,
         };
         print(text.trim_end());

@@ -255,6 +255,7 @@ function RemoveRoute({ opened, onClose, bucket, vhost }: DialogProps) {
       opened={opened}
       onClose={onClose}
       title={`Remove the route of ${bucket.name}?`}
+      changes
       verb="Remove the route"
       act={async insisted => {
         const query = insisted === null ? {} : { [insisted]: true }

@@ -74,6 +74,7 @@ export function Linked({ vhost }: { vhost: Vhost }) {
         opened={removing !== null}
         onClose={() => setRemoving(null)}
         title={`Remove the route of ${removing ?? ""}?`}
+        changes
         verb="Remove the route"
         act={async () => {
           await body(api.DELETE("/api/vhosts/{vhost_id}/http-bucket-routes/{bucket}", { params: path(removing ?? "") }))

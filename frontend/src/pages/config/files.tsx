@@ -192,6 +192,7 @@ function Absorb({ opened, onClose, file }: DialogProps) {
       opened={opened}
       onClose={onClose}
       title="Take the edit over?"
+      changes
       verb="Take it over"
       harmless
       act={async insisted => {
@@ -215,6 +216,7 @@ function Rewrite({ opened, onClose, file }: DialogProps) {
       opened={opened}
       onClose={onClose}
       title="Undo the edit?"
+      changes
       verb="Write it anew"
       act={async () => {
         const written = await body(api.POST("/api/config/rewrite-file", { body: { path: file.path } }))

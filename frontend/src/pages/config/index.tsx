@@ -1,4 +1,4 @@
-import { Alert, Button, Menu, Stack } from "@mantine/core"
+import { Alert, Button, Menu, Stack, Tabs } from "@mantine/core"
 import { IconCheck, IconChevronDown, IconRefresh, IconX } from "@tabler/icons-react"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import { useState } from "react"
@@ -9,14 +9,16 @@ import { api, body } from "../../api/client"
 import { Problem } from "../../api/problem"
 import { queries } from "../../api/queries"
 import { Confirm } from "../../components/confirm"
-import { Page, Placeholder, Section } from "../../components/page"
+import { Page, Placeholder } from "../../components/page"
 import { Status } from "../../components/status"
 import { Time } from "../../components/time"
 import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
 import troubleClasses from "../../components/trouble.module.css"
 import classes from "./config.module.css"
+import { Document } from "./document"
 import { Files } from "./files"
+import { History } from "./history"
 import { RebuildFromDisk } from "./rebuild-from-disk"
 
 interface Said {
@@ -111,9 +113,26 @@ export function Component() {
       ) : (
         <>
           <Facts status={status} />
-          <Section title="Managed files">
-            <Files status={status} />
-          </Section>
+          <Tabs
+            value={search.get("tab") ?? "files"}
+            onChange={tab => setSearch(tab === null || tab === "files" ? {} : { tab }, { replace: true })}
+            keepMounted={false}
+          >
+            <Tabs.List mb="md">
+              <Tabs.Tab value="files">Managed files</Tabs.Tab>
+              <Tabs.Tab value="history">History</Tabs.Tab>
+              <Tabs.Tab value="document">As a document</Tabs.Tab>
+            </Tabs.List>
+            <Tabs.Panel value="files">
+              <Files status={status} />
+            </Tabs.Panel>
+            <Tabs.Panel value="history">
+              <History />
+            </Tabs.Panel>
+            <Tabs.Panel value="document">
+              <Document />
+            </Tabs.Panel>
+          </Tabs>
         </>
       )}
       <Confirm
@@ -137,6 +156,7 @@ export function Component() {
         opened={dialog === "rebuild"}
         onClose={close}
         title="Write every file anew?"
+        changes
         verb="Write and reload"
         act={async () => {
           const answer = await body(api.POST("/api/config/rebuild"))
@@ -155,6 +175,7 @@ export function Component() {
         opened={dialog === "sync"}
         onClose={close}
         title="Take over every edit on disk?"
+        changes
         verb="Take them over"
         harmless
         act={async insisted => {

@@ -171,6 +171,7 @@ function Members({ pool }: { pool: Pool }) {
             opened={chosen.to === "delete"}
             onClose={close}
             title={`Delete member ${chosen.member.address}?`}
+            changes
             verb="Delete member"
             act={async () => {
               const path = { pool_id: pool.id, member_id: chosen.member.id }
@@ -254,6 +255,7 @@ function DeletePool({ opened, onClose, pool }: { opened: boolean; onClose: () =>
       opened={opened}
       onClose={onClose}
       title={`Delete pool ${pool.name}?`}
+      changes
       verb="Delete pool"
       act={async () => {
         const params = { path: { pool_id: pool.id }, header: ifMatch(pool) }

@@ -36,6 +36,7 @@ export function DeleteRoutes({ onClose, vhost, routes }: Props) {
       opened
       onClose={onClose}
       title={`Delete ${what}?`}
+      changes
       verb={left.length === 1 ? "Delete route" : `Delete ${left.length} routes`}
       act={async insisted => {
         setCount(0)

@@ -142,6 +142,7 @@ function DeleteVhost({ opened, onClose, vhost }: { opened: boolean; onClose: () 
       opened={opened}
       onClose={onClose}
       title={`Delete vhost ${vhost.server_name}?`}
+      changes
       verb="Delete vhost"
       act={async () => {
         const params = { path: { vhost_id: vhost.id }, header: ifMatch(vhost) }

@@ -1,0 +1,136 @@
+import { Anchor, Button, Group, Modal, Stack, Text } from "@mantine/core"
+import { useQuery } from "@tanstack/react-query"
+import { useSearchParams } from "react-router"
+
+import type { Revision } from "../../api/client"
+import { queries } from "../../api/queries"
+import { DataTable } from "../../components/data-table"
+import { Empty } from "../../components/empty"
+import { Placeholder } from "../../components/page"
+import { SideBySide } from "../../components/side-by-side"
+import { Time } from "../../components/time"
+import { Trouble } from "../../components/trouble"
+
+/** Every accepted change that nginx could see, and how it changed nginx's files. */
+export function History() {
+  const [search, setSearch] = useSearchParams()
+  const before = Number(search.get("before")) || null
+  const { data: revisions, error, refetch } = useQuery(queries.revisions(before))
+  const set = (changes: Record<string, string | null>) => {
+    const next = new URLSearchParams(search)
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null) next.delete(name)
+      else next.set(name, value)
+    }
+    setSearch(next, { replace: true })
+  }
+  const last = revisions?.at(-1)
+  return (
+    <Stack gap="sm">
+      <Trouble error={error} title="The history cannot be read" onRetry={() => void refetch()} />
+      {revisions === undefined ? (
+        error === null && <Placeholder rows={6} />
+      ) : (
+        <DataTable
+          of="revisions"
+          rows={revisions}
+          id={revision => revision.number}
+          columns={[
+            { key: "number", title: "Revision", value: revision => revision.number },
+            {
+              key: "at",
+              title: "When",
+              value: revision => revision.at,
+              cell: revision => <Time at={revision.at} full />,
+            },
+            { key: "who", title: "Who", value: who, wide: true },
+            {
+              key: "what",
+              title: "What",
+              value: what,
+              cell: revision => (
+                <Anchor
+                  component="button"
+                  size="sm"
+                  ta="start"
+                  className="breakable"
+                  onClick={() => set({ revision: String(revision.number) })}
+                >
+                  {what(revision)}
+                </Anchor>
+              ),
+            },
+            {
+              key: "lines",
+              title: "Lines",
+              align: "end",
+              value: revision => lines(revision).join(""),
+              cell: revision => lines(revision).join(" "),
+            },
+          ]}
+          empty={
+            <Empty title="Nothing was changed yet">Each change that nginx accepts is kept here, with its lines.</Empty>
+          }
+        />
+      )}
+      <Group justify="space-between">
+        <Button variant="default" size="xs" disabled={before === null} onClick={() => set({ before: null })}>
+          Newest
+        </Button>
+        <Button
+          variant="default"
+          size="xs"
+          disabled={last === undefined || (revisions?.length ?? 0) < queries.revisionsPerPage}
+          onClick={() => set({ before: String(last?.number) })}
+        >
+          Older
+        </Button>
+      </Group>
+      <RevisionDialog number={Number(search.get("revision")) || null} onClose={() => set({ revision: null })} />
+    </Stack>
+  )
+}
+
+function who(revision: Pick<Revision, "entries">): string {
+  return [...new Set(revision.entries.map(entry => entry.actor))].join(", ")
+}
+
+/** `create pool 3, update route 9`. */
+function what(revision: Pick<Revision, "entries">): string {
+  const told = revision.entries.map(entry => {
+    const id = entry.entity_id === null ? "" : ` ${entry.entity_id}`
+    return `${entry.action.replaceAll("_", " ")} ${entry.entity_type.replaceAll("_", " ")}${id}`
+  })
+  const shown = told.slice(0, 3).join(", ")
+  return told.length > 3 ? `${shown} and ${told.length - 3} more` : shown === "" ? "files written anew" : shown
+}
+
+function lines(revision: Pick<Revision, "files">): string[] {
+  const sum = (of: "lines_added" | "lines_removed") => revision.files.reduce((all, file) => all + file[of], 0)
+  return [`+${sum("lines_added")}`, `−${sum("lines_removed")}`]
+}
+
+function RevisionDialog({ number, onClose }: { number: number | null; onClose: () => void }) {
+  const { data: revision, error } = useQuery({ ...queries.revision(number ?? 0), enabled: number !== null })
+  return (
+    <Modal opened={number !== null} onClose={onClose} title={`Revision ${number ?? ""}`} size="90rem">
+      <Trouble error={error} title="The revision cannot be read" />
+      {revision === undefined ? (
+        error === null && <Placeholder />
+      ) : (
+        <Stack>
+          <Text size="sm" className="breakable">
+            {who(revision)} · <Time at={revision.at} full /> · {what(revision)}
+          </Text>
+          {revision.diff === "" ? (
+            <Text size="sm" c="dimmed">
+              No line of nginx's files is kept of it.
+            </Text>
+          ) : (
+            <SideBySide text={revision.diff} label={`What revision ${revision.number} changed`} />
+          )}
+        </Stack>
+      )}
+    </Modal>
+  )
+}
