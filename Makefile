@@ -1,7 +1,7 @@
 # Thin: each target is one line that could be typed. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: bench cli-docs dist help setup install-dev run dev test fuzz soak check check-frontend fmt openapi frontend e2e screenshots build clean
+.PHONY: bench book cli-docs settings-docs dist help setup install-dev run dev test fuzz soak check check-frontend fmt openapi frontend e2e screenshots build clean
 
 # .venv holds the S3 server of the demo and the foreign clients of the tests.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -53,6 +53,14 @@ openapi: frontend/node_modules/.installed ## Write openapi.json and the types of
 
 cli-docs: ## Write docs/cli.md anew
 	cargo run --locked -- cli-docs > docs/cli.md.tmp && mv docs/cli.md.tmp docs/cli.md
+
+settings-docs: ## Write docs/configuration.md anew
+	cargo run --locked -- settings-docs > docs/configuration.md.tmp && mv docs/configuration.md.tmp docs/configuration.md
+
+book: ## Build the book of docs/ (needs mdBook), to target/book
+	@command -v mdbook >/dev/null || { echo "book: cargo install mdbook" >&2; exit 1; }
+	mdbook build docs
+	@echo "target/book/index.html"
 
 frontend: frontend/dist/index.html ## Build the web UI, which goes into the program
 

@@ -19,7 +19,9 @@ strip "$stage/usr/bin/nanio-orchestrator" 2>/dev/null || true
 
 doc=$stage/usr/share/doc/nanio-orchestrator
 install -d -m 755 "$doc"
-install -m 644 README.md docs/install.md docs/migration.md "$doc"
+install -m 644 README.md "$doc"
+install -D -m 644 -t "$doc/docs" docs/*.md docs/gateway.schema.json
+install -D -m 644 -t "$doc/docs/adr" docs/adr/*.md
 gzip -9n < CHANGELOG.md > "$doc/changelog.gz"
 {
     echo "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"
@@ -30,7 +32,7 @@ gzip -9n < CHANGELOG.md > "$doc/changelog.gz"
     echo "License: MIT"
     sed '1,/^Copyright/d' LICENSE | sed 's/^$/./; s/^/ /'
 } > "$doc/copyright"
-chmod 644 "$doc"/*
+chmod 644 "$doc"/*.gz "$doc/copyright"
 
 install -d -m 755 "$stage/DEBIAN"
 for script in preinst postinst prerm postrm; do

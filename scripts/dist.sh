@@ -28,7 +28,8 @@ trap 'rm -rf "$stage"' EXIT
 install -D -m 755 "$program" "$stage/$name/nanio-orchestrator"
 strip "$stage/$name/nanio-orchestrator"
 install -D -m 644 -t "$stage/$name" README.md CHANGELOG.md LICENSE "dist/nanio-orchestrator-$version.cdx.json"
-install -D -m 644 -t "$stage/$name/docs" docs/install.md docs/migration.md
+install -D -m 644 -t "$stage/$name/docs" docs/*.md docs/gateway.schema.json
+install -D -m 644 -t "$stage/$name/docs/adr" docs/adr/*.md
 cp -r deploy/prometheus deploy/grafana "$stage/$name/"
 (cd "$stage/$name" && find . -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum > SHA256SUMS)
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$stage" -c "$name" |

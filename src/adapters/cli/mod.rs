@@ -29,6 +29,7 @@ mod serve;
 mod server;
 mod service_user;
 mod session;
+mod settings_document;
 mod trust;
 mod vhost;
 
@@ -151,6 +152,9 @@ enum Command {
     /// Print docs/cli.md
     #[command(hide = true)]
     CliDocs,
+    /// Print docs/configuration.md
+    #[command(hide = true)]
+    SettingsDocs,
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -196,6 +200,10 @@ impl Arguments {
             Command::Man(arguments) => documents::man(&arguments).map(succeeded),
             Command::CliDocs => {
                 print!("{}", documents::reference());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::SettingsDocs => {
+                print!("{}", settings_document::reference());
                 Ok(ExitCode::SUCCESS)
             }
             Command::Openapi => {

@@ -19,11 +19,11 @@ use super::super::migration::Moving;
 use crate::support::nanio::{ACCESS_KEY, Nanio, SECRET_KEY};
 use crate::support::nginx::wait_until;
 
-/// The line of the unit file that README gives.
+/// The line of the unit file that the book gives.
 pub fn exec_stop_post() -> String {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let line = readme.split("ExecStopPost=").nth(1).and_then(|rest| rest.split('`').next());
-    line.expect("README names the line of the unit").to_owned()
+    let book = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
+    let line = book.split("ExecStopPost=").nth(1).and_then(|rest| rest.split('`').next());
+    line.expect("the book names the line of the unit").to_owned()
 }
 
 /// What the files of the one token say.

@@ -265,7 +265,7 @@ fn former(survey: &Survey) -> Option<Answer> {
         fault(
             "0.4.x",
             "the database is that of 0.4.x, with which no server of this version starts",
-            "nanio-orchestrator rebuild-db --dry-run, then without; docs/install.md",
+            "nanio-orchestrator rebuild-db --dry-run, then without; docs/takeover.md",
         )
     })
 }

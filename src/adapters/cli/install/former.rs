@@ -63,7 +63,7 @@ impl Former {
         if let Some(unit) = &self.unit {
             advice.push(format!("  Its unit is kept as {}{}.", unit.display(), BEFORE));
         }
-        advice.push("  docs/install.md says how to go back.".to_owned());
+        advice.push("  docs/takeover.md says how to go back.".to_owned());
         advice
     }
 }
