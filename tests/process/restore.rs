@@ -1,6 +1,6 @@
 //! `restore-db`: a copy takes the place of the database, wholly or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -15,6 +15,7 @@ use super::stderr;
 use crate::crash::written_points;
 use crate::support::child::project_program;
 use crate::support::database::pools;
+use crate::support::nginx::snapshot;
 use crate::support::postgres;
 
 /// A copy with the pools a and b, a database with c too, whose last change is only in its log.
@@ -52,13 +53,9 @@ fn asides(place: &Place) -> Vec<PathBuf> {
 }
 
 /// Every file of the data directory but the lock, with its bytes.
-fn bytes(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
-    let entries = fs::read_dir(place.data()).unwrap().map(|entry| entry.unwrap().path());
-    let mut all: Vec<_> = entries
-        .filter(|path| *path != place.beside(".lock"))
-        .map(|path| (path.clone(), fs::read(&path).unwrap()))
-        .collect();
-    all.sort();
+fn bytes(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = snapshot(&place.data());
+    all.remove(&place.beside(".lock"));
     all
 }
 
