@@ -9,9 +9,11 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::revision::{FileDelta, NewRevision, Revision, RevisionEntry};
+use crate::domain::manifest::Deed;
+use crate::domain::revision::{FileDelta, NewRevision, Revision, RevisionEntry, WayBack};
 use crate::domain::time::Timestamp;
 use crate::fault::point;
 use crate::ports::revisions::{Revisions, RevisionsError};
@@ -30,12 +32,30 @@ pub struct RevisionDirectory {
     keep: u32,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Document {
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    number: u64,
+    base: u64,
+    at: String,
+    entries: &'a [RevisionEntry],
+    files: &'a [FileDelta],
+    deeds: &'a [Deed],
+}
+
+/// What people read of it.
+#[derive(Debug, Deserialize)]
+struct Told {
     number: u64,
     at: String,
     entries: Vec<RevisionEntry>,
     files: Vec<FileDelta>,
+}
+
+/// What leads back. The first revisions have none of it.
+#[derive(Debug, Deserialize)]
+struct Back {
+    base: Option<u64>,
+    deeds: Option<Vec<Deed>>,
 }
 
 impl RevisionDirectory {
@@ -115,15 +135,25 @@ impl RevisionDirectory {
         Ok(())
     }
 
-    fn look(&self, number: u64) -> Result<Option<Revision>, RevisionsError> {
+    /// A part of what a complete file says.
+    fn parsed<T: DeserializeOwned>(&self, number: u64) -> Result<Option<T>, RevisionsError> {
         let path = self.path(number, COMPLETE);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|error| fault("read", &path, &error))?,
         };
-        let document: Document = serde_json::from_slice(&text).map_err(|error| fault("read", &path, &error.into()))?;
-        let at = Timestamp::parse(&document.at).unwrap_or(Timestamp::UNKNOWN);
-        Ok(Some(Revision { number: document.number, at, entries: document.entries, files: document.files }))
+        serde_json::from_slice(&text).map(Some).map_err(|error| fault("read", &path, &error.into()))
+    }
+
+    fn look(&self, number: u64) -> Result<Option<Revision>, RevisionsError> {
+        let Some(Told { number, at, entries, files }) = self.parsed(number)? else { return Ok(None) };
+        let at = Timestamp::parse(&at).unwrap_or(Timestamp::UNKNOWN);
+        Ok(Some(Revision { number, at, entries, files }))
+    }
+
+    fn look_back(&self, number: u64) -> Result<Option<WayBack>, RevisionsError> {
+        let back = self.parsed(number)?.unwrap_or(Back { base: None, deeds: None });
+        Ok(back.base.zip(back.deeds).map(|(base, deeds)| WayBack { base, deeds }))
     }
 
     fn newest(&self, before: Option<u64>, limit: usize) -> Result<Vec<Revision>, RevisionsError> {
@@ -183,20 +213,15 @@ impl Revisions for RevisionDirectory {
     async fn read(&self, number: u64) -> Result<Option<Revision>, RevisionsError> {
         self.blocking(move |directory| directory.look(number)).await
     }
+
+    async fn way_back(&self, number: u64) -> Result<Option<WayBack>, RevisionsError> {
+        self.blocking(move |directory| directory.look_back(number)).await
+    }
 }
 
-fn document(revision: &NewRevision) -> Document {
-    let entries = revision.entries.iter().map(|entry| {
-        let (entity_type, entity_id) = entry.subject.columns();
-        RevisionEntry {
-            actor: entry.actor.as_str().to_owned(),
-            action: entry.action.as_str().to_owned(),
-            entity_type: entity_type.to_owned(),
-            entity_id,
-        }
-    });
-    let (number, at) = (revision.number, revision.at.iso());
-    Document { number, at, entries: entries.collect(), files: revision.files.clone() }
+fn document(revision: &NewRevision) -> Document<'_> {
+    let NewRevision { number, base, at, entries, deeds, files } = revision;
+    Document { number: *number, base: *base, at: at.iso(), entries, files, deeds }
 }
 
 fn remove(path: &Path) -> Result<(), RevisionsError> {

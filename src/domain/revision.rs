@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::audit::NewEntry;
+use super::invalid::{Invalid, checked_string};
+use super::manifest::Deed;
 use super::time::Timestamp;
 
 /// Of a change of a file, so many bytes are kept of what was there and of what came: enough for what a person reads.
@@ -13,10 +15,14 @@ pub const MOST_KEPT: usize = 64 * 1024;
 pub struct NewRevision {
     /// Its number; higher is later.
     pub number: u64,
+    /// The number of the change that the database held before.
+    pub base: u64,
     /// When it was made.
     pub at: Timestamp,
     /// What was done, as the audit log has it. Changes that share a test share a revision.
-    pub entries: Vec<NewEntry>,
+    pub entries: Vec<RevisionEntry>,
+    /// What that did to the document, in order.
+    pub deeds: Vec<Deed>,
     /// What became of nginx's files.
     pub files: Vec<FileDelta>,
 }
@@ -34,6 +40,48 @@ pub struct Revision {
     pub files: Vec<FileDelta>,
 }
 
+/// What leads back from an accepted change to the state before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayBack {
+    /// The number of the change that the database held before.
+    pub base: u64,
+    /// What was done to the document, in order.
+    pub deeds: Vec<Deed>,
+}
+
+checked_string!(
+    /// Why a change is made, in the words of whoever asks for it.
+    Reason
+);
+
+impl Reason {
+    /// The most characters.
+    pub const MAX: usize = 500;
+
+    /// Checks a reason: 1–500 characters, none of them a control character, so that it stands in one line.
+    ///
+    /// # Errors
+    /// The rule that `text` breaks.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.trim().is_empty() {
+            return Err(Invalid::TooShort { min: 1 });
+        }
+        if text.chars().count() > Self::MAX {
+            return Err(Invalid::TooLong { max: Self::MAX });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Invalid::rule("a reason is one line, without control characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The reason of a change that goes back to a revision.
+    #[must_use]
+    pub fn rollback(number: u64) -> Self {
+        Self(format!("rollback to {number}"))
+    }
+}
+
 /// One thing that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionEntry {
@@ -45,6 +93,24 @@ pub struct RevisionEntry {
     pub entity_type: String,
     /// Which one.
     pub entity_id: Option<i64>,
+    /// Why, if it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl RevisionEntry {
+    /// What the audit log tells, and why it was done.
+    #[must_use]
+    pub fn of(entry: &NewEntry, reason: Option<&Reason>) -> Self {
+        let (entity_type, entity_id) = entry.subject.columns();
+        Self {
+            actor: entry.actor.as_str().to_owned(),
+            action: entry.action.as_str().to_owned(),
+            entity_type: entity_type.to_owned(),
+            entity_id,
+            reason: reason.map(Reason::to_string),
+        }
+    }
 }
 
 /// What a change did to a file: the lines between the first and the last one that differ.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ids::{PoolId, Revision, VhostId};
 use super::invalid::{Invalid, checked_string, ranged, words};
@@ -185,7 +185,7 @@ impl Snippet {
 }
 
 /// Raw directives for one zone of the server block.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ExtraBlock {
     /// Where it goes.
     pub zone: Zone,
@@ -194,12 +194,28 @@ pub struct ExtraBlock {
 }
 
 /// Who may connect to a vhost. Never an empty allow list, which would be an open door.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "WrittenIpRules")]
 pub struct IpRules {
     /// Allow or deny.
     pub mode: IpRuleMode,
     /// At least one address or network.
     pub ranges: Vec<IpRange>,
+}
+
+/// Rules as somebody may have edited them.
+#[derive(Deserialize)]
+struct WrittenIpRules {
+    mode: IpRuleMode,
+    ranges: Vec<IpRange>,
+}
+
+impl TryFrom<WrittenIpRules> for IpRules {
+    type Error = Invalid;
+
+    fn try_from(WrittenIpRules { mode, ranges }: WrittenIpRules) -> Result<Self, Invalid> {
+        Self::new(mode, ranges)
+    }
 }
 
 impl IpRules {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::revision::{NewRevision, Revision};
+use crate::domain::revision::{NewRevision, Revision, WayBack};
 
 /// Keeps a revision an accepted change, and no other: one is begun before its change is committed, and is part of the
 /// history only when it was completed.
@@ -52,6 +52,13 @@ pub trait Revisions: Send + Sync {
     /// # Errors
     /// It is there and cannot be read.
     async fn read(&self, number: u64) -> Result<Option<Revision>, RevisionsError>;
+
+    /// What leads back from one revision to the state before it; `None`: there is none of this number, not any more, or it
+    /// is of a version that did not write that down.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    async fn way_back(&self, number: u64) -> Result<Option<WayBack>, RevisionsError>;
 }
 
 /// The machine failed: what was tried, on what, and what the system said.

@@ -54,7 +54,7 @@ fn every_operation_is_described_with_its_failures() {
             }
         }
     }
-    assert_eq!(ids.len(), 87);
+    assert_eq!(ids.len(), 88);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::support::nginx::snapshot;
 struct Switches {
     refusal: Option<String>,
     panics: bool,
+    tests: usize,
 }
 
 /// The gateway of a test. All but its switches is [`NginxGateway`], which keeps what `tests/nginx/gateway.rs` asks.
@@ -48,6 +49,11 @@ impl ScriptedGateway {
 
     fn switches(&self) -> std::sync::MutexGuard<'_, Switches> {
         self.switches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many candidates were tested.
+    pub fn tests(&self) -> usize {
+        self.switches().tests
     }
 
     /// From now on this is done when nginx has loaded its configuration.
@@ -113,6 +119,7 @@ impl Gateway for ScriptedGateway {
     }
 
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError> {
+        self.switches().tests += 1;
         let tested = self.dry_run.test(change).await?;
         match self.switches().refusal.clone() {
             Some(message) if tested.nginx.is_some() => Err(GatewayError::Refused(message)),

@@ -155,6 +155,32 @@ async fn a_bucket_moves_and_every_record_says_so() {
 }
 
 #[tokio::test]
+async fn a_rollback_over_a_finished_migration_leaves_its_bucket_where_its_objects_are() {
+    let moves = Moves::start().await;
+    let world = &moves.world;
+    let newest = async || world.get("/api/config/revisions?limit=1").await.expect(200)[0]["number"].as_u64().unwrap();
+    let number = newest().await;
+    let id = moves.begin("photos").await;
+    moves.until_over(id).await;
+    world.put(&format!("/api/pools/{}", moves.pools[0]), json!({"keepalive": 5})).await.expect(200);
+    let before = newest().await;
+
+    let rollback = format!("/api/config/revisions/{number}/rollback");
+    let why = world.post(&rollback, Value::Null).await.detail(409);
+    assert!(why.contains("s3.test/photos/") && why.contains("--partial"), "{why}");
+    assert_eq!((moves.route_pool("photos").await, newest().await), (moves.pools[1], before));
+    let planned = world.post(&format!("{rollback}?dry_run=true"), Value::Null).await.expect(200);
+    assert_eq!(planned["planned"]["applicable"], false);
+    assert_eq!(planned["planned"]["needs_migration"][0]["to_pool"], "first");
+
+    let done = world.post(&format!("{rollback}?partial=true"), Value::Null).await.expect(200);
+    assert_eq!(done["applied"]["needs_migration"], planned["planned"]["needs_migration"]);
+    assert_eq!(moves.route_pool("photos").await, moves.pools[1]);
+    let first = world.get(&format!("/api/pools/{}", moves.pools[0])).await.expect(200);
+    assert_eq!(first["keepalive"], 32);
+}
+
+#[tokio::test]
 async fn the_source_is_needed_until_it_was_compared_with_what_was_made_of_it() {
     let moves = Moves::waiting().await;
     let old = Worker { pid: 7, started: 1 };

@@ -31,6 +31,7 @@ mod reachability;
 mod refusals;
 mod resources;
 mod restore;
+mod rollback;
 mod served;
 mod settings;
 mod sidecars;

@@ -47,13 +47,14 @@ const RULES: [Rule; 14] = [
             "chrono",
             "tracing",
             "tokio::sync",
+            "tokio::task_local",
             "futures_util",
             "crate::domain",
             "crate::ports",
         ],
         never: &[],
-        why: "use cases reach the world through ports only; tokio::sync queues changes, futures_util puts futures \
-              together, and neither does I/O",
+        why: "use cases reach the world through ports only; tokio::sync queues changes, tokio::task_local tells why they \
+              are made, futures_util puts futures together, and none of them does I/O",
     },
     Rule {
         place: "src/ports",

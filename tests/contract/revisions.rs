@@ -1,24 +1,30 @@
 //! The history on disk: what is committed is in it, through any crash, and it does not grow for ever.
 
 use nanio_orchestrator::adapters::revision_files::RevisionDirectory;
-use nanio_orchestrator::domain::audit::{Action, Actor, NewEntry, Subject};
-use nanio_orchestrator::domain::revision::{FileDelta, NewRevision};
+use nanio_orchestrator::domain::bucket::BucketName;
+use nanio_orchestrator::domain::manifest::{Deed, Thing};
+use nanio_orchestrator::domain::revision::{FileDelta, NewRevision, RevisionEntry, WayBack};
 use nanio_orchestrator::domain::time::Timestamp;
+use nanio_orchestrator::domain::vhost::ServerName;
 use nanio_orchestrator::ports::revisions::Revisions;
+
+fn thing() -> Thing {
+    Thing::IgnoredBucket(ServerName::parse("a.example").unwrap(), BucketName::parse("b").unwrap())
+}
 
 fn revision(number: u64) -> NewRevision {
     NewRevision {
         number,
         at: Timestamp::of_unix(1_795_488_000).unwrap(),
-        entries: vec![NewEntry {
-            actor: Actor::Cli,
-            action: Action::Rebuild,
-            subject: Subject::Config,
-            before: None,
-            after: None,
-            nginx: None,
-            at: Timestamp::UNKNOWN,
+        base: number - 1,
+        entries: vec![RevisionEntry {
+            actor: "cli".to_owned(),
+            action: "rebuild".to_owned(),
+            entity_type: "config".to_owned(),
+            entity_id: None,
+            reason: Some("wegen ü".to_owned()),
         }],
+        deeds: vec![Deed { before: Some(thing()), after: None }],
         files: vec![FileDelta::between("/p".to_owned(), Some("a\n"), Some("b\n"))],
     }
 }
@@ -43,7 +49,9 @@ async fn only_a_completed_revision_is_in_the_history() {
     assert_eq!((numbers(&history).await, history.highest().await), (vec![4, 1], Ok(4)));
     let read = history.read(4).await.unwrap().unwrap();
     assert_eq!((read.at, &read.files), (revision(4).at, &revision(4).files));
-    assert_eq!((read.entries[0].actor.as_str(), read.entries[0].action.as_str()), ("cli", "rebuild"));
+    assert_eq!(read.entries, revision(4).entries);
+    let back = WayBack { base: 3, deeds: revision(4).deeds };
+    assert_eq!((history.way_back(4).await, history.way_back(2).await), (Ok(Some(back)), Ok(None)));
     assert_eq!(history.list(Some(4), 1).await.unwrap()[0].number, 1);
 }
 
@@ -77,4 +85,21 @@ async fn the_oldest_go_and_one_that_cannot_be_read_hides_no_other() {
     std::fs::write(home.path().join("revisions/000000000004.json"), "{").unwrap();
     assert_eq!(numbers(&history).await, [5, 3]);
     assert!(history.read(4).await.unwrap_err().0.contains("000000000004.json"));
+}
+
+#[tokio::test]
+async fn a_revision_of_before_the_ways_back_is_read_and_has_none() {
+    let home = tempfile::tempdir().unwrap();
+    let history = RevisionDirectory::beside(&home.path().join("db"), 3);
+    history.begin(revision(1)).await.unwrap();
+    history.complete(1).await.unwrap();
+    let path = home.path().join("revisions/000000000001.json");
+    let mut document: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for field in ["base", "deeds"] {
+        document.as_object_mut().unwrap().remove(field).unwrap();
+    }
+    document["entries"][0].as_object_mut().unwrap().remove("reason").unwrap();
+    std::fs::write(&path, document.to_string()).unwrap();
+    assert_eq!(history.read(1).await.unwrap().unwrap().entries[0].reason, None);
+    assert_eq!(history.way_back(1).await, Ok(None));
 }

@@ -1142,6 +1142,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/config/revisions/{number}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go back to a revision
+         * @description Makes the gateway what it was after this revision, as a new change: one test by nginx, all of it or nothing. 409 if
+         *     buckets would be led away from their objects, as after a finished migration, unless `partial` leaves those out; 409,
+         *     too, if the history does not tell how the gateway was, as after an edit on disk was taken over. S3 keys, found
+         *     buckets and migrations stay as they are. Nothing is reloaded.
+         */
+        post: operations["rollback_config"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/config/export": {
         parameters: {
             query?: never;
@@ -3492,6 +3515,8 @@ export interface components {
              * @description Which one.
              */
             entity_id: number | null;
+            /** @description Why, if `X-Change-Reason` or `--reason` said it. */
+            reason: string | null;
         };
         /** @description What a change did to a file of nginx's. */
         RevisionFile: {
@@ -3522,6 +3547,18 @@ export interface components {
             action: string | null;
             /** @description Why it was removed. */
             reason: string | null;
+        };
+        /** @description A way back to an earlier revision. */
+        Rollback: {
+            /**
+             * Format: int64
+             * @description The revision that it goes back to.
+             */
+            number: number;
+            /** @description With `dry_run`: what would be done. */
+            planned: (components["schemas"]["ConfigPlan"] & unknown) | null;
+            /** @description Without it: what was done. */
+            applied: (components["schemas"]["ConfigApplied"] & unknown) | null;
         };
         /** @description What became of the stored keys. */
         Rotation: {
@@ -10230,6 +10267,124 @@ export interface operations {
             };
             /** @description There is no such thing. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A value of the request is not acceptable (`detail` lists each), or nginx refuses the result (`detail` is its message). Nothing has changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidRequest"];
+                };
+            };
+            /** @description The machine failed: disk, rights, a missing program, no `SECRET`. Nothing has changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database does not answer now, or what is asked for is not possible in this place. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    rollback_config: {
+        parameters: {
+            query?: {
+                /** @description Leave out what would lead buckets away from their objects. */
+                partial?: boolean;
+                /** @description Only tell what would be done. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Its number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollback"];
+                };
+            };
+            /** @description The request contradicts what is there. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Neither the API key nor a session cookie was given, or it is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A change was asked for with the session cookie, from a page of another origin; or it is for the machine's operator to make. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The change collides with something else: a taken name, a use, a file edited by hand, a change that came first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `If-Match` names another revision than the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is larger than 1 MiB, a document of the whole gateway than 16 MiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -18,6 +18,11 @@ pub(super) struct Consent {
 }
 
 impl Consent {
+    /// Whether somebody will be asked.
+    pub fn is_asked_for(self) -> bool {
+        !self.yes && io::stdin().is_terminal()
+    }
+
     /// Tells what will happen, and goes on only if somebody says yes to it.
     pub fn ask(self, deed: &str, consequences: &[String]) -> Result<(), Fault> {
         for consequence in consequences {

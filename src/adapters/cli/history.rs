@@ -1,13 +1,16 @@
 //! `nanio-orchestrator history`: by the running server.
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::print;
+use super::confirm::Consent;
+use super::manifest::{show, verdict};
 use super::server::Server;
+use super::{print, say};
 use crate::config::{Settings, Sources};
 
 /// What can be asked of the history of accepted changes.
@@ -30,30 +33,82 @@ pub enum HistoryCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make the gateway what it was after one of them, as a new change
+    Rollback {
+        /// Its number
+        number: u64,
+        /// Leave out what would lead buckets away from their objects, as after a finished migration
+        #[arg(long)]
+        partial: bool,
+        /// Only show what would be done
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        consent: Consent,
+        /// Print what POST /api/config/revisions/NUMBER/rollback answers
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl HistoryCommand {
     /// Asks, and prints the answer.
-    pub(super) async fn run(self) -> Result<(), Box<dyn Error>> {
-        let settings = Settings::from_sources(&Sources::gather(Vec::new())?)?;
-        let (path, as_json) = match &self {
-            Self::List { limit, json } => (format!("/api/config/revisions?limit={limit}"), *json),
-            Self::Show { number, json } => (format!("/api/config/revisions/{number}"), *json),
-        };
-        let answer = Server::configured(&settings)?.call(Method::GET, &path, None).await?;
-        if as_json {
-            print(&serde_json::to_string_pretty(&answer)?);
-            return Ok(());
-        }
-        match &self {
-            Self::List { .. } => list(&answer).iter().for_each(|one| print(&row(one))),
-            Self::Show { .. } => {
-                print(&row(&answer));
-                print(answer["diff"].as_str().unwrap_or_default().trim_end());
+    pub(super) async fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let server = Server::configured(&Settings::from_sources(&Sources::gather(Vec::new())?)?)?;
+        match self {
+            Self::List { limit, json } => {
+                let answer = server.get(&format!("/api/config/revisions?limit={limit}")).await?;
+                tell(&answer, json, || list(&answer).iter().map(row).collect::<Vec<_>>().join("\n"));
+            }
+            Self::Show { number, json } => {
+                let answer = server.get(&format!("/api/config/revisions/{number}")).await?;
+                tell(&answer, json, || format!("{}\n{}", row(&answer), text(&answer["diff"])));
+            }
+            Self::Rollback { number, partial, dry_run, consent, json } => {
+                let way = Way { server, path: format!("/api/config/revisions/{number}/rollback?partial={partial}") };
+                if dry_run {
+                    let answer = way.plan().await?;
+                    tell(&answer, json, || show::plan(&answer["planned"]));
+                    return Ok(verdict(&answer["planned"]));
+                }
+                if consent.is_asked_for() {
+                    say(show::plan(&way.plan().await?["planned"]).trim_end());
+                }
+                consent.ask(&format!("Roll the gateway back to revision {number}"), &[])?;
+                let answer = way.go().await?;
+                tell(&answer, json, || show::applied(&answer["applied"]));
+                if answer["applied"]["changed"] == true {
+                    say("Next: nanio-orchestrator config reload");
+                }
             }
         }
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A rollback, at the server that would do it.
+struct Way {
+    server: Server,
+    path: String,
+}
+
+impl Way {
+    async fn plan(&self) -> Result<Value, Box<dyn Error>> {
+        self.server.call(Method::POST, &format!("{}&dry_run=true", self.path), None).await
+    }
+
+    async fn go(&self) -> Result<Value, Box<dyn Error>> {
+        self.server.call(Method::POST, &self.path, None).await
+    }
+}
+
+/// Prints an answer, for programs or for people.
+fn tell(answer: &Value, json: bool, text: impl FnOnce() -> String) {
+    if json { print(&format!("{answer:#}")) } else { print(text().trim_end()) }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn list(value: &Value) -> Vec<Value> {
@@ -62,11 +117,11 @@ fn list(value: &Value) -> Vec<Value> {
 
 /// A revision in one line.
 fn row(revision: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let entries = list(&revision["entries"]);
     let done = entries.iter().map(|entry| {
         let id = entry["entity_id"].as_i64().map(|id| format!(" {id}")).unwrap_or_default();
-        format!("{} {}{id} by {}", text(&entry["action"]), text(&entry["entity_type"]), text(&entry["actor"]))
+        let why = entry["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        format!("{} {}{id} by {}{why}", text(&entry["action"]), text(&entry["entity_type"]), text(&entry["actor"]))
     });
     let done: Vec<String> = done.collect();
     let files = list(&revision["files"]).len();
@@ -81,12 +136,12 @@ mod tests {
 
     #[test]
     fn a_revision_is_one_line() {
-        let entry = json!({"actor": "web", "action": "create", "entity_type": "route", "entity_id": 7});
+        let entry = json!({"actor": "web", "action": "create", "entity_type": "route", "entity_id": 7, "reason": "ä"});
         let sync = json!({"actor": "api", "action": "sync_from_disk", "entity_type": "config", "entity_id": null});
         let revision = json!({"number": 12, "at": "2026-11-27T10:00:00Z", "entries": [entry, sync], "files": [{}]});
         assert_eq!(
             row(&revision),
-            "    12  2026-11-27T10:00:00Z  create route 7 by web, sync_from_disk config by api (1 files)"
+            "    12  2026-11-27T10:00:00Z  create route 7 by web (ä), sync_from_disk config by api (1 files)"
         );
     }
 }

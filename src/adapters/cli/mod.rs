@@ -62,6 +62,9 @@ use serve::ServeArguments;
 use server::Unanswered;
 use vhost::VhostArguments;
 
+use crate::domain::revision::Reason;
+use crate::domain::services::publish::reason;
+
 /// What the program is called.
 const NAME: &str = "nanio-orchestrator";
 /// No server answers.
@@ -85,6 +88,9 @@ pub struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     serve: ServeArguments,
+    /// Why you make this change: one line, at most 500 characters; `history` shows it
+    #[arg(long, global = true, value_name = "TEXT", value_parser = Reason::parse)]
+    reason: Option<Reason>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -165,7 +171,12 @@ enum Command {
 
 impl Arguments {
     /// Does what the arguments ask for.
-    pub async fn run(self) -> ExitCode {
+    pub async fn run(mut self) -> ExitCode {
+        let reason = self.reason.take();
+        reason::during(reason, self.carry_out()).await
+    }
+
+    async fn carry_out(self) -> ExitCode {
         let succeeded = |()| ExitCode::SUCCESS;
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(arguments) => serve::run(arguments).await.map(succeeded),
@@ -181,7 +192,7 @@ impl Arguments {
             Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
             Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
-            Command::History(command) => command.run().await.map(succeeded),
+            Command::History(command) => command.run().await,
             Command::Release => release::run().map(succeeded),
             Command::Export(arguments) => manifest::export(arguments).await,
             Command::Plan(arguments) => manifest::plan(arguments).await,

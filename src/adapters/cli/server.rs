@@ -4,13 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, LINK};
+use reqwest::header::{HeaderMap, HeaderValue, LINK};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
 use super::trust::Trust;
+use crate::adapters::http::REASON_HEADER;
 use crate::adapters::process_lock::LockError;
 use crate::config::{Secret, Settings};
+use crate::domain::services::publish::reason;
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -157,6 +159,9 @@ impl Server {
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Fault> {
         let request = self.client.request(method, format!("{}{path}", self.base));
         let mut request = request.header("X-Orchestrator-Key", self.key.reveal()).header("X-Orchestrator-Actor", "cli");
+        if let Some(reason) = reason::current() {
+            request = request.header(REASON_HEADER, HeaderValue::from_bytes(reason.as_str().as_bytes())?);
+        }
         if let Some((form, body)) = body {
             request = request.header("Content-Type", form).body(body);
         }

@@ -19,7 +19,9 @@ const FONT_LINK: &str = r#"<link href="https://fonts.googleapis.com/css?family=M
 const ABOUT: &str = "Owns the configuration of nginx gateways in front of S3-compatible storage.\n\n\
     Every change is tested with `nginx -t` before anything is written; what nginx refuses is 422 with nginx's own \
     message, and nothing has changed. Each resource has a revision and an `ETag`; a change with `If-Match` is 412 \
-    when someone else came first.";
+    when someone else came first.\n\n\
+    Every accepted change is a revision. `X-Change-Reason` on any request that changes something says why, and stands in \
+    the revision: one line of plain UTF-8 (not percent-encoded), at most 500 characters.";
 
 /// The operations without anything that could serve them: all that the document is made of.
 struct Paper;

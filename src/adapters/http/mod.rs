@@ -12,6 +12,7 @@ mod body;
 mod bucket_counts;
 mod buckets;
 mod certificates;
+mod change_reason;
 mod config;
 mod credentials;
 mod diff;
@@ -59,6 +60,7 @@ mod topology;
 mod values;
 mod vhosts;
 
+pub use change_reason::HEADER as REASON_HEADER;
 pub use docs::openapi_document;
 pub use manifest::{applied_document, manifest_schema, plan_document, read_manifest, told_faults, write_manifest};
 pub use migrations::orphan_document;

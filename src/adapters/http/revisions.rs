@@ -7,7 +7,8 @@ use poem_openapi::OpenApi;
 
 use super::api::Group;
 use super::auth::Caller;
-use super::error::{ApiError, Failure, Finding, Searching};
+use super::error::{ApiError, Changing, Failure, Finding, Searching};
+use super::manifest::{AppliedView, PlanView};
 use super::params::{Limit, Path, Query, RevisionNumber};
 use super::reply::Shown;
 use super::schema::view;
@@ -28,6 +29,8 @@ view! {
         entity_type: String,
         /// Which one.
         entity_id: Option<i64>,
+        /// Why, if `X-Change-Reason` or `--reason` said it.
+        reason: Option<String>,
     }
 }
 
@@ -75,10 +78,22 @@ view! {
     }
 }
 
+view! {
+    /// A way back to an earlier revision.
+    RollbackView as "Rollback" {
+        /// The revision that it goes back to.
+        number: u64,
+        /// With `dry_run`: what would be done.
+        planned: Option<PlanView>,
+        /// Without it: what was done.
+        applied: Option<AppliedView>,
+    }
+}
+
 impl From<RevisionEntry> for EntryView {
     fn from(entry: RevisionEntry) -> Self {
-        let RevisionEntry { actor, action, entity_type, entity_id } = entry;
-        Self { actor, action, entity_type, entity_id }
+        let RevisionEntry { actor, action, entity_type, entity_id, reason } = entry;
+        Self { actor, action, entity_type, entity_id, reason }
     }
 }
 
@@ -178,6 +193,38 @@ impl RevisionsApi {
     ) -> Result<Shown<DetailView>, Failure<Finding>> {
         let RevisionNumber(number) = number.0;
         Ok(Shown(self.0.history.read(number).await?.into()))
+    }
+
+    /// Go back to a revision
+    ///
+    /// Makes the gateway what it was after this revision, as a new change: one test by nginx, all of it or nothing. 409 if
+    /// buckets would be led away from their objects, as after a finished migration, unless `partial` leaves those out; 409,
+    /// too, if the history does not tell how the gateway was, as after an edit on disk was taken over. S3 keys, found
+    /// buckets and migrations stay as they are. Nothing is reloaded.
+    #[oai(path = "/config/revisions/:number/rollback", method = "post", operation_id = "rollback_config")]
+    async fn rollback(
+        &self,
+        caller: Caller,
+        /// Its number.
+        number: Path<RevisionNumber>,
+        /// Leave out what would lead buckets away from their objects.
+        partial: Query<bool>,
+        /// Only tell what would be done.
+        dry_run: Query<bool>,
+    ) -> Result<Shown<RollbackView>, Failure<Changing>> {
+        let mut faults = Vec::new();
+        let (partial, dry_run) = (partial.read(&mut faults), dry_run.read(&mut faults));
+        if !faults.is_empty() {
+            return Err(ApiError::faults(faults).into());
+        }
+        let (RevisionNumber(number), partial) = (number.0, partial.unwrap_or(false));
+        let rollback = &self.0.rollback;
+        let (planned, applied) = if dry_run.unwrap_or(false) {
+            (Some(rollback.plan(number, partial).await?.into()), None)
+        } else {
+            (None, Some(rollback.apply(caller.0, number, partial).await?.into()))
+        };
+        Ok(Shown(RollbackView { number, planned, applied }))
     }
 }
 

@@ -18,6 +18,7 @@ use super::allow::Allowed;
 use super::api::{self, Facts};
 use super::attempts::Attempts;
 use super::auth::{Gatekeeper, guard};
+use super::change_reason::reasoned;
 use super::docs;
 use super::error::ApiError;
 use super::events::Pulse;
@@ -108,6 +109,7 @@ pub fn app(services: Arc<Services>, options: HttpOptions) -> impl Endpoint<Outpu
         .at("/web/*path", get(spa::page).data(spa))
         .around(move |next, request| remember(remembered.clone(), next, request))
         .around(without_slash)
+        .around(reasoned)
         .around(move |next, request| in_json(allowed.clone(), next, request))
         .around(move |next, request| guard(gatekeeper.clone(), next, request))
         .with(CatchPanic::new().with_handler(|_| ApiError::internal()))

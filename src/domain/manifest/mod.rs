@@ -4,12 +4,17 @@
 //! found buckets, times. Neither are the S3 keys of pools, which a document neither shows nor touches.
 
 mod check;
+mod deed;
 mod difference;
 mod differences;
 mod keep;
+mod rows;
 mod turns;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::bucket::BucketName;
 use super::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, PoolKind, PoolName, Role, Weight};
@@ -17,6 +22,7 @@ use super::route::{KeyPrefix, PathPrefix};
 use super::vhost::{ExtraBlock, IpRules, PemPath, Port, ServerName, Snippet};
 
 pub use check::Fault;
+pub use deed::{Deed, Thing};
 pub use difference::{Difference, FieldDifference, Subject, Verb};
 pub use differences::{Differences, compare};
 pub use turns::{Turn, turns};
@@ -34,7 +40,7 @@ pub struct Manifest {
 }
 
 /// A declared pool.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PoolSpec {
     /// Free text.
     pub description: Option<String>,
@@ -47,11 +53,12 @@ pub struct PoolSpec {
     /// The nanio pool whose files an `http` pool serves.
     pub source: Option<PoolName>,
     /// Its storage nodes. One that is listed twice is there twice.
+    #[serde(skip)]
     pub members: Vec<MemberSpec>,
 }
 
 /// A declared storage node.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MemberSpec {
     /// Where it listens.
     pub address: Address,
@@ -68,7 +75,7 @@ pub struct MemberSpec {
 }
 
 /// A declared vhost.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VhostSpec {
     /// The port for clients.
     pub listen_port: Port,
@@ -89,13 +96,15 @@ pub struct VhostSpec {
     /// Who may connect.
     pub ip_rules: Option<IpRules>,
     /// Its routes, but for the automatic one.
+    #[serde(skip)]
     pub routes: BTreeMap<PathPrefix, RouteSpec>,
     /// Buckets that nobody wants to hear of.
+    #[serde(skip)]
     pub ignored_buckets: BTreeSet<BucketName>,
 }
 
 /// A declared route.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RouteSpec {
     /// The pool that serves it.
     pub pool: PoolName,

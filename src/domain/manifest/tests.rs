@@ -229,3 +229,53 @@ fn what_is_left_out_stays_as_it_is_and_keeps_what_it_needs() {
     let gone = Manifest::default().without(&turns(&sample(), &Manifest::default()), &sample());
     assert_eq!(gone, sample(), "a vhost whose buckets hold objects is not pruned");
 }
+
+fn put(before: Option<Thing>, after: Option<Thing>) -> Deed {
+    Deed { before, after }
+}
+
+#[test]
+fn deeds_are_taken_back_newest_first() {
+    let mut now = sample();
+    let hot = |spec: PoolSpec| Thing::Pool(name("hot"), PoolSpec { members: Vec::new(), ..spec });
+    let renamed = PoolSpec { description: Some("fast".to_owned()), ..pool(&["h:1"]) };
+    let photos = |pool: &str| Thing::Route(server("a.example"), prefix("/photos/"), route(pool));
+    let deeds = [
+        put(Some(hot(pool(&[]))), Some(hot(renamed.clone()))),
+        put(Some(Thing::Member(name("hot"), member("h:2"))), None),
+        put(Some(photos("hot")), Some(photos("cold"))),
+        put(None, Some(Thing::Vhost(server("b.example"), vhost(None, &[])))),
+        put(None, Some(Thing::Route(server("b.example"), prefix("/x/"), route("hot")))),
+        put(Some(photos("cold")), None),
+    ];
+    now.pools.insert(name("hot"), renamed);
+    now.vhosts.get_mut(&server("a.example")).unwrap().routes.remove(&prefix("/photos/"));
+    now.vhosts.insert(server("b.example"), vhost(None, &[("/x/", "hot")]));
+    for deed in deeds.iter().rev() {
+        now.take_back(deed).unwrap();
+    }
+    assert_eq!(now, sample());
+}
+
+#[test]
+fn what_a_deed_did_not_leave_is_not_taken_back() {
+    let bucket = |vhost: &str| Thing::IgnoredBucket(server(vhost), BucketName::parse("b").unwrap());
+    let logs = |pool: &str| Thing::Route(server("a.example"), prefix("/logs/"), route(pool));
+    for (deed, thing) in [
+        (put(None, Some(Thing::Pool(name("hot"), pool(&[])))), "pool hot is not"),
+        (put(Some(Thing::Pool(name("hot"), pool(&[]))), None), "pool hot is not"),
+        (put(None, Some(Thing::Member(name("hot"), member("h:3")))), "member h:3 of pool hot is not"),
+        (put(Some(Thing::Member(name("warm"), member("h:3"))), None), "member h:3 of pool warm is not"),
+        (put(None, Some(logs("hot"))), "route /logs/ of vhost a.example is not"),
+        (put(Some(logs("hot")), None), "route /logs/ of vhost a.example is not"),
+        (put(None, Some(bucket("a.example"))), "ignored bucket b of vhost a.example is not"),
+        (put(Some(bucket("z.example")), None), "ignored bucket b of vhost z.example is not"),
+        (put(None, Some(Thing::Untold("the edit".to_owned()))), "does not tell what the edit did"),
+    ] {
+        let why = sample().take_back(&deed).unwrap_err();
+        assert!(why.contains(thing), "{deed:?}: {why}");
+    }
+    let of = |text: &str| Thing::Vhost(server(text), vhost(Some("hot"), &[]));
+    let why = sample().take_back(&put(Some(of("old.example")), Some(of("a.example")))).unwrap_err();
+    assert!(why.contains("renamed vhost old.example to a.example"), "{why}");
+}

@@ -3,7 +3,7 @@
 //! Commit and roll-back rename the same file, so exactly one of them wins, whoever tries. nginx looks at the names at
 //! each request. A token that is missing or cannot be read means *held*: never a write to the wrong side.
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::invalid::{Invalid, checked_string};
 
@@ -28,12 +28,6 @@ impl Token {
         } else {
             Err(Invalid::Pattern { pattern: "^[0-9a-f]{32}$" })
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Token {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(from)?).map_err(de::Error::custom)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the engine keeps of a migration beside how far it is.
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 
 use super::machine::Step;
 use super::token::MigrationGate;
@@ -31,12 +31,6 @@ words!(
         Destination = "destination",
     }
 );
-
-impl<'de> Deserialize<'de> for Side {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(from)?).map_err(de::Error::custom)
-    }
-}
 
 /// What an adoption is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

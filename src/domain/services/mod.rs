@@ -29,6 +29,7 @@ pub mod purges;
 pub mod reachability;
 pub mod relocation;
 pub mod restore;
+pub mod rollback;
 pub mod routes;
 mod serving;
 pub mod settings;
@@ -84,6 +85,7 @@ use purges::Purges;
 use reachability::Reachability;
 use relocation::Relocation;
 use restore::Restore;
+use rollback::Rollback;
 use routes::Routes;
 use settings::Settings;
 use topology::Overview;
@@ -263,6 +265,8 @@ pub struct Services {
     pub explain: Explain,
     /// What was changed.
     pub history: History,
+    /// Back to what was there before.
+    pub rollback: Rollback,
 }
 
 impl Services {
@@ -306,11 +310,13 @@ impl Services {
         let moves = Migrations::new(context.clone(), config.clone(), backups.clone(), means);
         let (routes, buckets) = (Routes::new(context.clone()), Buckets::new(context.clone(), clock.clone()));
         let relocation = Relocation::new(context.clone(), routes.clone(), buckets.clone(), moves.clone());
+        let manifests = Manifests::new(context.clone());
         let services = Self {
             pools: Pools::new(context.clone()),
             members: Members::new(context.clone()),
             certificates: Certificates::new(context.clone(), certificates, clock.clone()),
-            manifests: Manifests::new(context.clone()),
+            rollback: Rollback::new(manifests.clone(), revisions.clone()),
+            manifests,
             operations: Operations::new(context.clone()),
             overview: Overview::new(context.clone(), reachability.clone()),
             history: History::new(revisions),

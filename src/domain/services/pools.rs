@@ -198,6 +198,9 @@ pub(super) fn remove(change: &mut Change<'_>, id: PoolId, expected: Option<Revis
         let (old, new) = (Snapshot::Pool(backed), Snapshot::Pool(cleared.clone()));
         change.audit(Action::Update, subject(cleared.id), Some(old), Some(new))?;
     }
+    for member in change.tx.members(id)? {
+        change.remember(Some(Snapshot::Member(member)), None)?;
+    }
     change.tx.delete_pool(id)?;
     change.retire(FileName::Upstream(pool.name.clone()));
     change.audit(Action::Delete, subject(id), Some(Snapshot::Pool(pool)), None)?;

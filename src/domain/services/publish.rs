@@ -10,6 +10,9 @@
 //! batch is refused, each is tried alone, so that a bad one cannot take good ones with it.
 
 mod change;
+mod deeds;
+mod pending;
+pub mod reason;
 
 pub use change::Change;
 
@@ -18,14 +21,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument as _, Span};
 
+use pending::{Asked, Batch, Pending, Run, SharedBatch, Way, stopping};
+
 use super::ServiceError;
 use super::files;
 use super::files::Desired;
 use super::guard;
 use super::known::{KnownServers, RouteCounts};
 use super::touched::Touched;
-use crate::domain::audit::{Actor, NewEntry, NginxAnswer};
-use crate::domain::revision::NewRevision;
+use crate::domain::audit::Actor;
+use crate::domain::manifest::Deed;
+use crate::domain::revision::{NewRevision, RevisionEntry};
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{FileChange, Gateway, GatewayError, Recovery, Tested};
@@ -54,17 +60,6 @@ pub struct Rehearsed {
     pub files: FileChange,
     /// Files and nginx's answer, or why the change would be refused.
     pub verdict: Result<Tested, GatewayError>,
-}
-
-/// How a change goes through the steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// It may share its test with others.
-    Shared,
-    /// It does not.
-    Alone,
-    /// Nor does it become live.
-    Rehearsal,
 }
 
 /// Asks for changes. Cheap to clone.
@@ -147,93 +142,12 @@ impl Publisher {
         body: impl FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<(T, Published), ServiceError> {
         let (reply, answer) = oneshot::channel();
-        let asked = Asked { actor, way, span: Span::current(), body, outcome: None, reply };
+        let (span, reason) = (Span::current(), reason::current());
+        let asked = Asked { actor, way, span, reason, body, outcome: None, reply };
         self.queue.send(Box::new(asked)).await.map_err(|_| stopping())?;
         answer.await.unwrap_or_else(|_| Err(stopping()))
     }
 }
-
-fn stopping() -> ServiceError {
-    ServiceError::Store(StoreError::Unavailable("the orchestrator is shutting down; repeat the change".to_owned()))
-}
-
-/// One of the two runs of a change.
-#[derive(Debug, Clone, Copy)]
-enum Run<'a> {
-    /// The first: nobody will read what it logs.
-    RolledBack,
-    /// The second, with nginx's answer.
-    Kept(Option<&'a NginxAnswer>),
-}
-
-/// A change that waits for its turn, with its result type hidden.
-trait Pending: Send {
-    /// Runs the body; `true` if it succeeded.
-    fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, run: Run<'_>, touched: &mut Touched) -> bool;
-    /// How it goes through the steps.
-    fn way(&self) -> Way;
-    /// What asked for it.
-    fn span(&self) -> &Span;
-    /// Answers with the body's own result.
-    fn answer(self: Box<Self>, published: &Published);
-    /// Answers with a fault from outside the body.
-    fn refuse(self: Box<Self>, error: ServiceError);
-}
-
-struct Asked<T, F> {
-    actor: Actor,
-    way: Way,
-    /// What asked for it.
-    span: Span,
-    body: F,
-    outcome: Option<Result<T, ServiceError>>,
-    reply: oneshot::Sender<Result<(T, Published), ServiceError>>,
-}
-
-impl<T, F> Pending for Asked<T, F>
-where
-    T: Send,
-    F: FnMut(&mut Change<'_>) -> Result<T, ServiceError> + Send,
-{
-    fn attempt(&mut self, tx: &mut dyn Tx, now: Timestamp, run: Run<'_>, touched: &mut Touched) -> bool {
-        let mut own = Touched::default();
-        let (nginx, logs) = match run {
-            Run::RolledBack => (None, false),
-            Run::Kept(nginx) => (nginx.cloned(), true),
-        };
-        let mut change = Change { tx, now, actor: self.actor, nginx, logs, touched: &mut own };
-        let outcome = (self.body)(&mut change);
-        let succeeded = outcome.is_ok();
-        if succeeded {
-            touched.add(own);
-        }
-        self.outcome = Some(outcome);
-        succeeded
-    }
-
-    fn way(&self) -> Way {
-        self.way
-    }
-
-    fn span(&self) -> &Span {
-        &self.span
-    }
-
-    fn answer(self: Box<Self>, published: &Published) {
-        let outcome = self.outcome.unwrap_or_else(|| Err(stopping()));
-        // A caller that went away does not undo its change.
-        let _ = self.reply.send(outcome.map(|value| (value, published.clone())));
-    }
-
-    fn refuse(self: Box<Self>, error: ServiceError) {
-        let _ = self.reply.send(Err(error));
-    }
-}
-
-type Batch = Vec<Box<dyn Pending>>;
-
-/// A batch that a transaction's closure works on and that survives its roll-back.
-type SharedBatch = Arc<Mutex<Batch>>;
 
 /// What the rolled-back run found out.
 struct Plan {
@@ -242,7 +156,10 @@ struct Plan {
     /// Which changes of the batch succeeded; the second run must agree.
     kept: Vec<bool>,
     change: u64,
-    entries: Vec<NewEntry>,
+    /// The change that the database holds.
+    base: u64,
+    entries: Vec<RevisionEntry>,
+    deeds: Vec<Deed>,
     now: Timestamp,
 }
 
@@ -319,7 +236,9 @@ impl PublishLoop {
             let rehearsed = Some(Rehearsed { files: plan.files, verdict });
             return (take(&shared), Ok(Published { rehearsed, ..Published::default() }));
         }
-        let (published, counts) = (plan.files.put.clone(), plan.counts);
+        let (published, counts, change, now) = (plan.files.put.clone(), plan.counts, plan.change, plan.now);
+        let (base, entries, deeds) = (plan.base, plan.entries, plan.deeds);
+        let revision = NewRevision { number: change, base, at: now, entries, deeds, files: Vec::new() };
         let tested = match self.gateway.test(plan.files).await {
             Ok(tested) => tested,
             Err(error) => {
@@ -330,12 +249,11 @@ impl PublishLoop {
             }
         };
         let live = tested.moves;
-        let change = plan.change;
-        if live && let Err(error) = self.make_live(change, plan.now, plan.entries).await {
+        if live && let Err(error) = self.make_live(revision).await {
             return (take(&shared), Err(error));
         }
         let change_id = live.then(|| change.to_string());
-        let committed = self.commit(&shared, tested.clone(), change_id, plan.kept, plan.now).await;
+        let committed = self.commit(&shared, tested.clone(), change_id, plan.kept, now).await;
         let after = match (&committed, live) {
             (_, false) => Ok(()),
             (Ok(()), true) => self.gateway.settle().await,
@@ -355,9 +273,9 @@ impl PublishLoop {
     }
 
     /// Writes down what is about to be changed, and makes the tested files live.
-    async fn make_live(&self, change: u64, now: Timestamp, entries: Vec<NewEntry>) -> Result<(), ServiceError> {
-        let files = self.gateway.deltas().await?;
-        self.revisions.begin(NewRevision { number: change, at: now, entries, files }).await?;
+    async fn make_live(&self, revision: NewRevision) -> Result<(), ServiceError> {
+        let (change, files) = (revision.number, self.gateway.deltas().await?);
+        self.revisions.begin(NewRevision { files, ..revision }).await?;
         let live = self.gateway.put_live(&change.to_string()).await;
         if live.is_err() {
             self.end_revision(change, false).await;
@@ -398,9 +316,11 @@ impl PublishLoop {
                     files::desired(tx, gateway.as_ref(), &touched, &mut known)?
                 }
             };
-            let change = next_change(tx.fact(LAST_CHANGE)?.as_deref(), highest);
-            let entries = touched.entries;
-            Err(Planned::Files(Box::new(Plan { files, counts, kept, change, entries, now })))
+            let base = number_of(tx.fact(LAST_CHANGE)?.as_deref());
+            // The history may know more than a database that was made again.
+            let change = base.max(highest) + 1;
+            let Touched { entries, deeds, .. } = touched;
+            Err(Planned::Files(Box::new(Plan { files, counts, kept, change, base, entries, deeds, now })))
         });
         match planned.await {
             Ok(()) | Err(Planned::Nothing) => Ok(None),
@@ -488,10 +408,9 @@ pub(super) fn last_change(tx: &mut dyn Tx) -> Result<Option<String>, ServiceErro
     Ok(tx.fact(LAST_CHANGE)?)
 }
 
-/// The number after the last committed change, and after all that the history tells of: it may know more than a database
-/// that was made again.
-fn next_change(last: Option<&str>, highest: u64) -> u64 {
-    last.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0).max(highest) + 1
+/// The number of a change; 0: there was none.
+pub(super) fn number_of(change: Option<&str>) -> u64 {
+    change.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// Whether taking the batch apart could let some of its changes through.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::audit::NewEntry;
 use crate::domain::gateway::FileName;
 use crate::domain::ids::{PoolId, RouteId, VhostId};
+use crate::domain::manifest::Deed;
+use crate::domain::revision::RevisionEntry;
 use crate::ports::gateway::Overwrite;
 
 /// What a change touched, so that only its files are rendered.
@@ -19,7 +20,9 @@ pub(super) struct Touched {
     pub common: bool,
     pub overwrite: Overwrite,
     /// What is written into the audit log about it.
-    pub entries: Vec<NewEntry>,
+    pub entries: Vec<RevisionEntry>,
+    /// What that does to the document, in order.
+    pub deeds: Vec<Deed>,
 }
 
 impl Touched {
@@ -35,6 +38,7 @@ impl Touched {
         self.sidecars |= other.sidecars;
         self.common |= other.common;
         self.entries.extend(other.entries);
+        self.deeds.extend(other.deeds);
         self.overwrite = match (std::mem::take(&mut self.overwrite), other.overwrite) {
             (Overwrite::Everything, _) | (_, Overwrite::Everything) => Overwrite::Everything,
             (Overwrite::Nothing, one) | (one, Overwrite::Nothing) => one,

@@ -246,6 +246,9 @@ pub(super) fn remove(change: &mut Change<'_>, id: VhostId, expected: Option<Revi
             vhost.server_name
         )));
     }
+    for bucket in change.tx.buckets(id)? {
+        change.remember(Some(Snapshot::Bucket(bucket)), None)?;
+    }
     change.tx.delete_vhost(id)?;
     change.touch_vhost(id);
     change.retire(FileName::Server(vhost.server_name.clone()));

@@ -2,7 +2,7 @@
 //! directly.
 
 mod means;
-mod show;
+pub(super) mod show;
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
@@ -141,6 +141,11 @@ fn shown(plan: &Value, output: Output) -> ExitCode {
         Output::Json => print(&format!("{plan:#}")),
         Output::Text => print(show::plan(plan).trim_end()),
     }
+    verdict(plan)
+}
+
+/// What a plan means for a script.
+pub(super) fn verdict(plan: &Value) -> ExitCode {
     if plan["nginx"]["ok"] == false {
         ExitCode::FAILURE
     } else if plan["changed"] == true || plan["needs_migration"].as_array().is_some_and(|held| !held.is_empty()) {

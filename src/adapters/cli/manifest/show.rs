@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 /// What a plan says.
-pub(super) fn plan(plan: &Value) -> String {
+pub(in crate::adapters::cli) fn plan(plan: &Value) -> String {
     let mut text = String::new();
     changes(&mut text, plan);
     if plan["changed"] == false {
@@ -26,7 +26,7 @@ pub(super) fn plan(plan: &Value) -> String {
 }
 
 /// What an apply did.
-pub(super) fn applied(applied: &Value) -> String {
+pub(in crate::adapters::cli) fn applied(applied: &Value) -> String {
     let mut text = String::new();
     changes(&mut text, applied);
     if applied["changed"] == false {

@@ -13,7 +13,7 @@ use poem_openapi::OpenApi;
 use serde_json::Value;
 
 use body::{DocumentBody, Form, SchemaText, Written};
-use views::{AppliedView, PlanView};
+pub(super) use views::{AppliedView, PlanView};
 
 use super::api::Group;
 use super::auth::Caller;

@@ -79,14 +79,16 @@ impl Buckets {
             }
             let before = named(change.tx, id, &bucket)?;
             let made = routes::insert(change, id, &new, None, Action::PromoteBucket)?;
-            let discovered_at = before.map_or(change.now, |bucket| bucket.discovered_at);
-            change.tx.save_bucket(&Bucket {
+            let discovered_at = before.as_ref().map_or(change.now, |bucket| bucket.discovered_at);
+            let after = Bucket {
                 vhost_id: id,
                 name: bucket.clone(),
                 status: BucketStatus::Routed,
                 routed_pool_id: Some(new.pool_id),
                 discovered_at,
-            })?;
+            };
+            change.tx.save_bucket(&after)?;
+            change.remember(before.map(Snapshot::Bucket), Some(Snapshot::Bucket(after)))?;
             Ok(made.view)
         };
         let (made, published) = self.context.publisher.alone(actor, make).await?;

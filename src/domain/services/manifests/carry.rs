@@ -226,7 +226,7 @@ impl Work<'_, '_> {
             self.change.touch_vhost(vhost);
         }
         let Some(bucket) = bucket else { return Ok(()) };
-        follow_route(self.change.tx, vhost, prefix)?;
+        follow_route(self.change, vhost, prefix)?;
         let stays_ignored = self.wanted.vhosts.get(name).is_some_and(|spec| spec.ignored_buckets.contains(&bucket));
         if stays_ignored {
             buckets::ignore(self.change, vhost, &bucket)?;

@@ -10,7 +10,7 @@ mod present;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::publish::{Change, Rehearsed, last_change};
+use super::publish::{Change, Rehearsed, last_change, number_of};
 use super::{Context, ServiceError};
 use crate::domain::audit::{Actor, NginxAnswer};
 use crate::domain::manifest::{Difference, Differences, Fault, Manifest, Subject, Turn, Verb, compare, turns};
@@ -47,6 +47,8 @@ pub struct Exported {
     pub manifest: Manifest,
     /// What is another one as soon as the document is.
     pub state: String,
+    /// The number of the last change that it holds; 0: none.
+    pub change: u64,
 }
 
 /// A file as it is and as it would be; `None`: no file.
@@ -126,7 +128,8 @@ impl Manifests {
     /// The store's.
     pub async fn export(&self) -> Result<Exported, ServiceError> {
         let present = self.context.store.read(|tx| Present::read(tx)).await?;
-        Ok(Exported { state: present.token(), manifest: present.manifest })
+        let (state, change) = (present.token(), number_of(present.change.as_deref()));
+        Ok(Exported { state, change, manifest: present.manifest })
     }
 
     /// What an apply would do. Changes nothing.

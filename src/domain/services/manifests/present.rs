@@ -77,14 +77,9 @@ impl Present {
             self.members.insert((pool.name.clone(), member.address.clone(), *next), member.id);
             *next += 1;
         }
-        let spec = PoolSpec {
-            description: pool.description,
-            kind: pool.kind,
-            lb_method: pool.lb_method,
-            keepalive: pool.keepalive,
-            source: pool.source_nanio_pool_id.and_then(|id| names.get(&id).cloned()),
-            members: members.into_iter().map(declared).collect(),
-        };
+        let source = pool.source_nanio_pool_id.and_then(|id| names.get(&id).cloned());
+        let members = members.iter().map(MemberSpec::of).collect();
+        let spec = PoolSpec { members, ..PoolSpec::of(&pool, source) };
         self.pools.insert(pool.name.clone(), pool.id);
         self.manifest.pools.insert(pool.name, spec);
     }
@@ -93,41 +88,13 @@ impl Present {
         let mut declared = BTreeMap::new();
         for route in routes.into_iter().filter(|route| !route.path_prefix.is_root()) {
             if let Some(pool) = names.get(&route.pool_id) {
-                let spec = RouteSpec {
-                    pool: pool.clone(),
-                    key_prefix: route.key_prefix.clone(),
-                    extra_directives: route.extra_directives.clone(),
-                    enabled: route.enabled,
-                };
-                declared.insert(route.path_prefix.clone(), spec);
+                declared.insert(route.path_prefix.clone(), RouteSpec::of(&route, pool.clone()));
             }
             self.routes.insert((vhost.id, route.path_prefix.canonical().to_owned()), route);
         }
-        let spec = VhostSpec {
-            listen_port: vhost.listen_port,
-            ssl: vhost.ssl,
-            ssl_certificate: vhost.ssl_certificate,
-            ssl_certificate_key: vhost.ssl_certificate_key,
-            extra_directives: vhost.extra_directives,
-            extra_blocks: vhost.extra_blocks,
-            enabled: vhost.enabled,
-            default_pool: vhost.default_pool_id.and_then(|id| names.get(&id).cloned()),
-            ip_rules: vhost.ip_rules,
-            routes: declared,
-            ignored_buckets: Default::default(),
-        };
+        let default_pool = vhost.default_pool_id.and_then(|id| names.get(&id).cloned());
+        let spec = VhostSpec { routes: declared, ..VhostSpec::of(&vhost, default_pool) };
         self.vhosts.insert(vhost.server_name.clone(), vhost.id);
         self.manifest.vhosts.entry(vhost.server_name).insert_entry(spec).into_mut()
-    }
-}
-
-fn declared(member: Member) -> MemberSpec {
-    MemberSpec {
-        address: member.address,
-        role: member.role,
-        weight: member.weight,
-        max_fails: member.max_fails,
-        fail_timeout_s: member.fail_timeout_s,
-        enabled: member.enabled,
     }
 }

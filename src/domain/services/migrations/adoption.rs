@@ -44,8 +44,8 @@ pub(super) fn lead_to_writes(change: &mut Change<'_>, migration: &Migration) -> 
     if let Some(route) = change.tx.route_at(migration.vhost.id, &prefix)?
         && route.pool_id == migration.destination.id
     {
-        let moved = Route { pool_id: migration.source.id, updated_at: change.now, ..route };
-        change.tx.save_route(moved)?;
+        let moved = Route { pool_id: migration.source.id, updated_at: change.now, ..route.clone() };
+        change.save_route(Some(route), moved)?;
     }
     Ok(())
 }
@@ -113,8 +113,8 @@ pub(super) fn adopt_reader(change: &mut Change<'_>, split: Migration, to: Side) 
     }
     let pool = if to == Side::Source { split.source.id } else { split.destination.id };
     if let Some(route) = change.tx.route_at(split.vhost.id, &prefix_of(&split.bucket))? {
-        let moved = Route { pool_id: pool, updated_at: change.now, ..route };
-        change.tx.save_route(moved)?;
+        let moved = Route { pool_id: pool, updated_at: change.now, ..route.clone() };
+        change.save_route(Some(route), moved)?;
     }
     change.touch_vhost(split.vhost.id);
     end_split(change, split)?;

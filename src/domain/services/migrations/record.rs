@@ -42,7 +42,7 @@ pub(super) fn switch(change: &mut Change<'_>, id: MigrationId, uploads: &[String
     let reach = reach(change.tx, source, &migration.bucket)?;
     for (vhost, route) in &reach.routes {
         let moved = Route { pool_id: destination, updated_at: now, ..route.clone() };
-        change.tx.save_route(moved)?;
+        change.save_route(Some(route.clone()), moved)?;
         change.touch_route(vhost.id, route.id);
     }
     for vhost in &reach.defaults {
@@ -165,12 +165,12 @@ fn give_route(
     })?;
     let now = change.now;
     if let Some(disabled) = change.tx.route_at(vhost, &prefix_of(&migration.bucket))? {
-        let moved = Route { pool_id: pool, enabled: true, updated_at: now, ..disabled };
-        change.tx.save_route(moved)?;
+        let moved = Route { pool_id: pool, enabled: true, updated_at: now, ..disabled.clone() };
+        change.save_route(Some(disabled), moved)?;
         return Ok(());
     }
     let id = RouteId(change.tx.next_id(EntityKind::Route)?);
-    change.tx.save_route(Route {
+    let route = Route {
         id,
         revision: Revision::NEW,
         vhost_id: vhost,
@@ -181,7 +181,8 @@ fn give_route(
         enabled: true,
         created_at: now,
         updated_at: now,
-    })?;
+    };
+    change.save_route(None, route)?;
     Ok(())
 }
 
@@ -196,7 +197,7 @@ fn cascade(change: &mut Change<'_>, reach: &Reach, migration: &mut Migration) ->
         match &target {
             Some(pool) => {
                 let moved = Route { pool_id: pool.id, updated_at: change.now, ..route.clone() };
-                change.tx.save_route(moved)?;
+                change.save_route(Some(route.clone()), moved)?;
                 change.touch_route(vhost.id, route.id);
                 updated.push(vhost.server_name.to_string());
             }
@@ -237,7 +238,8 @@ fn mark(
         name: migration.bucket.clone(),
         status,
         routed_pool_id: Some(pool),
-        discovered_at: known.map_or(change.now, |known| known.discovered_at),
+        discovered_at: known.as_ref().map_or(change.now, |known| known.discovered_at),
     };
-    Ok(change.tx.save_bucket(&bucket)?)
+    change.tx.save_bucket(&bucket)?;
+    Ok(change.remember(known.map(Snapshot::Bucket), Some(Snapshot::Bucket(bucket)))?)
 }

@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 
+use super::deeds;
 use crate::domain::audit::{Action, Actor, NewEntry, NginxAnswer, Snapshot, Subject};
 use crate::domain::gateway::FileName;
 use crate::domain::ids::{PoolId, RouteId, VhostId};
+use crate::domain::revision::{Reason, RevisionEntry};
+use crate::domain::route::Route;
 use crate::domain::services::ServiceError;
 use crate::domain::services::touched::Touched;
 use crate::domain::time::Timestamp;
@@ -18,6 +21,8 @@ pub struct Change<'a> {
     /// The time of the change.
     pub now: Timestamp,
     pub(super) actor: Actor,
+    /// Why it is made.
+    pub(super) reason: Option<Reason>,
     pub(super) nginx: Option<NginxAnswer>,
     /// Whether the audit log is kept: it is not when the transaction will be rolled back.
     pub(super) logs: bool,
@@ -87,11 +92,13 @@ impl Change<'_> {
         part: impl FnOnce(&mut Change<'_>) -> Result<T, ServiceError>,
     ) -> Result<Result<T, ServiceError>, StoreError> {
         let (now, actor, nginx, logs) = (self.now, self.actor, self.nginx.clone(), self.logs);
+        let reason = self.reason.clone();
         let mut own = Touched::default();
         let mut part = Some(part);
         let mut outcome = None;
         self.tx.savepoint(&mut |tx| {
-            let mut change = Change { tx, now, actor, nginx: nginx.clone(), logs, touched: &mut own };
+            let (nginx, reason) = (nginx.clone(), reason.clone());
+            let mut change = Change { tx, now, actor, reason, nginx, logs, touched: &mut own };
             outcome = part.take().map(|part| part(&mut change));
             outcome.as_ref().is_some_and(Result::is_ok)
         })?;
@@ -105,8 +112,8 @@ impl Change<'_> {
 
     /// Does something in a transaction that will be rolled back, to see what it would do.
     pub fn discarded<T>(tx: &mut dyn Tx, actor: Actor, part: impl FnOnce(&mut Change<'_>) -> T) -> T {
-        let mut touched = Touched::default();
-        part(&mut Change { tx, now: Timestamp::UNKNOWN, actor, nginx: None, logs: false, touched: &mut touched })
+        let touched = &mut Touched::default();
+        part(&mut Change { tx, now: Timestamp::UNKNOWN, actor, reason: None, nginx: None, logs: false, touched })
     }
 
     /// Writes down what was done, with nginx's answer to it.
@@ -124,8 +131,32 @@ impl Change<'_> {
         let entry = NewEntry { actor: self.actor, action, subject, before, after, nginx, at: self.now };
         if self.logs {
             self.tx.append_audit(&entry)?;
+            return Ok(());
         }
-        self.touched.entries.push(entry);
+        // The history is written before the commit: it tells what the first run did.
+        self.touched.deeds.extend(deeds::of(self.tx, &entry)?);
+        self.touched.entries.push(RevisionEntry::of(&entry, self.reason.as_ref()));
         Ok(())
+    }
+
+    /// Has the history know of something that the audit log does not tell, as it follows from what it tells.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn remember(&mut self, before: Option<Snapshot>, after: Option<Snapshot>) -> Result<(), StoreError> {
+        if !self.logs {
+            self.touched.deeds.extend(deeds::between(self.tx, before.as_ref(), after.as_ref())?);
+        }
+        Ok(())
+    }
+
+    /// Saves a route that follows from what the audit log tells.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn save_route(&mut self, before: Option<Route>, after: Route) -> Result<Route, StoreError> {
+        let saved = self.tx.save_route(after)?;
+        self.remember(before.map(Snapshot::Route), Some(Snapshot::Route(saved.clone())))?;
+        Ok(saved)
     }
 }

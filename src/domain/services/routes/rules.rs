@@ -71,7 +71,7 @@ pub(in crate::domain::services) fn insert(
     let route = Route { extra_directives, ..draft(vhost, id, new, change.now) };
     let pool = check(change.tx, &owner, &route)?;
     let route = save(change, None, route, action)?;
-    follow_route(change.tx, vhost, &route.path_prefix)?;
+    follow_route(change, vhost, &route.path_prefix)?;
     Ok(CreatedRoute { view: RouteView { route, pool_name: pool.name }, default_pool_id: owner.default_pool_id })
 }
 
@@ -100,7 +100,7 @@ pub(in crate::domain::services) fn edit(
     let pool = check(change.tx, &owner, &after)?;
     let saved = save(change, Some(before.clone()), after, Action::Update)?;
     for prefix in [&before.path_prefix, &saved.path_prefix] {
-        follow_route(change.tx, vhost, prefix)?;
+        follow_route(change, vhost, prefix)?;
     }
     Ok(RouteView { route: saved, pool_name: pool.name })
 }
@@ -122,7 +122,7 @@ pub(in crate::domain::services) fn remove(
     guard::expect_not_moving(change.tx, vhost, route.path_prefix.bucket())?;
     let prefix = route.path_prefix.clone();
     erase(change, route, action)?;
-    follow_route(change.tx, vhost, &prefix)
+    follow_route(change, vhost, &prefix)
 }
 
 /// Saves a route that was found to fit. The record of its bucket is for the caller to bring in line.
