@@ -5,6 +5,7 @@ test("where a request goes is asked from anywhere, answered as it was typed, and
   gateway,
 }) => {
   await page.goto("/")
+  await expect(page.getByRole("heading", { name: "Dashboard" })).toBeVisible()
   await page.keyboard.press("Control+K")
   await page.getByRole("combobox", { name: "Search everything" }).fill("where does a request")
   await page.keyboard.press("Enter")

@@ -5,6 +5,7 @@ import type { Gateway } from "./gateway"
 export async function everyPage(gateway: Gateway): Promise<{ name: string; path: string; shows: string }[]> {
   const pool = (await gateway.ask<Pool[]>("GET", "/pools")).find(one => one.name === "pool-2025")
   const vhost = (await gateway.ask<Vhost[]>("GET", "/vhosts")).find(one => one.server_name === "localhost")
+  const request = `GET http://localhost:${gateway.port}/photos/x`
   return [
     { name: "dashboard", path: "/", shows: "Drift check" },
     { name: "pools", path: "/web/pools", shows: "pool-2026" },
@@ -19,7 +20,7 @@ export async function everyPage(gateway: Gateway): Promise<{ name: string; path:
     { name: "config", path: "/web/config", shows: "ids.meta.json" },
     { name: "history", path: "/web/config?tab=history", shows: "create vhost" },
     { name: "document", path: "/web/config?tab=document", shows: "Names instead of ids" },
-    { name: "explain", path: "/web/explain?q=GET%20/photos/x", shows: "pool-2026" },
+    { name: "explain", path: `/web/explain?q=${encodeURIComponent(request)}`, shows: "pool-2026" },
     { name: "audit", path: "/web/audit", shows: "Created vhost localhost" },
     { name: "settings", path: "/web/settings", shows: "session_ttl" },
   ]

@@ -79,6 +79,19 @@ export const queries = {
       queryKey: ["db", "revision", number],
       queryFn: () => body(api.GET("/api/config/revisions/{number}", { params: { path: { number } } })),
     }),
+  /** What it would take to be there again. */
+  rollback: (number: number, partial: boolean) =>
+    queryOptions({
+      queryKey: ["db", "rollback", number, partial],
+      queryFn: () =>
+        body(
+          api.POST("/api/config/revisions/{number}/rollback", {
+            params: { path: { number }, query: { partial, dry_run: true } },
+          }),
+        ),
+      placeholderData: previous => previous,
+      retry: false,
+    }),
   explain: (query: ExplainQuery) =>
     queryOptions({
       queryKey: ["db", "explain", query],

@@ -22,13 +22,25 @@ interface Props {
   prevented?: boolean
   /** Whether it changes what nginx is to do, so that there is a history of it. */
   changes?: boolean
+  size?: string
   /** Does it; with what the operator insists on after a refusal. */
   act: (insisted: Insisted | null) => Promise<unknown>
 }
 
 /** Asks before something is done that cannot be undone by a click. A refusal is shown here. */
 export function Confirm(props: Props) {
-  const { opened, onClose, title, children, verb, harmless = false, prevented = false, changes = false, act } = props
+  const {
+    opened,
+    onClose,
+    title,
+    children,
+    verb,
+    harmless = false,
+    prevented = false,
+    changes = false,
+    size,
+    act,
+  } = props
   const [insisted, setInsisted] = useState<Insisted | null>(null)
   const [why, setWhy] = useState("")
   const { mutate, isPending, error, reset } = useMutation({
@@ -45,7 +57,7 @@ export function Confirm(props: Props) {
   }
   const asked = insisted ?? askedFor(error)
   return (
-    <Modal opened={opened} onClose={close} title={title}>
+    <Modal opened={opened} onClose={close} title={title} {...(size === undefined ? {} : { size })}>
       <Stack>
         <Text component="div" size="sm">
           {children}

@@ -1,5 +1,6 @@
 import { Anchor, Button, Group, Modal, Stack, Text } from "@mantine/core"
 import { useQuery } from "@tanstack/react-query"
+import { useState } from "react"
 import { useSearchParams } from "react-router"
 
 import type { Revision } from "../../api/client"
@@ -10,10 +11,12 @@ import { Placeholder } from "../../components/page"
 import { SideBySide } from "../../components/side-by-side"
 import { Time } from "../../components/time"
 import { Trouble } from "../../components/trouble"
+import { Rollback } from "./rollback"
 
 /** Every accepted change that nginx could see, and how it changed nginx's files. */
 export function History() {
   const [search, setSearch] = useSearchParams()
+  const [back, setBack] = useState<number | null>(null)
   const before = Number(search.get("before")) || null
   const { data: revisions, error, refetch } = useQuery(queries.revisions(before))
   const set = (changes: Record<string, string | null>) => {
@@ -60,6 +63,7 @@ export function History() {
                 </Anchor>
               ),
             },
+            { key: "why", title: "Why", value: why, wide: true },
             {
               key: "lines",
               title: "Lines",
@@ -86,13 +90,28 @@ export function History() {
           Older
         </Button>
       </Group>
-      <RevisionDialog number={Number(search.get("revision")) || null} onClose={() => set({ revision: null })} />
+      <RevisionDialog
+        number={Number(search.get("revision")) || null}
+        isNewest={search.get("revision") === String(revisions?.[0]?.number) && before === null}
+        onClose={() => set({ revision: null })}
+        onBack={number => {
+          set({ revision: null })
+          setBack(number)
+        }}
+      />
+      {back !== null && <Rollback number={back} onClose={() => setBack(null)} />}
     </Stack>
   )
 }
 
 function who(revision: Pick<Revision, "entries">): string {
   return [...new Set(revision.entries.map(entry => entry.actor))].join(", ")
+}
+
+/** The reasons that were given. */
+function why(revision: Pick<Revision, "entries">): string | null {
+  const given = revision.entries.map(entry => entry.reason).filter(reason => reason !== null)
+  return given.length === 0 ? null : [...new Set(given)].join("; ")
 }
 
 /** `create pool 3, update route 9`. */
@@ -110,7 +129,15 @@ function lines(revision: Pick<Revision, "files">): string[] {
   return [`+${sum("lines_added")}`, `−${sum("lines_removed")}`]
 }
 
-function RevisionDialog({ number, onClose }: { number: number | null; onClose: () => void }) {
+interface DialogProps {
+  number: number | null
+  /** Nothing was changed since. */
+  isNewest: boolean
+  onClose: () => void
+  onBack: (number: number) => void
+}
+
+function RevisionDialog({ number, isNewest, onClose, onBack }: DialogProps) {
   const { data: revision, error } = useQuery({ ...queries.revision(number ?? 0), enabled: number !== null })
   return (
     <Modal opened={number !== null} onClose={onClose} title={`Revision ${number ?? ""}`} size="90rem">
@@ -122,12 +149,24 @@ function RevisionDialog({ number, onClose }: { number: number | null; onClose: (
           <Text size="sm" className="breakable">
             {who(revision)} · <Time at={revision.at} full /> · {what(revision)}
           </Text>
+          {why(revision) !== null && (
+            <Text size="sm" className="breakable">
+              Why: {why(revision)}
+            </Text>
+          )}
           {revision.diff === "" ? (
             <Text size="sm" c="dimmed">
               No line of nginx's files is kept of it.
             </Text>
           ) : (
             <SideBySide text={revision.diff} label={`What revision ${revision.number} changed`} />
+          )}
+          {!isNewest && (
+            <Group justify="flex-end">
+              <Button variant="default" onClick={() => onBack(revision.number)}>
+                Back to how it was then
+              </Button>
+            </Group>
           )}
         </Stack>
       )}
