@@ -35,18 +35,25 @@ export function Copy({ text, of }: { text: string; of: string }) {
   )
 }
 
+/** Has the browser save `text` as a file. */
+export function save(text: string, name: string) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }))
+  const link = document.createElement("a")
+  link.href = url
+  link.download = name
+  link.click()
+  URL.revokeObjectURL(url)
+}
+
 /** A button that saves `text` as a file. */
 export function Download({ text, name }: { text: string; name: string }) {
-  const act = () => {
-    const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }))
-    const link = document.createElement("a")
-    link.href = url
-    link.download = name
-    link.click()
-    URL.revokeObjectURL(url)
-  }
   return (
-    <Button size="compact-xs" variant="default" leftSection={<IconDownload size={14} />} onClick={act}>
+    <Button
+      size="compact-xs"
+      variant="default"
+      leftSection={<IconDownload size={14} />}
+      onClick={() => save(text, name)}
+    >
       Download
     </Button>
   )

@@ -6,6 +6,7 @@ import { useState } from "react"
 import type { ConfigPlan } from "../../api/client"
 import { api, body } from "../../api/client"
 import { Confirm } from "../../components/confirm"
+import { save } from "../../components/copy"
 import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
 import { Plan } from "./plan"
@@ -28,11 +29,11 @@ export function Document() {
   const [terms, setTerms] = useState<Terms>({ prune: false, partial: false })
   const [planned, setPlanned] = useState<{ plan: ConfigPlan; text: string; terms: Terms } | null>(null)
   const [applying, setApplying] = useState(false)
-  const save = useMutation({
+  const saving = useMutation({
     mutationFn: async () => {
       const params = { query: { format: "yaml" as const } }
       const document = await body<unknown>(api.GET("/api/config/export", { params, parseAs: "text" }))
-      download(String(document), "gateway.yaml")
+      save(String(document), "gateway.yaml")
     },
   })
   const plan = useMutation({
@@ -59,8 +60,8 @@ export function Document() {
         <Button
           variant="default"
           leftSection={<IconDownload size={16} />}
-          loading={save.isPending}
-          onClick={() => save.mutate()}
+          loading={saving.isPending}
+          onClick={() => saving.mutate()}
         >
           Save this gateway as gateway.yaml
         </Button>
@@ -76,7 +77,7 @@ export function Document() {
           )}
         </FileButton>
       </Group>
-      <Trouble error={save.error} title="The document was not made" />
+      <Trouble error={saving.error} title="The document was not made" />
       <Textarea
         label="Document"
         description="Names instead of ids, no secrets. What it does not name stays as it is, unless it is pruned."
@@ -108,11 +109,7 @@ export function Document() {
         <>
           <Plan plan={planned.plan} />
           <Group justify="flex-end">
-            <Button
-              disabled={!planned.plan.changed || !planned.plan.applicable}
-              onClick={() => setApplying(true)}
-              data-apply
-            >
+            <Button disabled={!planned.plan.changed || !planned.plan.applicable} onClick={() => setApplying(true)}>
               Apply
             </Button>
           </Group>
@@ -146,13 +143,4 @@ export function Document() {
 
 function counted(changes: number): string {
   return changes === 1 ? "1 change is" : `${changes.toLocaleString("en")} changes are`
-}
-
-function download(text: string, name: string) {
-  const url = URL.createObjectURL(new Blob([text], { type: "application/yaml" }))
-  const link = document.createElement("a")
-  link.href = url
-  link.download = name
-  link.click()
-  URL.revokeObjectURL(url)
 }
