@@ -72,8 +72,8 @@ pub trait Gateway: Send + Sync {
     /// Has nginx test the live tree.
     async fn validate(&self) -> NginxAnswer;
 
-    /// Has nginx load the live tree, and waits for the proof that it did.
-    async fn reload(&self) -> Reload;
+    /// Has nginx load the live tree, and waits for the proof that it did: workers that have it serve.
+    async fn reload(&self, others: Others) -> Reload;
 
     /// The managed files as they are on disk now, ours and unknown ones, and the state of nginx.
     async fn observe(&self) -> Result<Observed, GatewayError>;
@@ -96,6 +96,15 @@ pub trait Gateway: Send + Sync {
     /// # Errors
     /// A fault of the machine.
     async fn read_file(&self, path: &str) -> Result<FileAt, GatewayError>;
+}
+
+/// Workers of nginx that run something older than what was just loaded. For a tenth of a second they take connections too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// They have been told to end, and take no more connections.
+    Rest,
+    /// They may go on: the caller has its own eye on them.
+    Watched,
 }
 
 /// What is at a path that an operator named.

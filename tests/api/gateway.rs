@@ -11,7 +11,7 @@ use nanio_orchestrator::domain::disk::DiskFile;
 use nanio_orchestrator::domain::gateway::{FileName, ManagedFile};
 use nanio_orchestrator::domain::revision::FileDelta;
 use nanio_orchestrator::ports::gateway::{
-    FileAt, FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested,
+    FileAt, FileChange, Gateway, GatewayError, Observed, Others, Recovery, Reload, Rendered, Tested,
 };
 
 use crate::support::nginx::snapshot;
@@ -156,7 +156,7 @@ impl Gateway for ScriptedGateway {
         }
     }
 
-    async fn reload(&self) -> Reload {
+    async fn reload(&self, others: Others) -> Reload {
         let refusal = self.switches().refusal.clone();
         match refusal {
             Some(output) => Reload { answer: NginxAnswer { ok: false, output }, running: None },
@@ -164,7 +164,7 @@ impl Gateway for ScriptedGateway {
                 if let Some(act) = self.on_reload.get() {
                     act();
                 }
-                self.dry_run.reload().await
+                self.dry_run.reload(others).await
             }
         }
     }

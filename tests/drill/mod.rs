@@ -32,7 +32,17 @@ fn signer() -> Arc<Signer> {
 
 fn plan(double: &Double) -> Plan {
     let (gateway, signer, bucket) = (target(double), signer(), BUCKET.to_owned());
-    Plan { gateway, signer, bucket, clients: 4, objects: 16, forms: Form::ALL.to_vec(), seed: 7, patient: false }
+    Plan {
+        gateway,
+        signer,
+        bucket,
+        clients: 4,
+        objects: 16,
+        forms: Form::ALL.to_vec(),
+        seed: 7,
+        patient: false,
+        pace: None,
+    }
 }
 
 /// What was found, and in which words.

@@ -10,7 +10,7 @@ use nanio_orchestrator::domain::ids::RouteId;
 use nanio_orchestrator::domain::pool::PoolName;
 use nanio_orchestrator::domain::route::PathPrefix;
 use nanio_orchestrator::domain::vhost::ServerName;
-use nanio_orchestrator::ports::gateway::{FileChange, Gateway, GatewayError, Overwrite, Recovery};
+use nanio_orchestrator::ports::gateway::{FileChange, Gateway, GatewayError, Others, Overwrite, Recovery};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, TestRunner};
 
@@ -287,12 +287,12 @@ async fn where_no_candidate_can_be_written_the_swap_is_tested_and_taken_back() {
 async fn a_reload_is_proven_by_new_workers_and_told_when_nginx_refuses() {
     let mut rig = PrivateNginx::new();
     let gateway = rig.gateway().await;
-    let down = gateway.reload().await;
+    let down = gateway.reload(Others::Rest).await;
     assert!(!down.answer.ok && down.answer.output.contains("not running"), "{down:?}");
     rig.start();
     let port = free_port();
     publish(&gateway, put(vec![pool("p"), vhost("a.example", port, "p")]), "1").await;
-    let reload = gateway.reload().await;
+    let reload = gateway.reload(Others::Rest).await;
     assert!(reload.answer.ok, "{reload:?}");
     let observed = gateway.observe().await.unwrap();
     assert_eq!(observed.running.as_ref(), Some(&observed.files));
@@ -304,7 +304,7 @@ async fn a_reload_is_proven_by_new_workers_and_told_when_nginx_refuses() {
     let mut other = server_of(other);
     other.id = nanio_orchestrator::domain::ids::VhostId(2);
     publish(&gateway, put(vec![ManagedFile::Server(other.into())]), "2").await;
-    let reload = gateway.reload().await;
+    let reload = gateway.reload(Others::Rest).await;
     assert!(!reload.answer.ok && reload.answer.output.contains("[emerg]"), "{reload:?}");
     let observed = gateway.observe().await.unwrap();
     assert_ne!(observed.running.as_ref(), Some(&observed.files), "what runs is not what is on disk");

@@ -49,7 +49,13 @@ impl Client {
     /// Works until it is told to stop.
     pub async fn work(mut self) {
         while !self.shared.is_stopping() {
+            let begun = Instant::now();
             self.act().await;
+            if let Some(pace) = self.shared.pace {
+                // Clients must not act in step with each other.
+                let rest = pace.mul_f64(self.random.random_range(0.5..1.5)).saturating_sub(begun.elapsed());
+                let _ = tokio::time::timeout(rest, self.shared.stopped()).await;
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod upload;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use rand::SeedableRng as _;
@@ -56,6 +57,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether a client that is told to slow down waits a moment and sends the request again, as SDKs do.
     pub patient: bool,
+    /// How often each client does something at most; as often as it can without.
+    pub pace: Option<Duration>,
 }
 
 /// A drill cannot go on: nothing is proved.
@@ -94,6 +97,7 @@ struct Shared {
     names: Vec<Names>,
     uploads: Semaphore,
     patient: bool,
+    pace: Option<Duration>,
     stopping: watch::Sender<bool>,
     release: watch::Sender<bool>,
 }
@@ -101,6 +105,12 @@ struct Shared {
 impl Shared {
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// Returns when the clients are to stop.
+    async fn stopped(&self) {
+        // The sender lives as long as this value.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// Returns when uploads that were begun before the move may be completed.
@@ -140,6 +150,7 @@ impl Drill {
             names: (0..clients).map(|client| Names::of(client, keys, &plan.forms)).collect(),
             uploads: Semaphore::new(UPLOADS),
             patient: plan.patient,
+            pace: plan.pace,
             stopping: watch::Sender::new(false),
             release: watch::Sender::new(false),
         };

@@ -22,7 +22,9 @@ use crate::domain::disk::DiskFile;
 use crate::domain::gateway::{FileName, ManagedFile};
 use crate::domain::revision::FileDelta;
 use crate::fault::point;
-use crate::ports::gateway::{FileAt, FileChange, Gateway, GatewayError, Observed, Recovery, Reload, Rendered, Tested};
+use crate::ports::gateway::{
+    FileAt, FileChange, Gateway, GatewayError, Observed, Others, Recovery, Reload, Rendered, Tested,
+};
 
 /// How long new workers may take to appear after a reload.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -334,7 +336,7 @@ impl Gateway for NginxGateway {
         }
     }
 
-    async fn reload(&self) -> Reload {
+    async fn reload(&self, others: Others) -> Reload {
         let refused = |output: String| Reload { answer: NginxAnswer { ok: false, output }, running: None };
         // nginx would refuse a broken tree too, but only in its log.
         if let Err(error) = self.validate_live().await {
@@ -343,7 +345,7 @@ impl Gateway for NginxGateway {
         let Some(nginx) = &self.shared.nginx else {
             return Reload { answer: dry("-s reload"), running: None };
         };
-        match self.reload_and_prove(nginx).await {
+        match self.reload_and_prove(nginx, others).await {
             Ok(reload) => reload,
             Err(error) => refused(error.to_string()),
         }
@@ -423,9 +425,8 @@ impl NginxGateway {
         verdict(&output, words_of(&output))
     }
 
-    /// Reloads, then waits until newer workers serve and no older one does, or nginx has said why not. For a
-    /// tenth of a second nginx has both, and an older one still takes connections.
-    async fn reload_and_prove(&self, nginx: &RealNginx) -> Result<Reload, GatewayError> {
+    /// Reloads, then waits until newer workers serve and, if that matters, no older one does; or nginx has said why not.
+    async fn reload_and_prove(&self, nginx: &RealNginx, others: Others) -> Result<Reload, GatewayError> {
         let (main, before_files) =
             self.blocking(|shared| Ok((shared.read_main_conf()?.unwrap_or_default(), shared.hashes()?))).await?;
         let pid_file = self.shared.pid_file(&main).unwrap_or_default();
@@ -446,7 +447,7 @@ impl NginxGateway {
         loop {
             let (older, newer): (Vec<_>, Vec<_>) =
                 workers::serving(master).into_iter().partition(|worker| old.contains(worker));
-            if older.is_empty() && !newer.is_empty() {
+            if !newer.is_empty() && (older.is_empty() || others == Others::Watched) {
                 break;
             }
             let said = log.as_ref().map(|log| tail(log, offset)).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::domain::ids::{PoolId, VhostId};
 use crate::domain::sidecar::SIDECAR_SUFFIX;
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
-use crate::ports::gateway::{GatewayError, Observed, Rendered};
+use crate::ports::gateway::{GatewayError, Observed, Others, Rendered};
 use crate::ports::store::FileRecord;
 
 /// The fact that holds the outcome of the last reload: `ok` or `failed`, a blank, seconds since 1970.
@@ -112,7 +112,15 @@ impl Config {
     /// # Errors
     /// The database cannot take the audit entry.
     pub async fn reload(&self, actor: Actor) -> Result<NginxAnswer, ServiceError> {
-        self.reload_as(actor, Action::ManualReload).await
+        self.reload_as(actor, Others::Rest).await
+    }
+
+    /// The same for the engine, which itself waits for the workers with an older configuration.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub(super) async fn reload_watched(&self) -> Result<NginxAnswer, ServiceError> {
+        self.reload_as(Actor::Engine, Others::Watched).await
     }
 
     /// Writes every file anew from the database, over drift, removes files that are not ours to keep, and reloads.
@@ -133,7 +141,7 @@ impl Config {
             }
             Err(error) => return Err(error),
         };
-        let reload = self.reload_as(actor, Action::ManualReload).await?;
+        let reload = self.reload_as(actor, Others::Rest).await?;
         let tested = published.nginx.map(|answer| answer.output).unwrap_or_default();
         let output =
             [tested, reload.output.clone()].iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>();
@@ -174,8 +182,8 @@ impl Config {
         Ok(self.context.gateway.render(&ManagedFile::Server(server.into())))
     }
 
-    async fn reload_as(&self, actor: Actor, action: Action) -> Result<NginxAnswer, ServiceError> {
-        let answer = self.context.gateway.reload().await.answer;
+    async fn reload_as(&self, actor: Actor, others: Others) -> Result<NginxAnswer, ServiceError> {
+        let answer = self.context.gateway.reload(others).await.answer;
         let (nginx, at) = (answer.clone(), self.clock.now());
         self.context
             .store
@@ -184,7 +192,7 @@ impl Config {
                 tx.set_fact(LAST_RELOAD, &format!("{word} {}", at.unix()))?;
                 let entry = NewEntry {
                     actor,
-                    action,
+                    action: Action::ManualReload,
                     subject: Subject::Config,
                     before: None,
                     after: None,

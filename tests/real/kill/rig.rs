@@ -87,6 +87,7 @@ impl Rig {
             forms,
             seed: rand_seed(),
             patient: true,
+            pace: None,
         };
         let words = told.clone();
         let mut drill = Drill::new(plan, Box::new(move |text| words.lock().unwrap().push(text.to_owned()))).unwrap();

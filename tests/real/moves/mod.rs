@@ -22,7 +22,7 @@ use nanio_orchestrator::domain::pool::{
 };
 use nanio_orchestrator::domain::route::PathPrefix;
 use nanio_orchestrator::domain::vhost::{Port, ServerName, Snippet};
-use nanio_orchestrator::ports::gateway::Gateway as _;
+use nanio_orchestrator::ports::gateway::{Gateway as _, Others};
 use serde_json::Value;
 
 use self::gate::TestGate;
@@ -127,7 +127,7 @@ impl Rig {
     /// Makes what was written live. Returns when new workers serve it.
     fn reload(&self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let reload = runtime.block_on(async { self.nginx.gateway().await.reload().await });
+        let reload = runtime.block_on(async { self.nginx.gateway().await.reload(Others::Rest).await });
         assert!(reload.answer.ok, "{reload:?}");
     }
 

@@ -55,6 +55,9 @@ pub struct DrillArguments {
     /// Clients that work at the same time
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     clients: u16,
+    /// Operations a second of all clients together [default: as many as they can]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
     /// How long they work; longer, if the migration takes longer
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     seconds: u32,
@@ -147,6 +150,7 @@ async fn on_ground(
         forms,
         seed,
         patient: arguments.slowdown_allowed,
+        pace: arguments.rate.map(|rate| Duration::from_secs(1) * arguments.clients.into() / rate),
     };
     let mut drill = Drill::new(plan, few_findings())?;
     drill.prepare().await?;

@@ -1,5 +1,7 @@
 //! The request to end a split that 0.4.x left in nginx, and why it may not be. See [`adoption`](super::adoption).
 
+use futures_util::future::join4;
+
 use super::adoption::adopt_reader;
 use super::engine::Shared;
 use super::preflight::{Plan, failed, nanio, ok, site_parts};
@@ -183,13 +185,15 @@ impl Shared {
                 Err(error) => failed("bucket", format!("pool '{name}': {error}")),
             });
         }
-        checks.push(self.keys_check(&sites[0], bucket).await);
-        checks.push(self.uploads_check(plan, &sites[0], bucket).await);
-        checks.extend(self.clock_checks(&sites, names.map(|name| name.as_str())).await);
-        checks.push(self.copier_check().await);
-        checks.push(self.workers_check().await);
-        checks.extend(self.capacity_checks().await);
-        checks.push(self.pending_check().await);
+        let (keys, uploads, clocks, machine) = join4(
+            self.keys_check(&sites[0], bucket),
+            self.uploads_check(plan, &sites[0], bucket),
+            self.clock_checks(&sites, names.map(|name| name.as_str())),
+            self.machine_checks(),
+        )
+        .await;
+        checks.extend([keys, uploads]);
+        checks.extend(clocks.into_iter().chain(machine));
         checks
     }
 }

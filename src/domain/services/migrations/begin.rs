@@ -7,8 +7,8 @@ use super::backfill::Filling;
 use super::carry::Sides;
 use super::drive::{Drive, outcome_of};
 use super::record;
-use crate::domain::audit::Actor;
 use crate::domain::credential::Credential;
+use crate::domain::migration::Migration;
 use crate::domain::migration::journal::Ledger;
 use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::token::{CANARY, Token, TokenState};
@@ -22,6 +22,11 @@ use crate::ports::gate::{Admission, Listener};
 
 /// How often it is looked whether something that is waited for has happened.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
+/// How often that is looked at first, and for how long: mostly it happens within a tenth of a second.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const FIRST_LOOKS: Duration = Duration::from_secs(1);
+/// What was found that recently need not be looked for again.
+const FRESH: Duration = Duration::from_secs(2);
 /// How far the clock of a storage node may be off ours.
 pub(super) const SKEW: Duration = Duration::from_secs(300);
 /// How long the journal may take to show a canary.
@@ -32,6 +37,8 @@ impl Drive {
     pub(super) async fn check(&mut self) -> Outcome {
         let looked = if self.is_adoption() {
             self.shared.adoption_checks(&self.migration).await
+        } else if self.was_just_checked() {
+            Ok(self.migration.work.checks.clone())
         } else {
             self.shared.preflight(&self.migration).await
         };
@@ -57,6 +64,12 @@ impl Drive {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::NotNow(error.to_string()),
         }
+    }
+
+    /// Whether nobody had to wait between the request, which was checked, and now.
+    fn was_just_checked(&self) -> bool {
+        let Migration { started_at, created_at, work, .. } = &self.migration;
+        started_at.is_none() && !work.checks.is_empty() && self.shared.clock.now().earlier(FRESH) <= *created_at
     }
 
     /// Makes the bucket at the destination, and remembers whose its objects are.
@@ -183,8 +196,7 @@ impl Drive {
     /// Has nginx load what is on disk, and remembers the workers that ran before.
     pub(super) async fn reload(&mut self) -> Result<(), Outcome> {
         let before: HashSet<_> = self.shared.gate.workers().await.map_err(outcome_of)?.into_iter().collect();
-        let answer =
-            self.shared.config.reload(Actor::Engine).await.map_err(|error| Outcome::NotNow(error.to_string()))?;
+        let answer = self.shared.config.reload_watched().await.map_err(|error| Outcome::NotNow(error.to_string()))?;
         if !answer.ok {
             return Err(Outcome::NotNow(format!("nginx could not be reloaded: {}", answer.output)));
         }
@@ -211,6 +223,11 @@ impl Drive {
             let now: HashSet<_> = self.shared.gate.workers().await.map_err(outcome_of)?.into_iter().collect();
             let mut left: Vec<u32> = self.workers.intersection(&now).map(|worker| worker.pid).collect();
             left.sort_unstable();
+            let waited = self.shared.timer.elapsed().saturating_sub(began);
+            if !left.is_empty() && waited < FIRST_LOOKS {
+                self.shared.timer.pause(FIRST_LOOK).await;
+                continue;
+            }
             if left != self.migration.work.waiting_for_workers {
                 if !left.is_empty() {
                     self.say(
@@ -225,9 +242,7 @@ impl Drive {
             if left.is_empty() {
                 return Ok(());
             }
-            if !self.migration.work.committed
-                && self.shared.timer.elapsed().saturating_sub(began) > self.shared.settings.worker_wait
-            {
+            if !self.migration.work.committed && waited > self.shared.settings.worker_wait {
                 return Err(Outcome::Failed(format!(
                     "workers {left:?} of nginx still finish requests with the configuration of before; the migration \
                      waited for {} s (NANIO_ORCHESTRATOR_MIGRATION_WORKER_WAIT). End those requests, or start the \

@@ -2,6 +2,8 @@
 //!
 //! First what the database knows, in the order of 0.4.x; then what the storage says; then what an operator should know.
 
+use futures_util::future::{join, join5};
+
 use super::engine::Shared;
 use super::reach::{Reach, prefix_of, reach};
 use super::record::http_twin;
@@ -260,23 +262,25 @@ impl Shared {
             }
         }
         let (source, destination) = (&sites[0], &sites[1]);
-        let here = self.storage.occupancy(source, bucket).await;
-        let there = self.storage.occupancy(destination, bucket).await;
+        let (here, there) =
+            join(self.storage.occupancy(source, bucket), self.storage.occupancy(destination, bucket)).await;
         let unanswered = [here.is_err(), there.is_err()].iter().position(|silent| *silent);
         checks.push(source_check(plan, bucket, here));
         checks.push(destination_check(plan, bucket, there, mode, began));
         if checks.iter().any(|check| check.outcome == CheckOutcome::Failed) {
             return Looked { checks, unanswered };
         }
-        checks.push(self.keys_check(source, bucket).await);
-        checks.push(region_check(source, destination));
-        checks.push(self.client_keys_check(plan, source, destination, bucket).await);
-        checks.push(self.uploads_check(plan, source, bucket).await);
-        checks.extend(self.clock_checks(&sites, names.map(|name| name.as_str())).await);
-        checks.push(self.copier_check().await);
-        checks.push(self.workers_check().await);
-        checks.extend(self.capacity_checks().await);
-        checks.push(self.pending_check().await);
+        // Each may take until a node has not answered in time.
+        let (keys, client_keys, uploads, clocks, machine) = join5(
+            self.keys_check(source, bucket),
+            self.client_keys_check(plan, source, destination, bucket),
+            self.uploads_check(plan, source, bucket),
+            self.clock_checks(&sites, names.map(|name| name.as_str())),
+            self.machine_checks(),
+        )
+        .await;
+        checks.extend([keys, region_check(source, destination), client_keys, uploads]);
+        checks.extend(clocks.into_iter().chain(machine));
         checks.extend(
             plan.cascade_warnings.iter().map(|warning| check("cascade", CheckOutcome::Warning, warning.clone())),
         );
@@ -370,44 +374,6 @@ impl Shared {
             checks.push(ok("clock", "the clocks of both pools are right".to_owned()));
         }
         checks
-    }
-
-    pub(super) async fn copier_check(&self) -> Check {
-        match self.copier.probe().await {
-            Ok(version) => ok("copier", version),
-            Err(error) => failed("copier", error.to_string()),
-        }
-    }
-
-    pub(super) async fn workers_check(&self) -> Check {
-        match self.gate.workers().await {
-            Ok(workers) => ok("nginx", format!("{} workers run", workers.len())),
-            Err(error) => failed("nginx", error.to_string()),
-        }
-    }
-
-    /// The engine's reload makes live whatever else waits for one.
-    pub(super) async fn pending_check(&self) -> Check {
-        match self.config.status().await {
-            Ok(status) => {
-                let waits = |file: &&crate::domain::services::config::FileStatus| {
-                    file.path.ends_with(".conf") && file.sha256_running != file.sha256_disk
-                };
-                let pending: Vec<&str> = match status.pending_reload {
-                    Some(true) => status.files.iter().filter(waits).map(|file| file.path.as_str()).collect(),
-                    _ => Vec::new(),
-                };
-                if pending.is_empty() {
-                    return ok("pending_changes", "nothing else waits for a reload".to_owned());
-                }
-                check(
-                    "pending_changes",
-                    CheckOutcome::Warning,
-                    format!("the migration reloads nginx, which makes these live too: {}", pending.join(", ")),
-                )
-            }
-            Err(error) => check("pending_changes", CheckOutcome::Warning, error.to_string()),
-        }
     }
 
     /// Whether what the destination has of the bucket was left there by an earlier migration away from it.

@@ -1,10 +1,13 @@
 //! What is looked at before a migration beside the bucket itself: whether clients' keys fit both pools, and whether the
 //! machine has room for journal and held writes.
 
+use futures_util::future::join4;
+
 use super::engine::Shared;
 use super::preflight::{Plan, check, failed, ok};
 use crate::domain::bucket::BucketName;
 use crate::domain::migration::work::{Check, CheckOutcome};
+use crate::domain::services::config::FileStatus;
 use crate::domain::site::Site;
 use crate::ports::object_storage::StorageError;
 
@@ -48,8 +51,52 @@ impl Shared {
         }
     }
 
+    /// What this machine says: the copier, nginx, its room, what else waits for a reload.
+    pub(super) async fn machine_checks(&self) -> Vec<Check> {
+        let (copier, workers, capacity, pending) =
+            join4(self.copier_check(), self.workers_check(), self.capacity_checks(), self.pending_check()).await;
+        [copier, workers].into_iter().chain(capacity).chain([pending]).collect()
+    }
+
+    async fn copier_check(&self) -> Check {
+        match self.copier.probe().await {
+            Ok(version) => ok("copier", version),
+            Err(error) => failed("copier", error.to_string()),
+        }
+    }
+
+    async fn workers_check(&self) -> Check {
+        match self.gate.workers().await {
+            Ok(workers) => ok("nginx", format!("{} workers run", workers.len())),
+            Err(error) => failed("nginx", error.to_string()),
+        }
+    }
+
+    /// The engine's reload makes live whatever else waits for one.
+    async fn pending_check(&self) -> Check {
+        match self.config.status().await {
+            Ok(status) => {
+                let waits =
+                    |file: &&FileStatus| file.path.ends_with(".conf") && file.sha256_running != file.sha256_disk;
+                let pending: Vec<&str> = match status.pending_reload {
+                    Some(true) => status.files.iter().filter(waits).map(|file| file.path.as_str()).collect(),
+                    _ => Vec::new(),
+                };
+                if pending.is_empty() {
+                    return ok("pending_changes", "nothing else waits for a reload".to_owned());
+                }
+                check(
+                    "pending_changes",
+                    CheckOutcome::Warning,
+                    format!("the migration reloads nginx, which makes these live too: {}", pending.join(", ")),
+                )
+            }
+            Err(error) => check("pending_changes", CheckOutcome::Warning, error.to_string()),
+        }
+    }
+
     /// Whether there is room for a journal, and for the connections of held writes.
-    pub(super) async fn capacity_checks(&self) -> [Check; 2] {
+    async fn capacity_checks(&self) -> [Check; 2] {
         const DISK: &str = "disk";
         const CONNECTIONS: &str = "worker_connections";
         let capacity = match self.gate.capacity().await {
