@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The wheel, as a machine without internet gets it: made of the program that `cargo build` made, installed by pip into a
 # venv of its own with nothing else to be had, over what 0.4.x would have left there, and run.
+# scripts/try-wheel.sh [PROFILE]: the cargo profile whose program is taken, `dev` if none is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,7 +9,11 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 fail() { printf 'try-wheel: %s\n' "$*" >&2; exit 1; }
 
-.venv/bin/maturin build --quiet --profile dev --out "$place/dist"
+profile=${1:-dev}
+# A release has been stripped by cargo; another option would only have it built anew.
+strip=(--strip)
+[ "$profile" != release ] || strip=()
+.venv/bin/maturin build --quiet --profile "$profile" "${strip[@]}" --out "$place/dist"
 wheel=$(ls "$place"/dist/nanio_orchestrator-*.whl)
 python3 -m venv "$place/venv"
 
