@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use poem::listener::{AcceptorExt as _, BoxAcceptor, Listener as _, TcpListener};
+use poem::listener::{AcceptorExt, Listener as _, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -64,11 +64,18 @@ pub async fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let address = settings.listen_address();
+    // Before anything is touched: a certificate that cannot be used keeps the server from starting.
+    let shown = TlsFiles::of(&settings).map(|files| files.watch(TLS_LOOK)).transpose()?;
     let supervisor = Supervisor::find()?;
     let Running { services, changes, store, clock, gate, lock: _lock } =
         start(&settings, &format!("serves {address}")).await?;
     let _gate = gate.serve()?;
-    let acceptor = acceptor(&settings, &address).await?;
+    let tcp = TcpListener::bind(address.clone());
+    let acceptor = match shown {
+        Some(shown) => http::listen_with_tls(tcp, shown).await,
+        None => tcp.into_acceptor().await.map(AcceptorExt::boxed),
+    };
+    let acceptor = acceptor.map_err(|source| ServeError::Listen { address: address.clone(), source })?;
     crate::adapters::cli::say(&format!("nanio-orchestrator {} starting on {address}", env!("CARGO_PKG_VERSION")));
 
     let background = start_loops(&services, &settings, clock.clone());
@@ -94,16 +101,6 @@ pub async fn serve_until(
     last_changes(changes).await;
     drop(signs);
     served
-}
-
-/// Listens, with TLS if there is a certificate.
-async fn acceptor(settings: &Settings, address: &str) -> Result<BoxAcceptor, ServeError> {
-    let listen = |source| ServeError::Listen { address: address.to_owned(), source };
-    let tcp = TcpListener::bind(address);
-    Ok(match TlsFiles::of(settings) {
-        Some(files) => tcp.rustls(files.watch(TLS_LOOK)?).into_acceptor().await.map_err(listen)?.boxed(),
-        None => tcp.into_acceptor().await.map_err(listen)?.boxed(),
-    })
 }
 
 fn http_options(settings: &Settings, clock: Arc<dyn Clock>, store: Store, ended: watch::Receiver<bool>) -> HttpOptions {

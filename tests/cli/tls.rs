@@ -28,11 +28,7 @@ impl Secured {
         write_pair(&certificate, &key, name);
         let mut serve = place.serve();
         serve.env("NANIO_ORCHESTRATOR_TLS_CERT", &certificate).env("NANIO_ORCHESTRATOR_TLS_KEY", &key);
-        let secured = Self { _server: place.start(serve), place, certificate, key };
-        // It takes its certificate when it has begun to listen.
-        let up = || secured.with_settings(&["pool", "list"]).output().unwrap().status.success();
-        crate::support::nginx::wait_until("TLS", up);
-        secured
+        Self { _server: place.start(serve), place, certificate, key }
     }
 
     fn with_settings(&self, arguments: &[&str]) -> Command {
@@ -84,4 +80,36 @@ fn from_elsewhere_an_authority_vouches_for_the_server_and_for_its_name() {
     assert_eq!(misnamed.status.code(), Some(1), "{}", stderr(&misnamed));
     let missing = secured.elsewhere(&named, &["pool", "list", "--ca-cert", "/nowhere.pem"]);
     assert!(stderr(&missing).contains("/nowhere.pem: No such file"), "{}", stderr(&missing));
+}
+
+#[test]
+fn a_pair_that_cannot_be_used_keeps_the_server_from_starting_and_is_named() {
+    let place = Place::new();
+    let file = |name: &str| place.directory.path().join(name);
+    write_pair(&file("cert.pem"), &file("key.pem"), "gateway.example");
+    write_pair(&file("other.pem"), &file("other.key"), "gateway.example");
+    std::fs::write(file("empty.pem"), "").unwrap();
+    std::fs::create_dir(file("directory")).unwrap();
+    for (certificate, key, named, why) in [
+        ("missing.pem", "key.pem", "missing.pem", "No such file"),
+        ("cert.pem", "missing.key", "missing.key", "No such file"),
+        ("cert.pem", "directory", "directory", "Is a directory"),
+        ("empty.pem", "key.pem", "empty.pem", "no PEM certificate"),
+        ("cert.pem", "cert.pem", "cert.pem", "no items found"),
+        ("cert.pem", "other.key", "other.key", "does not fit"),
+    ] {
+        let mut serve = place.serve();
+        serve.env("NANIO_ORCHESTRATOR_TLS_CERT", file(certificate)).env("NANIO_ORCHESTRATOR_TLS_KEY", file(key));
+        let output = serve.output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(file(named).to_str().unwrap()) && said.contains(why), "{named}: {why}\n{said}");
+        assert!(said.contains("NANIO_ORCHESTRATOR_TLS_KEY") && !said.contains("starting on"), "{said}");
+        assert!(!place.beside("").exists(), "nothing was begun");
+    }
+    // One without the other would be no TLS at all.
+    let mut serve = place.serve();
+    let output = serve.env("NANIO_ORCHESTRATOR_TLS_CERT", file("cert.pem")).output().unwrap();
+    let said = stderr(&output);
+    assert!(output.status.code() == Some(1) && said.contains("NANIO_ORCHESTRATOR_TLS_KEY"), "{said}");
 }

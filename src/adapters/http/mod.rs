@@ -66,4 +66,4 @@ pub use manifest::{applied_document, manifest_schema, plan_document, read_manife
 pub use migrations::orphan_document;
 pub use server::{HttpOptions, app, run};
 pub use spa::Assets;
-pub use tls::{LOOK as TLS_LOOK, TlsError, TlsFiles};
+pub use tls::{LOOK as TLS_LOOK, TlsError, TlsFiles, listen as listen_with_tls};

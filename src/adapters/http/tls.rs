@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use futures_util::{Stream, stream};
-use poem::listener::{RustlsCertificate, RustlsConfig};
+use futures_util::{Stream, StreamExt as _, stream};
+use poem::http::uri::Scheme;
+use poem::listener::{Acceptor, AcceptorExt as _, BoxAcceptor, Listener, RustlsCertificate, RustlsConfig};
+use poem::web::{LocalAddr, RemoteAddr};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -115,13 +118,50 @@ impl TlsFiles {
     }
 }
 
+/// Listens with TLS. A client that comes before the first certificate is at hand waits for it.
+///
+/// # Errors
+/// It cannot be listened.
+pub async fn listen(
+    tcp: impl Listener + 'static,
+    shown: impl Stream<Item = RustlsConfig> + Send + 'static,
+) -> std::io::Result<BoxAcceptor> {
+    let taken = Arc::new(AtomicBool::new(false));
+    let tcp = AfterCertificate { tcp: tcp.into_acceptor().await?, taken: Arc::clone(&taken) };
+    let shown = shown.inspect(move |_| taken.store(true, Ordering::Release)).boxed();
+    Ok(tcp.rustls(shown).boxed())
+}
+
+/// Takes no connection before the certificate was taken: poem, which waits for both at once, would drop it.
+struct AfterCertificate<A> {
+    tcp: A,
+    taken: Arc<AtomicBool>,
+}
+
+impl<A: Acceptor> Acceptor for AfterCertificate<A> {
+    type Io = A::Io;
+
+    fn local_addr(&self) -> Vec<LocalAddr> {
+        self.tcp.local_addr()
+    }
+
+    async fn accept(&mut self) -> std::io::Result<(Self::Io, LocalAddr, RemoteAddr, Scheme)> {
+        if !self.taken.load(Ordering::Acquire) {
+            // poem asks anew once it has the certificate.
+            return std::future::pending().await;
+        }
+        self.tcp.accept().await
+    }
+}
+
 fn config(pair: Pair) -> RustlsConfig {
     RustlsConfig::new().fallback(RustlsCertificate::new().cert(pair.certificate).key(pair.key))
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt as _;
+    use poem::listener::TcpListener;
+    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -155,6 +195,21 @@ mod tests {
         assert!(files.check().unwrap_err().to_string().contains("does not fit"));
         put(&files.key, &key);
         assert!(shown.next().await.is_some(), "the renewed one");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_comes_before_the_certificate_was_taken_is_not_sent_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = files(directory.path());
+        write(&files, "one.example");
+        // poem looks at connection and certificate in an order that it draws anew each time.
+        for _ in 0..32 {
+            let shown = files.clone().watch(Duration::from_secs(60)).unwrap();
+            let mut acceptor = listen(TcpListener::bind("127.0.0.1:0"), shown).await.unwrap();
+            let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
+            let _client = TcpStream::connect(address).await.unwrap();
+            assert!(acceptor.accept().await.is_ok());
+        }
     }
 
     #[test]
