@@ -141,7 +141,7 @@ fn conflicts(effective: &BTreeMap<&'static str, Effective>, dev: bool) -> Vec<Pr
     problems
 }
 
-const NO_KEY: &str = "is not set, or still `changeme`, and without a key of its own no production server starts. \
+const NO_KEY: &str = "is not set, or still `changeme`, and without a key of its own no production server starts.\n  \
     To make one, run as root:\n    \
     mkdir -p /etc/nanio-orchestrator && (umask 027; echo \"NANIO_ORCHESTRATOR_API_KEY=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \\n')\" \
     >> /etc/nanio-orchestrator/config.env)\n  \

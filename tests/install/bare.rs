@@ -196,6 +196,54 @@ fn an_installation_of_0_4_is_found_and_told_how_it_is_taken_over() {
     assert_eq!(place.text(ENV), "NANIO_ORCHESTRATOR_API_KEY=of-0.4\n");
 }
 
+/// The number in the line about the service.
+fn number(place: &Place, file: &str) -> u32 {
+    let text = place.text(file);
+    let line = text.lines().find(|line| line.starts_with("nanio-orchestrator:")).unwrap_or_else(|| panic!("{text}"));
+    line.split(':').nth(2).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_group_that_is_there_becomes_that_of_the_user() {
+    let place = Place::new();
+    place.put("/etc/group", "root:x:0:\nnanio-orchestrator:x:457:\n");
+    let (out, _) = place.must("install", &["--dry-run"]);
+    assert!(out.contains("there is the group, but no user"), "{out}");
+    place.must("install", &[]);
+    let (user, group) = place.ids();
+    assert!(user != 0 && group == 457, "{user}:{group}");
+    assert_eq!(number(&place, "/etc/group"), 457);
+    assert_eq!(place.rights(ENV), (0, 457, 0o660));
+    assert_eq!(place.rights("/opt/nanio-orchestrator/data"), (user, 457, 0o700));
+    let (_, err) = place.must("install", &[]);
+    assert!(err.contains("nothing was changed"), "{err}");
+    place.must("remove", &["--purge", "--yes"]);
+    assert!(!place.text("/etc/group").contains("nanio-orchestrator"));
+}
+
+#[test]
+fn a_user_that_is_there_stays_as_it_is_and_gets_a_group_that_is_nobody_elses() {
+    let place = Place::new();
+    let user = "nanio-orchestrator:x:456:65534::/srv:/usr/sbin/nologin\n";
+    place.put("/etc/passwd", user);
+    place.put("/etc/group", "root:x:0:\nnogroup:x:65534:\n");
+    let (out, _) = place.must("install", &["--dry-run"]);
+    assert!(out.contains("there is the user, but no group"), "{out}");
+    place.must("install", &[]);
+    assert_eq!(place.text("/etc/passwd"), user);
+    let group = number(&place, "/etc/group");
+    // The keys are not everybody's who has no group of his own.
+    assert_ne!(group, 65534);
+    assert_eq!(place.rights(ENV), (0, group, 0o660));
+    assert_eq!(place.rights("/opt/nanio-orchestrator/data"), (456, group, 0o700));
+    assert!(place.text("/etc/group").contains(&format!(":{group}:nanio-orchestrator\n")), "the user is in it");
+    let (_, err) = place.must("install", &[]);
+    assert!(err.contains("nothing was changed"), "{err}");
+    place.must("remove", &["--purge", "--yes"]);
+    let accounts = place.text("/etc/passwd") + &place.text("/etc/group");
+    assert!(!accounts.contains("nanio-orchestrator"), "{accounts}");
+}
+
 #[test]
 fn remove_takes_what_install_made_and_leaves_what_nginx_serves() {
     let place = Place::new();

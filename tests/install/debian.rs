@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::place::said;
 use crate::support::child::Running;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_nanio-orchestrator");
+/// The program that is tested.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_nanio-orchestrator");
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What puts a command into the machine: files, processes and network of its own, and all of it goes with the command.

@@ -6,3 +6,4 @@ mod debian;
 mod doctor;
 mod package;
 mod place;
+mod two_ways;

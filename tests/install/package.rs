@@ -191,7 +191,9 @@ fn removing_the_package_leaves_what_nginx_serves_and_purging_it_leaves_nothing()
     for gone in ["/etc/nginx/nanio", "/etc/nanio-orchestrator", "/opt/nanio-orchestrator"] {
         assert!(!debian.path(gone).exists(), "{gone}");
     }
-    assert!(!debian.text("/etc/passwd").contains("nanio-orchestrator"));
+    for accounts in ["/etc/passwd", "/etc/group"] {
+        assert!(!debian.text(accounts).contains("nanio-orchestrator"), "{accounts}");
+    }
 }
 
 #[test]

@@ -193,19 +193,26 @@ fn take(image: &Image, step: &Step) -> Result<bool, String> {
             done => gone(done),
         },
         Step::Account => {
-            let mut command = Command::new("userdel");
-            if !image.is_here() {
-                command.arg("--prefix").arg(image.root());
-            }
-            let output = command.arg(USER).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output();
-            let output = output.map_err(|error| format!("userdel: {error}"))?;
-            match output.status.code() {
-                Some(0) => Ok(true),
-                // userdel(8): there is no such user.
-                Some(6) => Ok(false),
-                _ => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-            }
+            let had_user = forgotten(image, "userdel")?;
+            // One that was there before the user, or beside another group of his, does not go with him.
+            Ok(forgotten(image, "groupdel")? || had_user)
         }
+    }
+}
+
+/// Has userdel(8) or groupdel(8) remove the service's name; whether there was one.
+fn forgotten(image: &Image, program: &str) -> Result<bool, String> {
+    let mut command = Command::new(program);
+    if !image.is_here() {
+        command.arg("--prefix").arg(image.root());
+    }
+    let output = command.arg(USER).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    match (program, output.status.code()) {
+        (_, Some(0)) => Ok(true),
+        // There is none; or it is the own group of somebody else, who needs it.
+        (_, Some(6)) | ("groupdel", Some(8)) => Ok(false),
+        _ => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a survey means: one small function a question, each with what to do.
 
-use super::survey::{Candidate, Database, Seen, Server, Survey};
+use super::service::{database, former, gate, installation, program, server};
+use super::survey::{Candidate, Seen, Survey};
 use crate::adapters::privileged::UNIT;
 
 /// How grave it is.
@@ -36,16 +37,20 @@ const OLDEST_RCLONE: [u32; 3] = [1, 59, 0];
 const SCARCE: u64 = 256 << 20;
 /// Below this it is time to look.
 const LITTLE: u64 = 1 << 30;
-/// So much of an installation that is not as it should be is told in one line.
-const MOST_TOLD: usize = 3;
 /// S3 refuses signatures that are older (RequestTimeTooSkewed).
 const MOST_SKEW: i64 = 900;
 /// Files that differ in age by less are not put into an order by their times.
 const SOME_SKEW: i64 = 5;
 
+/// A question, and its answer if it is one for this machine.
+type Check = fn(&Survey) -> Option<Answer>;
+
 /// Everything that is asked, in the order in which it matters.
 pub fn judge(survey: &Survey) -> Vec<Answer> {
-    let one = [
+    if survey.env_file_open.is_err() && survey.program.is_none() {
+        return judge_bare(survey);
+    }
+    let one: [Check; 18] = [
         who,
         settings,
         env_file,
@@ -58,6 +63,7 @@ pub fn judge(survey: &Survey) -> Vec<Answer> {
         candidate,
         rclone,
         authorities,
+        program,
         installation,
         former,
         server,
@@ -71,15 +77,23 @@ pub fn judge(survey: &Survey) -> Vec<Answer> {
     answers
 }
 
-fn good(check: &'static str, detail: impl Into<String>) -> Answer {
+/// What concerns a machine on which nothing is installed. All else would only say the same in other words.
+fn judge_bare(survey: &Survey) -> Vec<Answer> {
+    let remedy = "as root: nanio-orchestrator install; then run this again";
+    let bare = fault("installation", "the program is not installed as a service on this machine", remedy);
+    let others: [Check; 8] = [who, nginx, modules, nginx_test, nginx_runs, rclone, authorities, former];
+    std::iter::once(bare).chain(others.iter().filter_map(|check| check(survey))).collect()
+}
+
+pub(super) fn good(check: &'static str, detail: impl Into<String>) -> Answer {
     Answer { check, verdict: Verdict::Good, detail: detail.into(), remedy: None }
 }
 
-fn warning(check: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Answer {
+pub(super) fn warning(check: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Answer {
     Answer { check, verdict: Verdict::Warning, detail: detail.into(), remedy: Some(remedy.into()) }
 }
 
-fn fault(check: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Answer {
+pub(super) fn fault(check: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Answer {
     Answer { check, verdict: Verdict::Fault, detail: detail.into(), remedy: Some(remedy.into()) }
 }
 
@@ -243,83 +257,6 @@ fn authorities(survey: &Survey) -> Option<Answer> {
             "there are no CA certificates on this machine, without which no server starts",
             "apt-get install ca-certificates",
         )
-    })
-}
-
-fn installation(survey: &Survey) -> Option<Answer> {
-    Some(match &survey.installation[..] {
-        [] => good("installation", "user, directories, rule for sudo and units are as they should be"),
-        deviations => {
-            let told = deviations.iter().take(MOST_TOLD).map(|one| format!("{}: {}", one.what, one.how));
-            let mut told = told.collect::<Vec<_>>().join("; ");
-            if deviations.len() > MOST_TOLD {
-                told.push_str(&format!("; and {} more", deviations.len() - MOST_TOLD));
-            }
-            fault("installation", told, "nanio-orchestrator install (--dry-run tells what it would do)")
-        }
-    })
-}
-
-fn former(survey: &Survey) -> Option<Answer> {
-    survey.former.then(|| {
-        fault(
-            "0.4.x",
-            "the database is that of 0.4.x, with which no server of this version starts",
-            "nanio-orchestrator rebuild-db --dry-run, then without; docs/takeover.md",
-        )
-    })
-}
-
-fn server(survey: &Survey) -> Option<Answer> {
-    let own = env!("CARGO_PKG_VERSION");
-    Some(match &survey.server {
-        Server::Answers { ready: false, .. } => fault(
-            "server",
-            "answers, but cannot do its work: the database or nginx's files cannot be used",
-            format!("journalctl -u {UNIT} says why"),
-        ),
-        Server::Answers { version, .. } if version != own => warning(
-            "server",
-            format!("runs version {version}, and {own} is installed"),
-            format!("systemctl restart {UNIT}"),
-        ),
-        Server::Answers { version, .. } => good("server", format!("answers, version {version}")),
-        Server::Silent { address, active: true } => fault(
-            "server",
-            format!("systemd says that it runs, but nobody answers at {address}"),
-            format!("journalctl -u {UNIT} says why"),
-        ),
-        Server::Silent { address, active: false } => warning(
-            "server",
-            format!("does not run; its port is free ({address})"),
-            format!("systemctl enable --now {UNIT}"),
-        ),
-        Server::Stranger { address } => fault(
-            "server",
-            format!("something else answers at {address}: the server could not start there"),
-            "end that, or: nanio-orchestrator config set port <another>",
-        ),
-        Server::Unknown => warning("server", "not looked for, since the settings cannot be used", "mend them first"),
-    })
-}
-
-fn database(survey: &Survey) -> Option<Answer> {
-    Some(match &survey.database {
-        Ok(Database::File(path)) => good("database", format!("{} is one", path.display())),
-        Ok(Database::NotYet(path)) => good("database", format!("{}: the first start makes it", path.display())),
-        Ok(Database::Elsewhere) => good("database", "PostgreSQL; the server tells whether it answers"),
-        Err(why) => fault(
-            "database",
-            why.clone(),
-            "restore a copy (nanio-orchestrator restore-db), or make it again from nginx's files (rebuild-db)",
-        ),
-    })
-}
-
-fn gate(survey: &Survey) -> Option<Answer> {
-    Some(match &survey.gate {
-        Ok(()) => good("gate", "its directory outlasts a restart of the machine"),
-        Err(why) => fault("gate", why.clone(), "set MIGRATION_GATE_DIR to a directory on a local disk"),
     })
 }
 

@@ -12,7 +12,8 @@ use futures_util::future::join_all;
 use reqwest::Client;
 use serde_json::Value;
 
-use super::survey::{Candidate, Database, Deviation, Disk, Seen, Server, Survey};
+use super::program;
+use super::survey::{Candidate, Database, Deviation, Disk, Seen, Server, Survey, Unit};
 use crate::adapters::certificates::PemFiles;
 use crate::adapters::cli::install::{Finding, Layout, Machine, Step, Wish, plan};
 use crate::adapters::cli::server::reachable;
@@ -41,15 +42,21 @@ const MOST_NODES: usize = 64;
 pub async fn survey() -> Result<Survey, Box<dyn std::error::Error>> {
     let sources = Sources::gather(Vec::new())?;
     if sources.is_dev() {
-        return Err("dev mode is not installed anywhere; for this machine: NANIO_ORCHESTRATOR_DEV=false \
+        return Err(
+            "this is dev mode (there is a dev.env in this directory, or DEV or NANIO_ORCHESTRATOR_DEV is set), \
+                    which is not installed anywhere. To look at this machine: NANIO_ORCHESTRATOR_DEV=false \
                     nanio-orchestrator doctor"
-            .into());
+                .into(),
+        );
     }
     let outlook = Outlook::of(&sources);
     let settings = Settings::from_sources(&sources).ok();
     let machine = Machine { image: Image::here() };
-    let program = fs::canonicalize(std::env::current_exe()?)?;
-    let layout = Layout::from_outlook(&machine.image, &outlook, &program)?;
+    let own = fs::canonicalize(std::env::current_exe()?)?;
+    let program = program::of_unit(&machine.image, &own);
+    // Whether the machine is as it should be is asked of the one that serves.
+    let serving = program.as_ref().filter(|program| program.version.is_ok()).map_or(&own, |program| &program.path);
+    let layout = Layout::from_outlook(&machine.image, &outlook, serving)?;
     let as_root = rustix::process::geteuid().is_root();
     let env_file = PathBuf::from(sources.file_path());
     let main = app::main_file(&machine.image, &layout.nginx_conf, &layout.managed);
@@ -64,7 +71,12 @@ pub async fn survey() -> Result<Survey, Box<dyn std::error::Error>> {
         .build()?;
     Ok(Survey {
         as_root,
-        problems: outlook.problems.iter().map(ToString::to_string).collect(),
+        // The first lines: what is behind them is for who only tries the program.
+        problems: outlook
+            .problems
+            .iter()
+            .filter_map(|problem| Some(problem.to_string().lines().next()?.to_owned()))
+            .collect(),
         env_file_open: fs::metadata(&env_file)
             .map(|metadata| metadata.mode() & 0o004 != 0)
             .map_err(|error| format!("{}: {error}", env_file.display())),
@@ -76,6 +88,8 @@ pub async fn survey() -> Result<Survey, Box<dyn std::error::Error>> {
         missing_includes: main.clone().map(|main| main.missing),
         candidate: main.and_then(|main| candidate(&main)),
         rclone: said(Command::new(rclone).arg("version")),
+        own,
+        program,
         has_authorities: AUTHORITIES.iter().any(|path| Path::new(path).exists()),
         installation: if as_root { deviations(&machine, &layout)? } else { Vec::new() },
         former: app::is_former_database(layout.database.clone()).await,
@@ -95,7 +109,7 @@ pub async fn survey() -> Result<Survey, Box<dyn std::error::Error>> {
 }
 
 /// Everything that a program says, if it ends well.
-fn said(command: &mut Command) -> Seen<String> {
+pub(super) fn said(command: &mut Command) -> Seen<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{program}: {error}"))?;
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned();
@@ -158,8 +172,7 @@ async fn server(settings: &Settings, client: &Client, machine: &Machine) -> Serv
         Ok(answer) => answer,
         Err(_) if std::net::TcpStream::connect(&address).is_ok() => return Server::Stranger { address },
         Err(_) => {
-            let active = machine.has_systemd() && machine.run("systemctl", &["is-active", "--quiet", UNIT]).is_ok();
-            return Server::Silent { address, active };
+            return Server::Silent { address, unit: unit(machine) };
         }
     };
     let body: Value = answer.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
@@ -169,6 +182,17 @@ async fn server(settings: &Settings, client: &Client, machine: &Machine) -> Serv
             ready: ask("/api/health/ready").await.is_ok_and(|answer| answer.status().is_success()),
         },
         _ => Server::Stranger { address },
+    }
+}
+
+fn unit(machine: &Machine) -> Unit {
+    let is = |state: &str| machine.has_systemd() && machine.run("systemctl", &[state, "--quiet", UNIT]).is_ok();
+    if is("is-active") {
+        Unit::Runs
+    } else if is("is-enabled") {
+        Unit::Ended
+    } else {
+        Unit::Off
     }
 }
 
@@ -186,7 +210,9 @@ fn disks(layout: &Layout) -> Vec<Disk> {
     let mut disks = vec![("database", &layout.data), ("gate", &layout.gate), ("nginx's files", &layout.managed)];
     disks.extend(layout.more.iter().map(|path| ("logs or backups", path)));
     let look = |(what, path): (&'static str, &PathBuf)| {
-        let room = rustix::fs::statvfs(path).map_err(|error| std::io::Error::from(error).to_string());
+        // What is not made yet will be on the disk that its parent is on.
+        let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
+        let room = rustix::fs::statvfs(there).map_err(|error| std::io::Error::from(error).to_string());
         let room = room.map(|told| (told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize));
         Disk { what, path: path.clone(), room }
     };

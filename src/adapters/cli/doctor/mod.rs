@@ -2,6 +2,8 @@
 
 mod checks;
 mod gather;
+mod program;
+mod service;
 mod survey;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,10 @@ pub struct Survey {
     pub has_authorities: bool,
     /// What `rclone version` says.
     pub rclone: Seen<String>,
+    /// This program.
+    pub own: PathBuf,
+    /// The one that the service's unit runs, if there is a unit.
+    pub program: Option<UnitProgram>,
     /// What an installation would change.
     pub installation: Vec<Deviation>,
     /// An installation of 0.4.x that is not taken over.
@@ -61,6 +65,17 @@ pub enum Candidate {
     Missing,
 }
 
+/// The program that the service's unit runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitProgram {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is the one that looks, or a copy of it.
+    pub is_this: bool,
+    /// Its version.
+    pub version: Seen<String>,
+}
+
 /// Something that is not as `install` would make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {
@@ -77,8 +92,8 @@ pub enum Server {
     Silent {
         /// Where.
         address: String,
-        /// Whether systemd thinks that it runs.
-        active: bool,
+        /// What systemd says of it.
+        unit: Unit,
     },
     /// Our server.
     Answers {
@@ -94,6 +109,17 @@ pub enum Server {
     },
     /// The settings do not say where.
     Unknown,
+}
+
+/// What systemd says of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// It runs.
+    Runs,
+    /// It does not, although it is to run whenever the machine does.
+    Ended,
+    /// Nobody has asked for it.
+    Off,
 }
 
 /// The database, without opening it.

@@ -10,6 +10,8 @@ use crate::config::{EnvFile, Outlook, PRODUCTION_FILE, Sources};
 pub const USER: &str = "nanio-orchestrator";
 /// What the installer alone puts files into: the home of the service.
 pub const HOME: &str = "/opt/nanio-orchestrator";
+/// The copy that units run of a program that they cannot run where it is.
+pub const COPY: &str = "/opt/nanio-orchestrator/bin/nanio-orchestrator";
 /// Where units are that no package brought.
 pub const UNITS: &str = "/etc/systemd/system";
 /// Where units are that a package brought.
@@ -151,7 +153,7 @@ fn place_of(image: &Image, program: &Path) -> (PathBuf, Option<PathBuf>) {
     if !image.is_here() && own != program {
         return (own, None);
     }
-    (Path::new(HOME).join("bin/nanio-orchestrator"), Some(program.to_owned()))
+    (COPY.into(), Some(program.to_owned()))
 }
 
 fn find(image: &Image, name: &str) -> Option<PathBuf> {
@@ -186,7 +188,7 @@ mod tests {
         assert_eq!(layout.nginx, Path::new("/usr/local/sbin/nginx"));
         assert_eq!(layout.candidate(), Path::new("/etc/nginx/nanio-candidate.conf"));
         assert_eq!(layout.port, 443);
-        assert_eq!(layout.program, Path::new("/opt/nanio-orchestrator/bin/nanio-orchestrator"));
+        assert_eq!(layout.program, Path::new(COPY));
         assert_eq!(layout.copied_from.as_deref(), Some(Path::new("/root/.local/bin/nanio-orchestrator")));
     }
 

@@ -10,7 +10,6 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::layout::{HOME, USER};
 use super::step::{Rights, Step, TextFile, Trial, Who};
 use super::tree::{Ids, files_of_others};
 use crate::adapters::image::Image;
@@ -55,8 +54,8 @@ impl Machine {
             Step::Directory { path, rights, whole } => self.look_at_directory(path, *rights, *whole),
             Step::File(file) => self.look_at_file(file),
             Step::Candidate { conf, managed } => self.look_at_candidate(conf, managed),
-            Step::Aside(path) => Ok(match self.image.on_disk(path).symlink_metadata() {
-                Ok(_) => Finding::Wanting("hides that of the package".to_owned()),
+            Step::Aside { path, since } => Ok(match self.image.on_disk(path).symlink_metadata() {
+                Ok(_) => Finding::Wanting((*since).to_owned()),
                 Err(_) => Finding::Right,
             }),
             Step::ManagerReload if !self.has_systemd() => {
@@ -87,7 +86,7 @@ impl Machine {
                 let rights = Rights { user: Who::Root, group: Who::Root, mode: 0o644 };
                 self.put(&main.candidate_path, main.candidate.as_bytes(), Some(rights), Trial::None)
             }
-            Step::Aside(path) => {
+            Step::Aside { path, .. } => {
                 let path = self.image.on_disk(path);
                 fs::rename(&path, with_end(&path, BEFORE)).map_err(|error| told("rename", &path, &error))
             }
@@ -125,34 +124,6 @@ impl Machine {
             let text = String::from_utf8_lossy(&output.stdout);
             text.contains("NeedDaemonReload=yes") || !text.contains("LoadState=loaded")
         })
-    }
-
-    /// The numbers of the service's user and group.
-    pub fn ids(&self) -> Result<Ids, String> {
-        let line = if self.image.is_here() {
-            let output = Command::new("getent").args(["passwd", USER]).output();
-            output.map_err(|error| format!("getent: {error}"))?.stdout
-        } else {
-            fs::read(self.image.on_disk(Path::new("/etc/passwd"))).unwrap_or_default()
-        };
-        let text = String::from_utf8_lossy(&line);
-        let ids = text.lines().find_map(|line| Ids::of_line(line, USER));
-        ids.ok_or_else(|| "there is none".to_owned())
-    }
-
-    fn make_account(&self) -> Result<(), String> {
-        let mut command = Command::new("useradd");
-        if !self.image.is_here() {
-            for (name, mode) in [("passwd", 0o644), ("group", 0o644), ("shadow", 0o640), ("gshadow", 0o640)] {
-                let path = self.image.on_disk(&Path::new("/etc").join(name));
-                fs::create_dir_all(path.with_file_name("")).map_err(|error| told("make", &path, &error))?;
-                let file = OpenOptions::new().create(true).append(true).mode(mode).open(&path);
-                file.map_err(|error| told("make", &path, &error))?;
-            }
-            command.arg("--prefix").arg(self.image.root());
-        }
-        command.args(["--system", "--user-group", "--no-create-home", "--home-dir", HOME]);
-        ended(command.args(["--shell", "/usr/sbin/nologin", USER]), "useradd")
     }
 
     fn look_at_program(&self, from: &Path, to: &Path) -> Result<Finding, String> {
@@ -356,7 +327,7 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
 }
 
 /// Calls a program and waits for its end.
-fn ended(command: &mut Command, name: &str) -> Result<(), String> {
+pub(super) fn ended(command: &mut Command, name: &str) -> Result<(), String> {
     let output = command.env("PATH", super::search_path()).output();
     let output = output.map_err(|error| format!("{name} could not be run ({error}): install it, then try again"))?;
     if output.status.success() {
@@ -366,6 +337,6 @@ fn ended(command: &mut Command, name: &str) -> Result<(), String> {
     Err(format!("{name} ended with {}: {}", output.status, String::from_utf8_lossy(&said).trim()))
 }
 
-fn told(what: &str, path: &(impl AsRef<OsStr> + ?Sized), error: &io::Error) -> String {
+pub(super) fn told(what: &str, path: &(impl AsRef<OsStr> + ?Sized), error: &io::Error) -> String {
     format!("could not {what} {}: {error}", Path::new(path).display())
 }

@@ -3,6 +3,7 @@
 //! What is wanted is a list of values (`step`), which the dry run prints; the machine is compared with each, and only
 //! what differs is done. Nothing is started, no setting is changed, and nginx.conf only on request.
 
+mod account;
 mod config_env;
 mod former;
 mod layout;

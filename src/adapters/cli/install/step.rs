@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::layout::{HOME, Layout, USER};
+use super::layout::{COPY, HOME, Layout, USER};
 use super::{config_env, sudoers, unit};
 
 /// Whose something is.
@@ -113,8 +113,13 @@ pub enum Step {
         /// The managed directory.
         managed: PathBuf,
     },
-    /// A file of an installation that a package takes over, which would hide the package's own.
-    Aside(PathBuf),
+    /// A file of an earlier installation, which must not stay in its place.
+    Aside {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        since: &'static str,
+    },
     /// systemd has read the units.
     ManagerReload,
 }
@@ -130,7 +135,7 @@ impl fmt::Display for Step {
             Self::Candidate { conf, .. } => {
                 write!(f, "file {} (root:root 0644)", crate::adapters::privileged::candidate_of(conf).display())
             }
-            Self::Aside(path) => write!(f, "no {}", path.display()),
+            Self::Aside { path, .. } => write!(f, "no {}", path.display()),
             Self::ManagerReload => f.write_str("systemd knows the units"),
         }
     }
@@ -186,9 +191,14 @@ pub fn plan(layout: &Layout, wish: &Wish) -> Result<Vec<Step>, String> {
         let path = Path::new(super::layout::UNITS).join(&name);
         // One of the package's that does not fit the settings of this machine gives way to one that does.
         let fits = brought.contains(&(name, text.clone()));
-        steps.push(if fits { Step::Aside(path) } else { root_file(path, 0o644, text, Trial::None) });
+        let hidden = Step::Aside { path: path.clone(), since: "hides that of the package" };
+        steps.push(if fits { hidden } else { root_file(path, 0o644, text, Trial::None) });
     }
     steps.push(Step::ManagerReload);
+    // Only now does no unit run it any more.
+    if layout.program != Path::new(COPY) {
+        steps.push(Step::Aside { path: COPY.into(), since: "is a copy that no unit runs" });
+    }
     Ok(steps)
 }
 
@@ -234,6 +244,7 @@ mod tests {
                 "file /etc/systemd/system/nanio-orchestrator-deputy.socket (root:root 0644)",
                 "file /etc/systemd/system/nanio-orchestrator-deputy@.service (root:root 0644)",
                 "systemd knows the units",
+                "no /opt/nanio-orchestrator/bin/nanio-orchestrator",
             ]
         );
     }
@@ -252,6 +263,13 @@ mod tests {
             ["file /etc/systemd/system/nanio-orchestrator.service (root:root 0644)"],
             "its data are elsewhere"
         );
+    }
+
+    #[test]
+    fn the_copy_stays_as_long_as_units_run_it() {
+        let layout = Layout { program: COPY.into(), ..Layout::usual().unwrap() };
+        let steps = plan(&layout, &Wish::default()).unwrap();
+        assert!(!steps.iter().any(|step| matches!(step, Step::Aside { .. })), "{steps:?}");
     }
 
     #[test]

@@ -15,19 +15,6 @@ pub struct Ids {
     pub group: u32,
 }
 
-impl Ids {
-    /// Those of a line of passwd(5), if it is about this user.
-    #[must_use]
-    pub fn of_line(line: &str, name: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [named, _password, user, group, ..] = fields[..] else { return None };
-        if named != name {
-            return None;
-        }
-        Some(Self { user: user.parse().ok()?, group: group.parse().ok()? })
-    }
-}
-
 /// What is root's below a directory of the service's: left by a program that root ran, the service could not write it.
 /// Links are named and not followed; what nginx leaves there as root is its own.
 ///
@@ -52,17 +39,4 @@ pub fn files_of_others(directory: &Path, ids: Ids) -> Result<Vec<PathBuf>, Strin
     }
     found.sort();
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_numbers_are_those_of_the_named_user() {
-        let line = "nanio-orchestrator:x:998:997::/opt/nanio-orchestrator:/usr/sbin/nologin";
-        assert_eq!(Ids::of_line(line, "nanio-orchestrator"), Some(Ids { user: 998, group: 997 }));
-        assert_eq!(Ids::of_line(line, "nanio"), None);
-        assert_eq!(Ids::of_line("nanio-orchestrator:x:no:997", "nanio-orchestrator"), None);
-    }
 }
