@@ -40,6 +40,7 @@ use crate::ports::gateway::{Gateway, GatewayError, Recovery};
 use crate::ports::store::Store;
 
 mod gate;
+mod ground;
 mod machine;
 mod rebuild;
 mod serve;
@@ -47,6 +48,7 @@ mod watchdog;
 
 pub use gate::release;
 use gate::{GateChoice, release_held};
+pub use ground::{NoGateway, expect_gateway};
 pub use machine::{MainFile, Named, main_file, named_by_files, with_includes};
 pub use rebuild::{RebuildFault, Rebuilt, is_former_database, preview_rebuild, rebuild_db};
 pub use serve::{ServeError, serve, serve_until, stop_signal};

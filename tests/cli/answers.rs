@@ -7,6 +7,9 @@ use super::double::{Double, Said};
 use super::{stderr, stdout};
 use crate::process::place::Place;
 
+/// What `explain GET http://s3.test:8081/b` asks.
+const EXPLAINED: &str = "/api/config/explain?method=GET&path=%2Fb&scheme=http&host=s3.test%3A8081&port=8081";
+
 #[test]
 fn json_and_yaml_hold_all_that_the_api_answers() {
     let desk = Desk::furnished();
@@ -20,6 +23,9 @@ fn json_and_yaml_hold_all_that_the_api_answers() {
         (&["bucket", "list", "--vhost", "s3.test"], "/api/vhosts/1/buckets"),
         (&["migration", "list"], "/api/migrations"),
         (&["audit", "list"], "/api/audit"),
+        (&["history", "list"], "/api/config/revisions?limit=20"),
+        (&["history", "show", "1"], "/api/config/revisions/1"),
+        (&["explain", "GET", "http://s3.test:8081/b"], EXPLAINED),
     ] {
         let answer = desk.place.get(path);
         assert_eq!(desk.json(command), answer, "{command:?}");
@@ -39,6 +45,7 @@ fn an_empty_list_is_an_empty_answer_with_a_word_to_people_beside_it() {
         (&["pool", "list"][..], "pool create"),
         (&["vhost", "list"], "vhost create"),
         (&["migration", "list"], "migration start"),
+        (&["history", "list"], "No change"),
     ] {
         let (answer, told) = desk.told(command);
         assert!(answer.is_empty() && told.contains(next), "{command:?}: {answer}{told}");

@@ -18,6 +18,14 @@ fn docs_cli_is_what_the_program_says() {
         assert!(said.contains(part), "{part}");
     }
     assert!(!said.contains("openapi"), "what is hidden stays so");
+    // Flags of a group are told with the group, those of a single command with it, and each once.
+    let section = |name: &str| {
+        said.split(&format!("\n## nanio-orchestrator{name}\n")).nth(1).unwrap().split("\n## ").next().unwrap()
+    };
+    for (name, has) in [("", false), (" pool", true), (" pool list", false), (" explain", true), (" history", true)] {
+        assert_eq!(section(name).contains("`--server <URL>`"), has, "{name}");
+    }
+    assert_eq!(said.matches("`--reason <TEXT>`").count(), 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod buckets;
 mod documents;
 mod double;
+mod elsewhere;
 mod faults;
 mod follow;
 mod members;

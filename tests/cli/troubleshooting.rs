@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -40,6 +41,9 @@ fn nginx_t_fails_after_config_change() {
     refused(&home, "/api/pools/1/members", &member, &include);
     home.nginx.write_conf(&home.nginx.includes());
     home.ask("POST", "/api/pools/1/members", &member);
+    // The audit log has nginx's words, too: of what it accepted, since nothing else has become of the gateway.
+    let log = home.ask("GET", "/api/audit", &Value::Null);
+    assert!(log[0]["nginx_reload_output"].as_str().unwrap().contains("test is successful"), "{log}");
     // A certificate is missing.
     let missing = home.file("missing.pem");
     let vhost = json!({"server_name": "s3.test", "listen_port": 8443, "ssl_certificate": missing, "ssl_certificate_key": missing});
@@ -143,6 +147,14 @@ fn credentials_api_returns_500() {
     assert!(home.fails(&["set", "secret", "not-a-fernet-key"]).contains("Fernet"));
     home.said(&["set", "secret", key.trim()]);
     assert_eq!(home.said(&["get", "secret"]), key);
+    // The line of the product, word for word: what Python makes is a key here.
+    let line = "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())";
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
+    let made = Command::new(python).args(["-c", line]).output().unwrap();
+    let made = String::from_utf8(made.stdout).unwrap();
+    home.said(&["set", "secret", made.trim()]);
+    assert_eq!(home.said(&["get", "secret"]), made);
+    home.serve();
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Output, Stdio};
 
+use rustix::process::Signal;
+
 use super::place::Place;
 use super::stderr;
 
@@ -78,7 +80,40 @@ fn goes_round(place: &Place) {
 
 #[test]
 fn a_gateway_without_a_server_is_exported_planned_and_applied() {
-    goes_round(&Place::new());
+    let place = Place::new();
+    let mut server = place.start(place.serve());
+    assert_eq!(server.end(Signal::TERM).code(), Some(0));
+    goes_round(&place);
+}
+
+#[test]
+fn where_there_is_no_gateway_nothing_is_told_of_one_and_none_is_made() {
+    let place = Place::new();
+    let file = place.directory.path().join("gateway.yaml");
+    std::fs::write(&file, DOCUMENT).unwrap();
+    let file = file.to_str().unwrap();
+    let commands =
+        [&["export"][..], &["plan", "-f", file], &["apply", "-f", file, "--dry-run"], &["apply", "-f", file]];
+    for command in commands {
+        let refused = place.command().args(command).output().unwrap();
+        assert_eq!(said(&refused, 1), "");
+        let told = stderr(&refused);
+        assert!(told.contains("there is no gateway on this machine") && told.contains("serve"), "{told}");
+        assert!(told.contains(place.beside("").to_str().unwrap()), "{told}");
+        assert_eq!(std::fs::read_dir(place.data()).unwrap().count(), 0, "{command:?}");
+    }
+    // A lost database is no empty gateway either.
+    let server = place.start(place.serve());
+    place.make_pool("p");
+    drop(server);
+    std::fs::remove_file(place.beside("")).unwrap();
+    for command in commands {
+        let refused = place.command().args(command).output().unwrap();
+        assert!(said(&refused, 1).is_empty() && stderr(&refused).contains("rebuild-db"), "{refused:?}");
+        assert!(!place.beside("").exists(), "{command:?}");
+    }
+    said(&place.run(&["rebuild-db"], ""), 0);
+    assert!(said(&place.run(&["export"], ""), 0).contains("pools:\n  p:"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{Arg, Args, Command, CommandFactory};
+use clap::{Arg, Args, Command, CommandFactory, Id};
 use clap_complete::Shell;
 
 use super::{Arguments, NAME, say};
@@ -60,12 +60,12 @@ pub(super) fn reference() -> String {
     let mut text = format!(
         "# Command line\n\nMade by `make cli-docs` from the program's own definition; `{NAME} <command> --help` says the same.\n"
     );
-    describe(&mut text, &mut command, NAME);
+    describe(&mut text, &mut command, NAME, &[]);
     text
 }
 
-/// A section on a command, then on those below it.
-fn describe(text: &mut String, command: &mut Command, name: &str) {
+/// A section on a command, then on those below it. What holds for all of these is told once, above them.
+fn describe(text: &mut String, command: &mut Command, name: &str, told_above: &[Id]) {
     let mut line = |parts: std::fmt::Arguments<'_>| {
         // A string takes everything.
         let _ = text.write_fmt(parts);
@@ -77,9 +77,12 @@ fn describe(text: &mut String, command: &mut Command, name: &str) {
     let usage = command.render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").lines().map(str::trim).collect::<Vec<_>>().join("\n");
     line(format_args!("```\n{usage}\n```\n"));
-    // What holds for all commands of a group is told once.
-    let is_group = command.has_subcommands();
-    let arguments: Vec<&Arg> = command.get_arguments().filter(|argument| is_told(argument, is_group)).collect();
+    let arguments =
+        command.get_arguments().filter(|argument| is_told(argument) && !told_above.contains(argument.get_id()));
+    let arguments: Vec<&Arg> = arguments.collect();
+    let for_all =
+        arguments.iter().filter(|argument| argument.is_global_set()).map(|argument| argument.get_id().clone());
+    let told_above: Vec<Id> = told_above.iter().cloned().chain(for_all).collect();
     if !arguments.is_empty() {
         line(format_args!("\n"));
     }
@@ -91,13 +94,12 @@ fn describe(text: &mut String, command: &mut Command, name: &str) {
     }
     for below in command.get_subcommands_mut().filter(|below| !below.is_hide_set() && below.get_name() != "help") {
         let name = format!("{name} {}", below.get_name());
-        describe(text, below, &name);
+        describe(text, below, &name, &told_above);
     }
 }
 
-fn is_told(argument: &Arg, is_group: bool) -> bool {
-    let is_everywhere = matches!(argument.get_id().as_str(), "help" | "version");
-    !is_everywhere && !argument.is_hide_set() && (is_group || !argument.is_global_set())
+fn is_told(argument: &Arg) -> bool {
+    !matches!(argument.get_id().as_str(), "help" | "version") && !argument.is_hide_set()
 }
 
 fn spelling(argument: &Arg) -> String {

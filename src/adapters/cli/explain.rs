@@ -3,17 +3,16 @@
 use std::error::Error;
 use std::net::IpAddr;
 
-use clap::{Args, ValueEnum};
-use reqwest::Method;
+use clap::Args;
 use serde_json::Value;
 
-use super::print;
-use super::server::Server;
-use crate::config::{Settings, Sources};
+use super::session::ApiArguments;
 
 /// What `explain` takes.
 #[derive(Debug, PartialEq, Eq, Args)]
-pub struct ExplainArguments {
+pub(super) struct ExplainArguments {
+    #[command(flatten)]
+    api: ApiArguments,
     /// The method, such as GET
     method: String,
     /// The address, such as https://s3.example.org/bucket/key: what follows the host is taken byte for byte
@@ -24,18 +23,6 @@ pub struct ExplainArguments {
     /// The client's address, for vhosts that have rules on it
     #[arg(long)]
     from: Option<IpAddr>,
-    /// How the answer is printed
-    #[arg(long, short, value_enum, default_value_t = Form::Text)]
-    output: Form,
-}
-
-/// How an answer is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// For people
-    Text,
-    /// What GET /api/config/explain answers
-    Json,
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -46,14 +33,9 @@ fn header(text: &str) -> Result<(String, String), String> {
 /// Asks, and prints the answer.
 pub(super) async fn run(arguments: ExplainArguments) -> Result<(), Box<dyn Error>> {
     let query = query(&arguments)?;
-    let settings = Settings::from_sources(&Sources::gather(Vec::new())?)?;
-    let path = format!("/api/config/explain?{query}");
-    let answer = Server::configured(&settings)?.call(Method::GET, &path, None).await?;
-    match arguments.output {
-        Form::Json => print(&serde_json::to_string_pretty(&answer)?),
-        Form::Text => lines(&arguments, &answer).iter().for_each(|line| print(line)),
-    }
-    Ok(())
+    let session = arguments.api.open()?;
+    let answer = session.server.get(&format!("/api/config/explain?{query}")).await?;
+    session.tell(&answer, || lines(&arguments, &answer).join("\n"))
 }
 
 /// The question as the API takes it.
@@ -141,11 +123,11 @@ mod tests {
     #[test]
     fn the_headers_that_nginx_routes_by_are_passed_on() {
         let arguments = ExplainArguments {
+            api: ApiArguments::default(),
             method: "PUT".to_owned(),
             url: "http://10.0.0.1:81/b/k?a=1&b".to_owned(),
             headers: vec![header("Host: s3.example").unwrap(), header("X-Amz-Copy-Source: /b/k%20").unwrap()],
             from: Some("::1".parse().unwrap()),
-            output: Form::Text,
         };
         assert_eq!(
             query(&arguments).unwrap(),

@@ -3,35 +3,39 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
 
 use super::confirm::Consent;
 use super::manifest::{show, verdict};
+use super::output::plain_lines;
+use super::say;
 use super::server::Server;
-use super::{print, say};
-use crate::config::{Settings, Sources};
+use super::session::ApiArguments;
+
+/// What `history` takes.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(super) struct HistoryArguments {
+    #[command(flatten)]
+    api: ApiArguments,
+    #[command(subcommand)]
+    command: HistoryCommand,
+}
 
 /// What can be asked of the history of accepted changes.
 #[derive(Debug, PartialEq, Eq, Subcommand)]
-pub enum HistoryCommand {
+enum HistoryCommand {
     /// List accepted changes, newest first
     List {
         /// How many
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// Print what GET /api/config/revisions answers
-        #[arg(long)]
-        json: bool,
     },
     /// Show how one of them changed nginx's files
     Show {
         /// Its number
         number: u64,
-        /// Print what GET /api/config/revisions/NUMBER answers
-        #[arg(long)]
-        json: bool,
     },
     /// Make the gateway what it was after one of them, as a new change
     Rollback {
@@ -45,54 +49,55 @@ pub enum HistoryCommand {
         dry_run: bool,
         #[command(flatten)]
         consent: Consent,
-        /// Print what POST /api/config/revisions/NUMBER/rollback answers
-        #[arg(long)]
-        json: bool,
     },
 }
 
-impl HistoryCommand {
-    /// Asks, and prints the answer.
-    pub(super) async fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let server = Server::configured(&Settings::from_sources(&Sources::gather(Vec::new())?)?)?;
-        match self {
-            Self::List { limit, json } => {
-                let answer = server.get(&format!("/api/config/revisions?limit={limit}")).await?;
-                tell(&answer, json, || list(&answer).iter().map(row).collect::<Vec<_>>().join("\n"));
+/// Asks, and tells the answer.
+pub(super) async fn run(arguments: HistoryArguments) -> Result<ExitCode, Box<dyn Error>> {
+    let session = arguments.api.open()?;
+    match arguments.command {
+        HistoryCommand::List { limit } => {
+            let answer = session.server.get(&format!("/api/config/revisions?limit={limit}")).await?;
+            let revisions = list(&answer);
+            if revisions.is_empty() && session.is_for_people() {
+                say("No change has been accepted yet.");
+                return Ok(ExitCode::SUCCESS);
             }
-            Self::Show { number, json } => {
-                let answer = server.get(&format!("/api/config/revisions/{number}")).await?;
-                tell(&answer, json, || format!("{}\n{}", row(&answer), text(&answer["diff"])));
+            session.tell(&answer, || revisions.iter().map(row).collect::<Vec<_>>().join("\n"))?;
+        }
+        HistoryCommand::Show { number } => {
+            let answer = session.server.get(&format!("/api/config/revisions/{number}")).await?;
+            session.tell(&answer, || format!("{}\n{}", row(&answer), text(&answer["diff"])))?;
+        }
+        HistoryCommand::Rollback { number, partial, dry_run, consent } => {
+            let path = format!("/api/config/revisions/{number}/rollback?partial={partial}");
+            let way = Way { server: &session.server, path };
+            if dry_run {
+                let answer = way.plan().await?;
+                session.tell(&answer, || show::plan(&answer["planned"]))?;
+                return Ok(verdict(&answer["planned"]));
             }
-            Self::Rollback { number, partial, dry_run, consent, json } => {
-                let way = Way { server, path: format!("/api/config/revisions/{number}/rollback?partial={partial}") };
-                if dry_run {
-                    let answer = way.plan().await?;
-                    tell(&answer, json, || show::plan(&answer["planned"]));
-                    return Ok(verdict(&answer["planned"]));
-                }
-                if consent.is_asked_for() {
-                    say(show::plan(&way.plan().await?["planned"]).trim_end());
-                }
-                consent.ask(&format!("Roll the gateway back to revision {number}"), &[])?;
-                let answer = way.go().await?;
-                tell(&answer, json, || show::applied(&answer["applied"]));
-                if answer["applied"]["changed"] == true {
-                    say("Next: nanio-orchestrator config reload");
-                }
+            if consent.is_asked_for() {
+                say(plain_lines(&show::plan(&way.plan().await?["planned"])).trim_end());
+            }
+            consent.ask(&format!("Roll the gateway back to revision {number}"), &[])?;
+            let answer = way.go().await?;
+            session.tell(&answer, || show::applied(&answer["applied"]))?;
+            if answer["applied"]["changed"] == true {
+                say("Next: nanio-orchestrator config reload");
             }
         }
-        Ok(ExitCode::SUCCESS)
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A rollback, at the server that would do it.
-struct Way {
-    server: Server,
+struct Way<'a> {
+    server: &'a Server,
     path: String,
 }
 
-impl Way {
+impl Way<'_> {
     async fn plan(&self) -> Result<Value, Box<dyn Error>> {
         self.server.call(Method::POST, &format!("{}&dry_run=true", self.path), None).await
     }
@@ -100,11 +105,6 @@ impl Way {
     async fn go(&self) -> Result<Value, Box<dyn Error>> {
         self.server.call(Method::POST, &self.path, None).await
     }
-}
-
-/// Prints an answer, for programs or for people.
-fn tell(answer: &Value, json: bool, text: impl FnOnce() -> String) {
-    if json { print(&format!("{answer:#}")) } else { print(text().trim_end()) }
 }
 
 fn text(value: &Value) -> &str {

@@ -48,7 +48,7 @@ use doctor::DoctorArguments;
 use documents::{CompletionsArguments, ManArguments};
 use drill::DrillArguments;
 use explain::ExplainArguments;
-use history::HistoryCommand;
+use history::HistoryArguments;
 use install::{CandidateArguments, InstallArguments};
 use manifest::{ApplyArguments, ExportArguments, PlanArguments};
 use migration::MigrationArguments;
@@ -114,13 +114,12 @@ enum Command {
     /// What finished migrations left on their sources
     #[command(subcommand)]
     Orphaned(OrphanedCommand),
-    /// End a split of reads and writes that 0.4.x left in nginx (the server must run)
+    /// End a split of reads and writes that 0.4.x left in nginx, through the running server
     Adopt(AdoptArguments),
-    /// Where a request goes, and why: server block, route, pool, members, migration (the server must run)
+    /// Where a request goes, and why: server block, route, pool, members, migration, through the running server
     Explain(ExplainArguments),
-    /// Accepted changes, and how they changed nginx's files (the server must run)
-    #[command(subcommand)]
-    History(HistoryCommand),
+    /// Accepted changes, and how they changed nginx's files, through the running server
+    History(HistoryArguments),
     /// Give writes that a migration holds back to the source (systemd: ExecStopPost)
     Release,
     /// Print the gateway as a document
@@ -192,7 +191,7 @@ impl Arguments {
             Command::Orphaned(command) => command.run().await.map(succeeded),
             Command::Adopt(arguments) => adopt::run(arguments).await.map(succeeded),
             Command::Explain(arguments) => explain::run(arguments).await.map(succeeded),
-            Command::History(command) => command.run().await,
+            Command::History(arguments) => history::run(arguments).await,
             Command::Release => release::run().map(succeeded),
             Command::Export(arguments) => manifest::export(arguments).await,
             Command::Plan(arguments) => manifest::plan(arguments).await,

@@ -14,8 +14,9 @@ type Fault = Box<dyn std::error::Error>;
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Columns, for people
+    /// Columns or sentences, for people
     #[default]
+    #[value(alias = "text")]
     Table,
     /// What the API answers
     Json,

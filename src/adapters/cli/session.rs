@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
-use super::output::{Column, Format};
+use super::output::{Column, Format, plain_lines};
+use super::print;
 use super::server::Server;
 use super::trust::Trust;
 use crate::config::{Outlook, SERVER, Secret, Setting, Settings, Sources, variable};
@@ -97,6 +98,15 @@ impl Session {
             Format::Table => self.list(answer[list].as_array().map_or(&[], Vec::as_slice), columns, empty),
             Format::Json | Format::Yaml => self.one(answer, &[]),
         }
+    }
+
+    /// Shows an answer: to people in words, to programs as it is.
+    pub fn tell(&self, answer: &Value, words: impl FnOnce() -> String) -> Result<(), Fault> {
+        match self.format {
+            Format::Table => print(&plain_lines(words().trim_end())),
+            Format::Json | Format::Yaml => self.one(answer, &[])?,
+        }
+        Ok(())
     }
 
     /// Whether a person reads the answers.

@@ -36,7 +36,7 @@ use diesel::SqliteConnection;
 
 pub use error::OpenError;
 pub use postgres::{PostgresBackup, PostgresStore};
-pub use sqlite::{RestoreError, Restored, SqliteBackup, SqliteStore, restore, set_aside};
+pub use sqlite::{RestoreError, Restored, SqliteBackup, SqliteStore, is_there, restore, set_aside};
 
 use postgres::PgConnection;
 

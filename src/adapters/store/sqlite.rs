@@ -21,7 +21,7 @@ use super::seats::Seats;
 pub use aside::set_aside;
 pub use backup::SqliteBackup;
 use connection::SqliteFile;
-pub use restore::{RestoreError, Restored, restore};
+pub use restore::{RestoreError, Restored, is_there, restore};
 
 pub(super) use connection::look;
 

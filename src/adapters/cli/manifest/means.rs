@@ -41,6 +41,7 @@ impl Document {
 /// The gateway as a document.
 pub(super) async fn export(settings: &Settings, json: bool) -> Result<String, Fault> {
     service_user::become_it(settings)?;
+    app::expect_gateway(settings)?;
     let work = async |services: &Services| services.manifests.export().await;
     match app::offline(settings, "export", work).await {
         Ok(exported) => Ok(write_manifest(&exported?.manifest, json)),
@@ -64,6 +65,7 @@ impl<'s> Means<'s> {
     /// What an apply would do, as the API tells it.
     pub async fn plan(&self, document: &Document) -> Result<Value, Fault> {
         service_user::become_it(self.0)?;
+        app::expect_gateway(self.0)?;
         let (manifest, terms) = (read_manifest(document.text.as_bytes(), document.json)?, document.terms());
         let work = async |services: &Services| services.manifests.plan(&manifest, &terms).await;
         match app::offline(self.0, "plan", work).await {
@@ -75,6 +77,7 @@ impl<'s> Means<'s> {
     /// What an apply did, as the API tells it.
     pub async fn apply(&self, document: &Document) -> Result<Value, Fault> {
         service_user::become_it(self.0)?;
+        app::expect_gateway(self.0)?;
         let (manifest, terms) = (read_manifest(document.text.as_bytes(), document.json)?, document.terms());
         let work = async |services: &Services| services.manifests.apply(Actor::Cli, &manifest, &terms).await;
         match app::offline(self.0, "apply", work).await {

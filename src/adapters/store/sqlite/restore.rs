@@ -121,6 +121,12 @@ pub fn restore(database: &Path, from: &Path, now: Timestamp) -> Result<Restored,
 const RESTORING: &str = ".restoring";
 const RESTORED: &str = ".restored";
 
+/// Whether there is a database, or one that was decided on and that the next opening puts in its place.
+#[must_use]
+pub fn is_there(database: &Path) -> bool {
+    database.exists() || beside(database, RESTORED).exists()
+}
+
 /// Refuses what is not ours; `true` if its schema is an older one of ours.
 fn ours(connection: &mut SqliteConnection, place: &str) -> Result<bool, RestoreError> {
     let tables = tables(connection, place)?;
