@@ -232,7 +232,7 @@ impl PublishLoop {
             Err(error) => return (take(&shared), Err(error)),
         };
         if rehearsal {
-            let verdict = self.gateway.test(plan.files.clone()).await;
+            let verdict = self.gateway.rehearse(plan.files.clone()).await;
             let rehearsed = Some(Rehearsed { files: plan.files, verdict });
             return (take(&shared), Ok(Published { rehearsed, ..Published::default() }));
         }

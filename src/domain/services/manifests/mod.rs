@@ -7,12 +7,13 @@ mod carry;
 mod data;
 mod present;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::publish::{Change, Rehearsed, last_change, number_of};
 use super::{Context, ServiceError};
 use crate::domain::audit::{Actor, NginxAnswer};
+use crate::domain::gateway::ManagedFile;
 use crate::domain::manifest::{Difference, Differences, Fault, Manifest, Subject, Turn, Verb, compare, turns};
 use crate::domain::vhost::Snippet;
 use crate::ports::gateway::{FileAt, FileChange, GatewayError};
@@ -262,30 +263,38 @@ impl Manifests {
 
     /// Takes into a plan what a rehearsal showed.
     async fn show(&self, rehearsed: Rehearsed, plan: &mut Plan) -> Result<(), ServiceError> {
+        let mut known = HashMap::new();
         plan.nginx = match rehearsed.verdict {
-            Ok(tested) => tested.nginx,
+            Ok(tested) => {
+                known.extend(tested.written);
+                tested.nginx
+            }
             Err(GatewayError::Fault(why)) => return Err(GatewayError::Fault(why).into()),
             Err(refused) => Some(NginxAnswer { ok: false, output: refused.to_string() }),
         };
         let FileChange { put, remove, recorded, .. } = rehearsed.files;
         let gateway = &self.context.gateway;
-        let mut touched = Vec::new();
+        // What was tested is hashed already, and few of the texts are shown.
+        let differs = |path: &String, file: &ManagedFile| match known.get(path) {
+            Some(hash) => recorded.get(path) != Some(hash),
+            None => recorded.get(path) != Some(&gateway.render(file).sha256),
+        };
+        let mut touched = BTreeMap::new();
         for file in put.iter().filter(|file| file.name().is_configuration()) {
-            let text = gateway.render(file);
-            if recorded.get(&text.path) != Some(&text.sha256) {
-                touched.push((text.path, Some(text.content)));
+            let path = gateway.path(&file.name());
+            if differs(&path, file) {
+                touched.insert(path, Some(file));
             }
         }
         let paths = remove.iter().filter(|name| name.is_configuration()).map(|name| gateway.path(name));
         touched.extend(paths.filter(|path| recorded.contains_key(path)).map(|path| (path, None)));
-        touched.sort();
         plan.more_files = touched.len().saturating_sub(SHOWN_FILES);
         for (path, after) in touched.into_iter().take(SHOWN_FILES) {
             let before = match gateway.read_file(&path).await? {
                 FileAt::Present(_, text) => Some(text),
                 FileAt::Missing | FileAt::NotManaged(_) => None,
             };
-            plan.files.push(Draft { path, before, after });
+            plan.files.push(Draft { path, before, after: after.map(|file| gateway.render(file).content) });
         }
         Ok(())
     }
