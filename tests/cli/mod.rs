@@ -6,6 +6,7 @@ mod documents;
 mod double;
 mod faults;
 mod follow;
+mod history;
 mod members;
 mod pools;
 mod product;

@@ -1110,8 +1110,8 @@ export interface paths {
         };
         /**
          * List accepted changes
-         * @description Newest first: every change that nginx accepted and that changed a file. `REVISION_RETENTION` of them are kept, also
-         *     when the database is lost.
+         * @description Newest first: every change that nginx accepted and that changed a file, and every rebuild of the database from disk.
+         *     `REVISION_RETENTION` of them are kept, also when the database is lost.
          */
         get: operations["list_revisions"];
         put?: never;
@@ -3515,6 +3515,8 @@ export interface components {
              * @description Which one.
              */
             entity_id: number | null;
+            /** @description What came of it, where neither that nor the files tell: of a rebuild from disk, how much was read. */
+            outcome: string | null;
             /** @description Why, if `X-Change-Reason` or `--reason` said it. */
             reason: string | null;
         };

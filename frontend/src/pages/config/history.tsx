@@ -118,7 +118,8 @@ function why(revision: Pick<Revision, "entries">): string | null {
 function what(revision: Pick<Revision, "entries">): string {
   const told = revision.entries.map(entry => {
     const id = entry.entity_id === null ? "" : ` ${entry.entity_id}`
-    return `${entry.action.replaceAll("_", " ")} ${entry.entity_type.replaceAll("_", " ")}${id}`
+    const outcome = entry.outcome === null ? "" : `: ${entry.outcome}`
+    return `${entry.action.replaceAll("_", " ")} ${entry.entity_type.replaceAll("_", " ")}${id}${outcome}`
   })
   const shown = told.slice(0, 3).join(", ")
   return told.length > 3 ? `${shown} and ${told.length - 3} more` : shown === "" ? "files written anew" : shown
