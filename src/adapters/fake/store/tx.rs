@@ -246,6 +246,14 @@ impl Tx for FakeTx {
         Ok(buckets.filter(|bucket| bucket.status == status).map(|bucket| bucket.name).collect())
     }
 
+    fn bucket_counts(&mut self) -> Result<HashMap<VhostId, BTreeMap<BucketStatus, u64>>, StoreError> {
+        let mut counts: HashMap<VhostId, BTreeMap<BucketStatus, u64>> = HashMap::new();
+        for bucket in self.state.buckets.values() {
+            *counts.entry(bucket.vhost_id).or_default().entry(bucket.status).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
     fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError> {
         Ok(self.state.buckets.get(&(vhost, name.clone())).cloned())
     }
