@@ -34,12 +34,12 @@ function fields(change: Change): string {
 }
 
 /** What an apply would do, and why it might not. */
-export function Plan({ plan }: { plan: ConfigPlan }) {
+export function Plan({ plan, unchanged }: { plan: ConfigPlan; unchanged: string }) {
   const refused = plan.nginx !== null && !plan.nginx.ok
   return (
     <Stack role="region" aria-label="Plan" aria-live="polite">
       {!plan.changed ? (
-        <Alert color="green" icon={<IconCheck />} title="The gateway is what the document says">
+        <Alert color="green" icon={<IconCheck />} title={unchanged}>
           An apply would change nothing.
         </Alert>
       ) : (
