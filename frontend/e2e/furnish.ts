@@ -26,6 +26,7 @@ export async function furnish(gateway: Gateway) {
   })
   const why = { "X-Change-Reason": "more clients since Monday" }
   await gateway.ask("PUT", `/pools/${pool?.id}`, { keepalive: 64 }, why)
+  await gateway.ask("POST", `/vhosts/${vhosts[0]?.id}/buckets/sync`)
 }
 
 /** Names as long as they may be. */

@@ -86,6 +86,7 @@ function Held({ pool }: { pool: Pool }) {
           {
             key: "by",
             title: "Serves",
+            wide: true,
             value: bucket => [...servedBy(bucket), bucket.migration_id].join(", "),
             cell: bucket => <Served by={servedBy(bucket)} migration={bucket.migration_id} />,
           },

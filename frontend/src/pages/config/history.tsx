@@ -70,6 +70,7 @@ export function History() {
               key: "lines",
               title: "Lines",
               align: "end",
+              wide: true,
               value: changed,
               cell: revision => <span className="unbroken">{lines(revision).join(" ")}</span>,
             },

@@ -50,7 +50,8 @@ export function Plan({ plan, unchanged }: { plan: ConfigPlan; unchanged: string 
             of="changes"
             rows={plan.changes}
             id={change => `${change.action} ${change.place}`}
-            columns={COLUMNS}
+            // What is made or deleted has no fields that change.
+            columns={plan.changes.some(change => change.fields.length > 0) ? COLUMNS : COLUMNS.slice(0, 2)}
             filterable={plan.changes.length > 8}
           />
         </Section>

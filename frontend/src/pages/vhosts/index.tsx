@@ -46,7 +46,7 @@ export function Component() {
       value: vhost => vhost.listen_port,
       cell: vhost => (
         <>
-          {vhost.ssl ? "https" : "http"} :{vhost.listen_port} <CertificateMark vhost={vhost} />
+          {vhost.ssl ? "https" : "http"} :{vhost.listen_port} <CertificateMark vhost={vhost} short />
         </>
       ),
     },
