@@ -76,7 +76,7 @@ e2e: frontend ## The web UI in a real browser, against the real program, nginx a
 	cargo build --locked
 	cd frontend && npm run --silent e2e
 
-screenshots: frontend ## Pictures of every page to docs/screenshots
+screenshots: frontend ## Pictures of every page to docs/screenshots, of dialogs and on a phone to target/screenshots
 	cargo build --locked
 	cd frontend && SCREENSHOTS=1 npx playwright test screenshots
 

@@ -44,6 +44,16 @@ test("buckets are found, counted and ignored", async ({ page, gateway }) => {
   expect(await undecided()).toBe(1)
 })
 
+test("the buckets of a vhost are a step away from the vhost", async ({ page, gateway }) => {
+  const { vhost } = await named(gateway)
+  await gateway.ask("POST", `/vhosts/${vhost}/buckets/sync`)
+  await page.goto("/web/vhosts")
+  await page.getByRole("link", { name: "localhost" }).click()
+  await page.getByRole("main").getByRole("link", { name: "Buckets" }).click()
+  await expect(page).toHaveURL(`/web/buckets?vhost=${vhost}`)
+  await expect(page.getByRole("cell", { name: "documents", exact: true })).toBeVisible()
+})
+
 test("a bucket is moved while clients use it, after a look at what would be found; what is left behind is deleted", async ({
   page,
   gateway,

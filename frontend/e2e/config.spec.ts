@@ -43,6 +43,36 @@ test("an edit on disk is shown with its difference, and undone", async ({ page, 
   expect(await readFile(path, "utf8")).toBe(written)
 })
 
+test("each file has its own actions, also where many were edited", async ({ page, gateway }) => {
+  const names = ["one", "two", "three", "four", "five"].map(name => `many-${name}`)
+  for (const name of names) {
+    await poolWithFile(gateway, name)
+    const path = gateway.managed(`pools/${name}.conf`)
+    await writeFile(path, (await readFile(path, "utf8")).replace("weight=1", "weight=76"))
+  }
+  await page.goto("/web/config")
+  const act = async (name: string, what: string) => {
+    await page.getByRole("button", { name: `What to do with ${gateway.managed(`pools/${name}.conf`)}` }).click()
+    await page.getByRole("menuitem", { name: what }).click()
+  }
+  const dialog = page.getByRole("dialog")
+  await act("many-five", "Show the difference")
+  await expect(dialog.getByText(/^\+.*weight=76/)).toBeVisible()
+  await isAccessible(page)
+  await page.keyboard.press("Escape")
+  await act("many-five", "Take the edit over")
+  await dialog.getByRole("button", { name: "Take it over" }).click()
+  await expect(dialog).toBeHidden()
+  for (const name of names.slice(0, 4)) {
+    await act(name, "Undo the edit")
+    await dialog.getByRole("button", { name: "Write it anew" }).click()
+    await expect(dialog).toBeHidden()
+  }
+  const weights = await Promise.all(names.map(name => readFile(gateway.managed(`pools/${name}.conf`), "utf8")))
+  expect(weights.map(text => /weight=(\d+)/.exec(text)?.[1])).toEqual(["1", "1", "1", "1", "76"])
+  expect((await status(gateway)).files.filter(file => file.drifted)).toEqual([])
+})
+
 test("an edit on disk is taken over into the database", async ({ page, gateway }) => {
   const pool = await poolWithFile(gateway, "taken-over")
   const path = gateway.managed("pools/taken-over.conf")
@@ -129,7 +159,7 @@ test("each accepted change is in the history, with what it changed beside what w
   await gateway.ask("PUT", `/pools/${pool?.id}`, { keepalive: 77 })
   await page.goto("/web/config?tab=history")
   await page
-    .getByRole("button", { name: `update pool ${pool?.id}` })
+    .getByRole("button", { name: `Changed pool ${pool?.id}` })
     .first()
     .click()
   const dialog = page.getByRole("dialog", { name: /^Revision \d+$/ })

@@ -6,10 +6,15 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
+import { asUnit } from "./supervisor"
+
 const ROOT = fileURLToPath(new URL("../..", import.meta.url))
 
 /** The real program with a real nginx and real storage nodes, in a directory of its own. */
 export class Gateway {
+  /** How often it was started. */
+  starts = 1
+
   private constructor(
     private process: ChildProcess,
     private readonly ports: Ports,
@@ -17,15 +22,18 @@ export class Gateway {
     readonly key: string,
     /** What clients sign their requests with. */
     readonly s3: Keys,
-  ) {}
+    private readonly supervised: boolean,
+  ) {
+    this.supervise()
+  }
 
-  /** Starts one with these settings, which stand in its env file. */
-  static async start(settings: Record<string, string> = {}): Promise<Gateway> {
+  /** Starts one with these settings, which stand in its env file. If it is supervised, it is started again when it ends. */
+  static async start(settings: Record<string, string> = {}, supervised = false): Promise<Gateway> {
     const directory = await mkdtemp(join(tmpdir(), "nanio-e2e-"))
     const lines = Object.entries(settings).map(([name, value]) => `NANIO_ORCHESTRATOR_${name}=${value}\n`)
     await writeFile(join(directory, "config.env"), lines.join(""))
     const ports = { program: await freePort(), gateway: await freePort(), storage: await freeRange(3) }
-    const child = await run(directory, ports)
+    const child = await run(directory, ports, supervised)
     const kept = await readFile(join(directory, "demo.env"), "utf8")
     const value = (name: string) => {
       const found = new RegExp(`^${name}=(.*)$`, "m").exec(kept)?.[1]
@@ -33,7 +41,7 @@ export class Gateway {
       return found
     }
     const keys = { access: value("S3_ACCESS_KEY"), secret: value("S3_SECRET_KEY") }
-    return new Gateway(child, ports, directory, value("API_KEY"), keys)
+    return new Gateway(child, ports, directory, value("API_KEY"), keys, supervised)
   }
 
   /** The address of the program. */
@@ -54,7 +62,14 @@ export class Gateway {
   /** Ends everything and starts it again where it was. */
   async restart() {
     await end(this.process)
-    this.process = await run(this.directory, this.ports)
+    this.process = await run(this.directory, this.ports, this.supervised)
+    this.starts += 1
+    this.supervise()
+  }
+
+  private supervise() {
+    if (!this.supervised) return
+    this.process.once("exit", () => void this.restart())
   }
 
   async stop() {
@@ -76,10 +91,10 @@ export class Gateway {
   }
 
   /** Asks the API, past the web UI. */
-  async ask<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
+  async ask<T = unknown>(method: string, path: string, body?: unknown, headers = {}): Promise<T> {
     const answer = await fetch(`${this.url}/api${path}`, {
       method,
-      headers: { "X-Orchestrator-Key": this.key, "Content-Type": "application/json" },
+      headers: { "X-Orchestrator-Key": this.key, "Content-Type": "application/json", ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     const text = await answer.text()
@@ -115,11 +130,17 @@ export interface Keys {
   secret: string
 }
 
-async function run(directory: string, ports: Ports): Promise<ChildProcess> {
+async function run(directory: string, ports: Ports, supervised: boolean): Promise<ChildProcess> {
   const flags = ["--dir", directory, "--port", ports.program]
   flags.push("--gateway-port", ports.gateway, "--storage-port", ports.storage)
   const program = process.env.PROGRAM ?? join(ROOT, "target/debug/nanio-orchestrator")
-  const child = spawn(program, ["demo", ...flags.map(String)], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] })
+  const plain = { program, flags: ["demo", ...flags.map(String)], env: process.env }
+  const command = supervised ? await asUnit(directory, plain.program, plain.flags) : plain
+  const child = spawn(command.program, command.flags, {
+    cwd: ROOT,
+    env: command.env,
+    stdio: ["ignore", "pipe", "pipe"],
+  })
   let said = ""
   await new Promise<void>((resolve, reject) => {
     const hear = (chunk: Buffer) => {
@@ -129,19 +150,20 @@ async function run(directory: string, ports: Ports): Promise<ChildProcess> {
     child.stdout.on("data", hear)
     child.stderr.on("data", hear)
     child.on("error", reject)
-    child.on("exit", status => reject(new Error(`the program ended with status ${status}:\n${said}`)))
+    child.once("exit", status => reject(new Error(`the program ended with status ${status}:\n${said}`)))
   })
   return child
 }
 
 async function end(child: ChildProcess) {
   child.removeAllListeners("exit")
+  if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise(resolve => child.once("exit", resolve))
   child.kill("SIGTERM")
   await ended
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, "0.0.0.0", resolve))
   const address = server.address()

@@ -42,6 +42,18 @@ const TEXTS = new Set([
   "dst_pool_name",
   "message",
   "error_msg",
+  "summary",
+  "why",
+  "uncertain",
+  "directives",
+  "reason",
+  "place",
+  "field",
+  "before",
+  "after",
+  "warnings",
+  "unmanaged",
+  "output",
 ])
 
 function poisoned(value: unknown, name = ""): unknown {
@@ -60,19 +72,53 @@ test("f39 hostile text in every field of every answer is shown as text", async (
     const answer = await route.fetch()
     return route.fulfill({ response: answer, json: poisoned(await answer.json()) })
   })
-  const pages = (await everyPage(gateway)).filter(({ name }) => name !== "jobs")
-  for (const path of [...pages.map(one => one.path), `/web/migrations?migration=${id}`]) {
-    await page.goto(path)
+  const isText = async (what: string) => {
     await expect(page.getByText("onerror=").first()).toBeVisible()
     await isAccessible(page)
-    expect(await page.evaluate(() => "hit" in window), path).toBe(false)
-    expect(await page.locator("img[src=x], svg[onload]").count(), path).toBe(0)
+    expect(await page.evaluate(() => "hit" in window), what).toBe(false)
+    expect(await page.locator("img[src=x], svg[onload]").count(), what).toBe(0)
     const links = await page.locator("a[href]").evaluateAll(all => all.map(link => link.getAttribute("href") ?? ""))
     expect(
       links.filter(link => /^\s*javascript:/i.test(link)),
-      path,
+      what,
     ).toEqual([])
   }
+  const pages = (await everyPage(gateway)).filter(({ name }) => name !== "jobs")
+  for (const path of [...pages.map(one => one.path), `/web/migrations?migration=${id}`]) {
+    await page.goto(path)
+    await isText(path)
+  }
+  await page.goto("/web/config?tab=history&revision=2")
+  const revision = page.getByRole("dialog", { name: "Revision 2" })
+  await expect(revision.getByText("onerror=").first()).toBeVisible()
+  await isText("a revision")
+  await revision.getByRole("button", { name: "Back to how it was then" }).click()
+  await expect(page.getByRole("region", { name: "Plan" }).getByText("onerror=").first()).toBeVisible()
+  await isText("the way back")
+  await page.goto("/web/config?tab=document")
+  await page.getByRole("textbox", { name: "Document" }).fill("version: 1\npools:\n  planned: {}")
+  await page.getByRole("button", { name: "Plan", exact: true }).click()
+  await expect(page.getByRole("region", { name: "Plan" }).getByText("onerror=").first()).toBeVisible()
+  await isText("a plan")
+})
+
+test("f39 hostile text in a document and in a reason is text in the plan and in the history", async ({ page }) => {
+  const document = { version: 1, pools: { "pool-2025": { description: HOSTILE } } }
+  await page.goto("/web/config?tab=document")
+  await page.getByRole("textbox", { name: "Document" }).fill(JSON.stringify(document))
+  await page.getByRole("button", { name: "Plan", exact: true }).click()
+  await expect(page.getByRole("region", { name: "Plan" })).toContainText(HOSTILE)
+  await page.getByRole("button", { name: "Apply" }).click()
+  const dialog = page.getByRole("dialog")
+  await dialog.getByLabel("Why").fill(HOSTILE)
+  await dialog.getByRole("button", { name: "Apply" }).click()
+  await expect(dialog).toBeHidden()
+  await page.goto("/web/config?tab=history")
+  await expect(page.getByRole("cell", { name: HOSTILE })).toBeVisible()
+  await page.getByRole("row", { name: HOSTILE }).getByRole("button").click()
+  await expect(page.getByRole("dialog").getByText(HOSTILE)).toBeVisible()
+  await isAccessible(page)
+  expect(await page.evaluate(() => "hit" in window)).toBe(false)
 })
 
 test("keys that a storage node really has are shown as they are", async ({ page, gateway }) => {

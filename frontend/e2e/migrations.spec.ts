@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises"
 
-import type { Migration, MigrationLogLine, Pool, Route, Vhost } from "../src/api/client"
+import type { HeldBucket, Migration, MigrationLogLine, Pool, Route, Vhost } from "../src/api/client"
 import type { Gateway } from "./gateway"
 import { s3 } from "./s3"
 import { choose, expect, isAccessible, test } from "./test"
@@ -113,6 +113,66 @@ test("a migration is paused, resumed, found stuck, and cancelled; the source goe
   await expect(dialog.getByRole("listitem").filter({ hasText: "ended here" })).toHaveCount(1)
   await expect.poll(async () => (await migration(gateway, id)).phase).toBe("cancelled")
   expect(await routed(gateway, "archive")).toBe("pool-2026")
+})
+
+test("a bucket is mirrored: not onto what another pool has of it, and then it is", async ({ page, gateway }) => {
+  await bucket(gateway, "mirrored", "pool-2026", 3)
+  await gateway.fill("pool-2025", "mirrored", 9, 1)
+  await page.goto("/web/migrations?new")
+  const start = page.getByRole("dialog", { name: "Move a bucket" })
+  await choose(start, "From pool", "pool-2026")
+  await choose(start, "Bucket", "mirrored")
+  await choose(start, "To pool", "pool-2025")
+  await start.getByText("sync", { exact: true }).click()
+  await expect(start).toContainText("it has to be empty when it begins")
+  await start.getByRole("button", { name: "Look first" }).click()
+  await expect(start.getByRole("button", { name: "Move it" })).toBeDisabled()
+  await isAccessible(page)
+  await rm(gateway.stored("pool-2025", "mirrored"), { recursive: true })
+  await start.getByRole("button", { name: "Look first" }).click()
+  await start.getByRole("button", { name: "Move it" }).click()
+  await expect(page.getByRole("row", { name: /mirrored/ }).first()).toContainText("done", { timeout: 90_000 })
+  expect(await newest(gateway)).toMatchObject({ bucket: "mirrored", mode: "sync", phase: "done" })
+  expect(await routed(gateway, "mirrored")).toBe("pool-2025")
+  expect((await s3(gateway, "GET", "/mirrored/object-2")).body).toHaveLength(256 * KIB)
+})
+
+test("f03 the pool that a bucket is being moved to names the migration, and offers no deletion", async ({
+  page,
+  gateway,
+}) => {
+  await bucket(gateway, "underway", "pool-2026", 400)
+  const ids = await demo(gateway)
+  const body = { bucket: "underway", src_pool_id: ids.new, dst_pool_id: ids.old, mode: "copy" }
+  const { id } = await gateway.ask<Migration>("POST", "/migrations", body)
+  await expect.poll(async () => (await migration(gateway, id)).objects_done).toBeGreaterThan(0)
+  await gateway.ask("POST", `/migrations/${id}/pause`)
+  await page.goto(`/web/buckets?by=pool&pool=${ids.old}`)
+  const row = page.getByRole("row", { name: /underway/ })
+  await expect(row).toContainText("migrating")
+  await expect(row.getByRole("button", { name: "Objects of underway" })).toBeVisible()
+  await expect(row.getByRole("button", { name: "Delete the objects of underway" })).toHaveCount(0)
+  await expect(row.getByRole("button", { name: "Route underway" })).toHaveCount(0)
+  await isAccessible(page)
+  await row.getByRole("link", { name: `migration ${id}` }).click()
+  const dialog = page.getByRole("dialog", { name: `Migration ${id}: underway` })
+  await dialog.getByRole("button", { name: "Cancel it" }).click()
+  await page
+    .getByRole("dialog", { name: `Cancel migration ${id}?` })
+    .getByRole("button", { name: /^Cancel the/ })
+    .click()
+  const standing = async () => {
+    const held = await gateway.ask<{ buckets: HeldBucket[] }>("GET", `/pools/${ids.old}/buckets/status`)
+    return held.buckets.find(one => one.bucket === "underway")?.status
+  }
+  await expect.poll(standing, { timeout: 60_000 }).toBe("unrouted")
+  // What it copied is nobody's now, and can go.
+  await page.goto(`/web/buckets?by=pool&pool=${ids.old}`)
+  await expect(row).toContainText("nobody")
+  await row.getByRole("button", { name: "Delete the objects of underway" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Delete the objects" }).click()
+  await expect(page.getByText(/objects of underway are deleted from pool-2025/)).toBeVisible()
+  expect(await routed(gateway, "underway")).toBe("pool-2026")
 })
 
 test("another pool for a route moves its objects first, and so does a new route", async ({ page, gateway }) => {

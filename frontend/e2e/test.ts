@@ -13,13 +13,16 @@ interface Shared {
   gateway: Gateway
   /** What the gateway of this file is started with. */
   settings: Record<string, string>
+  /** Whether it is started again when it ends. */
+  supervised: boolean
 }
 
 export const test = base.extend<Fixtures & { anonymous: Page }, Shared>({
   settings: [{}, { option: true, scope: "worker" }],
+  supervised: [false, { option: true, scope: "worker" }],
   gateway: [
-    async ({ settings }, use) => {
-      const gateway = await Gateway.start(settings)
+    async ({ settings, supervised }, use) => {
+      const gateway = await Gateway.start(settings, supervised)
       await use(gateway)
       await gateway.stop()
     },

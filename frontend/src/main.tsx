@@ -8,6 +8,7 @@ import { createRoot } from "react-dom/client"
 import { RouterProvider } from "react-router/dom"
 
 import { Problem } from "./api/problem"
+import { watchCovers } from "./components/covers"
 import { SessionGate } from "./components/session-gate"
 import { Toasts } from "./components/toasts"
 import { router } from "./router"
@@ -30,6 +31,8 @@ const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]"
 
 // What keeps the page behind a dialog from scrolling makes such a style too.
 setNonce(nonce)
+
+watchCovers()
 
 const root = document.getElementById("root")
 if (root !== null) {

@@ -87,6 +87,7 @@ impl RevisionDirectory {
     }
 
     fn write(&self, revision: &NewRevision) -> Result<(), RevisionsError> {
+        self.put_right(Some(revision.base))?;
         let path = self.path(revision.number, BEGUN);
         let json = serde_json::to_vec(&document(revision)).map_err(|error| fault("write", &path, &error.into()))?;
         let write = || -> io::Result<()> {

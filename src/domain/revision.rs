@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::NewEntry;
+use super::audit::{NewEntry, Restored, Snapshot};
 use super::invalid::{Invalid, checked_string};
 use super::manifest::Deed;
 use super::time::Timestamp;
@@ -93,6 +93,9 @@ pub struct RevisionEntry {
     pub entity_type: String,
     /// Which one.
     pub entity_id: Option<i64>,
+    /// What came of it, where neither that nor the files tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
     /// Why, if it was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -108,9 +111,21 @@ impl RevisionEntry {
             action: entry.action.as_str().to_owned(),
             entity_type: entity_type.to_owned(),
             entity_id,
+            outcome: outcome(entry),
             reason: reason.map(Reason::to_string),
         }
     }
+}
+
+/// What came of something that is told by no file of nginx's.
+fn outcome(entry: &NewEntry) -> Option<String> {
+    let Some(Snapshot::Restored(restored)) = &entry.after else { return None };
+    let Restored { pools_imported, members_imported, vhosts_imported, routes_imported, .. } = restored;
+    let migrations = restored.migrations_imported + restored.completed_migrations_imported;
+    Some(format!(
+        "read from the disk: {pools_imported} pools, {members_imported} members, {vhosts_imported} vhosts, \
+         {routes_imported} routes, {migrations} migrations"
+    ))
 }
 
 /// What a change did to a file: the lines between the first and the last one that differ.

@@ -47,6 +47,12 @@ pub trait Gateway: Send + Sync {
     /// replaced is not what we last wrote, or a fault of the machine. Nothing live was touched.
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError>;
 
+    /// As [`test`](Gateway::test), of a change that is not to be made: nothing of it need be there after a crash.
+    ///
+    /// # Errors
+    /// As [`test`](Gateway::test).
+    async fn rehearse(&self, change: FileChange) -> Result<Tested, GatewayError>;
+
     /// What the tested change would do to the text of nginx's files, as long as it is not live. Sidecars are left out.
     ///
     /// # Errors

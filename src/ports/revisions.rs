@@ -10,7 +10,9 @@ use crate::domain::revision::{NewRevision, Revision, WayBack};
 /// One writer at a time.
 #[async_trait]
 pub trait Revisions: Send + Sync {
-    /// Writes a revision down, lasting when it returns. It is not part of the history yet.
+    /// Writes a revision down, lasting when it returns. It is not part of the history yet. First does what
+    /// [`Revisions::recover`] does with an earlier one that could not be completed or abandoned in its time: the number that
+    /// the new one is based on tells which, so that no accepted change is missing before the next one.
     ///
     /// # Errors
     /// The disk does not let us.
@@ -19,13 +21,13 @@ pub trait Revisions: Send + Sync {
     /// The change is committed: the revision that was begun is part of the history. The oldest go that are too many.
     ///
     /// # Errors
-    /// The disk does not let us; [`Revisions::recover`] does it again.
+    /// The disk does not let us; the next [`Revisions::begin`] or [`Revisions::recover`] does it again.
     async fn complete(&self, number: u64) -> Result<(), RevisionsError>;
 
     /// The change was not committed: forgets the revision that was begun.
     ///
     /// # Errors
-    /// The disk does not let us; [`Revisions::recover`] does it again.
+    /// The disk does not let us; the next [`Revisions::begin`] or [`Revisions::recover`] does it again.
     async fn abandon(&self, number: u64) -> Result<(), RevisionsError>;
 
     /// Completes a revision that a crash left begun, if its number is that of the last committed change, and forgets any

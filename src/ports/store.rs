@@ -3,7 +3,7 @@
 //! A transaction is a synchronous closure: no `.await` can happen inside, so nobody holds the write
 //! lock while nginx or the network is asked. What the closure returns decides: `Ok` commits, `Err` rolls back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -219,6 +219,8 @@ pub trait Tx {
     fn buckets(&mut self, vhost: VhostId) -> Result<Vec<Bucket>, StoreError>;
     /// The names of the buckets of a vhost that have this status, sorted.
     fn buckets_with(&mut self, vhost: VhostId, status: BucketStatus) -> Result<Vec<BucketName>, StoreError>;
+    /// How many buckets of each status each vhost has; none: it has none of them. A full look at the buckets.
+    fn bucket_counts(&mut self) -> Result<HashMap<VhostId, BTreeMap<BucketStatus, u64>>, StoreError>;
     /// One bucket.
     fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError>;
     /// Inserts or replaces a bucket.

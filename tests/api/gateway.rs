@@ -118,6 +118,10 @@ impl Gateway for ScriptedGateway {
         self.dry_run.directive_names(text)
     }
 
+    async fn rehearse(&self, change: FileChange) -> Result<Tested, GatewayError> {
+        self.test(change).await
+    }
+
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError> {
         self.switches().tests += 1;
         let tested = self.dry_run.test(change).await?;

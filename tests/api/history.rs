@@ -75,8 +75,15 @@ async fn the_history_goes_on_when_the_database_is_made_again_from_the_disk() {
     let world = world.without_database();
     assert_eq!(numbers(&world).await, before);
     world.post("/api/config/rebuild-from-disk", Value::Null).await.expect(200);
+    let made = world.get("/api/config/revisions?limit=1").await.expect(200)[0].clone();
+    assert_eq!(made["number"], before[0] + 1, "nothing of nginx's was changed, and yet it is told: {made}");
+    let told = "read from the disk: 1 pools, 1 members, 0 vhosts, 0 routes, 0 migrations";
+    assert_eq!(
+        (&made["entries"][0]["action"], &made["entries"][0]["outcome"], &made["files"]),
+        (&json!("rebuild_from_disk"), &json!(told), &json!([]))
+    );
     world.pool("b").await;
     let after = numbers(&world).await;
-    assert!(after.ends_with(&before) && after.len() > before.len(), "{before:?} {after:?}");
+    assert!(after.ends_with(&before) && after.len() > before.len() + 1, "{before:?} {after:?}");
     assert!(after.is_sorted_by(|one, other| one > other), "{after:?}");
 }

@@ -1,6 +1,7 @@
 //! The gateway as a document: exported, planned, applied.
 
 mod objects;
+mod tree;
 
 use nanio_orchestrator::adapters::http::{manifest_schema, read_manifest, write_manifest};
 use nanio_orchestrator::domain::manifest::Manifest;

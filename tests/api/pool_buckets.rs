@@ -24,7 +24,7 @@ async fn the_buckets_of_a_pool_come_with_who_serves_them() {
     world.put(&disabled, json!({"enabled": false, "allow_orphan": true})).await.expect(200);
     let vhost = |id: i64, name: &str| json!({"id": id, "server_name": name});
     let routed = |id: i64, name: &str| json!({"vhost_id": id, "server_name": name});
-    let bucket = |name: &str, status: &str, routed: Value, default: Value| json!({"bucket": name, "status": status, "routed_in": routed, "default_vhosts": default});
+    let bucket = |name: &str, status: &str, routed: Value, default: Value| json!({"bucket": name, "status": status, "routed_in": routed, "default_vhosts": default, "migration_id": null});
     let told = world.get(&format!("/api/pools/{one}/buckets/status")).await.expect(200);
     let expected = json!({
         "pool_id": one, "pool_name": "one", "member_address": "10.0.0.1:9000",

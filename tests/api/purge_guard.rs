@@ -39,6 +39,14 @@ impl Scene {
         assert_eq!(self.world.get("/api/jobs").await.expect(200), json!([]), "{who}");
     }
 
+    /// What a pool says of the bucket: its status, and the migration that needs it.
+    async fn told(&self, pool: i64) -> (Value, Value) {
+        let held = self.world.get(&format!("/api/pools/{pool}/buckets/status")).await.expect(200);
+        let bucket = &held["buckets"][0];
+        assert_eq!(bucket["bucket"], "photos");
+        (bucket["status"].clone(), bucket["migration_id"].clone())
+    }
+
     async fn is_free(&self) {
         let path = format!("/api/pools/{}/buckets/photos/purge", self.old);
         assert_eq!(self.world.post(&path, Value::Null).await.expect(200)["deleted"], 3);
@@ -249,4 +257,17 @@ async fn f03_while_a_bucket_is_purged_no_change_can_make_anybody_depend_on_it() 
     assert_eq!(world.ended(&job).await["state"], "done");
     assert_eq!(world.buckets.objects_in("photos"), 0);
     world.put(&route_to_spare, json!({"pool_id": old, "allow_orphan": true})).await.expect(200);
+}
+
+#[tokio::test]
+async fn f03_a_pool_names_the_migration_that_needs_a_bucket_of_it_and_calls_the_bucket_nobodys_only_afterwards() {
+    let scene = Scene::set().await;
+    assert_eq!(scene.told(scene.old).await, (json!("unrouted"), Value::Null));
+    scene.migration(|migration| std::mem::swap(&mut migration.source, &mut migration.destination)).await;
+    assert_eq!(scene.told(scene.old).await, (json!("migrating"), json!(1)));
+    assert_eq!(scene.told(scene.new).await, (json!("via_default"), json!(1)), "who serves it is told as well");
+    scene.served_by("migration 1, which writes it there").await;
+    let scene = Scene::set().await;
+    scene.migration(|migration| migration.phase = Phase::Cancelled).await;
+    assert_eq!(scene.told(scene.old).await, (json!("unrouted"), Value::Null));
 }

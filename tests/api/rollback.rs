@@ -25,7 +25,7 @@ impl World {
         in_order(read_manifest(text.as_bytes(), true).unwrap())
     }
 
-    async fn applied(&self, manifest: &Manifest) -> Value {
+    pub async fn applied(&self, manifest: &Manifest) -> Value {
         let headers = [("x-orchestrator-key", KEY), ("content-type", "application/json")];
         let text = write_manifest(manifest, true);
         self.send("POST", "/api/config/apply?prune=true", &headers, &text).await.expect(200)
@@ -132,23 +132,94 @@ async fn a_reason_stands_in_the_revision_and_in_no_other() {
 #[tokio::test]
 async fn what_the_history_does_not_tell_is_refused_and_the_revision_named() {
     let world = World::start().await;
-    let pool = world.pool("a").await;
+    world.pool("a").await;
     let number = world.newest().await;
-    world.put(&format!("/api/pools/{pool}"), json!({"name": "b"})).await.expect(200);
-    let (renamed, before) = (world.newest().await, world.everything().await);
-    let why = world.rollback(number, "").await.detail(409);
-    assert!(why.contains(&format!("revision {renamed}")) && why.contains("renamed pool a to b"), "{why}");
-    assert!(why.contains("nanio-orchestrator export"), "{why}");
-    world.rollback(number, "?dry_run=true").await.detail(409);
-    assert_eq!(world.everything().await, before);
-    world.rollback(renamed + 1, "").await.detail(404);
-    world.rollback(renamed, "?partial=perhaps").await.faults();
-
     world.pool("c").await;
-    let lost = world.home("data/revisions").join(format!("{:012}.json", world.newest().await));
-    std::fs::remove_file(lost).unwrap();
-    let why = world.rollback(renamed, "").await.detail(409);
-    assert!(why.contains("does not hold"), "{why}");
+    let (newest, before) = (world.newest().await, world.everything().await);
+    world.rollback(newest + 1, "").await.detail(404);
+    world.rollback(newest, "?partial=perhaps").await.faults();
+    std::fs::remove_file(world.home("data/revisions").join(format!("{newest:012}.json"))).unwrap();
+    for query in ["", "?dry_run=true"] {
+        let why = world.rollback(number, query).await.detail(409);
+        assert!(why.contains(&format!("revision {newest}")) && why.contains("does not hold"), "{why}");
+        assert!(why.contains("nanio-orchestrator export"), "{why}");
+    }
+    assert_eq!(world.everything().await, before);
+}
+
+#[tokio::test]
+async fn who_got_another_name_gets_the_former_one_back_and_keeps_its_objects() {
+    let world = World::start().await;
+    let (cold, hot) = (world.pool_at("cold", "10.0.0.1:9000").await, world.pool_at("hot", "10.0.0.2:9000").await);
+    let vhost = world.vhost("s3.example", Some(cold)).await;
+    world.route(vhost, "/photos/", hot).await;
+    world.buckets.at(&Address::parse("10.0.0.1:9000").unwrap()).make("logs").put("logs", "a");
+    world.buckets.at(&Address::parse("10.0.0.2:9000").unwrap()).make("photos").put("photos", "a");
+    let (number, before, files) = (world.newest().await, world.exported().await, world.gateway.live());
+    let rename = |path: String, field: &'static str, name: &'static str| (path, json!({field: name}));
+    for (path, body) in [
+        rename(format!("/api/pools/{cold}"), "name", "older"),
+        rename(format!("/api/pools/{hot}"), "name", "cold"),
+        rename(format!("/api/vhosts/{vhost}"), "server_name", "new.example"),
+    ] {
+        world.put(&path, body).await.expect(200);
+    }
+    world.put(&format!("/api/pools/{hot}"), json!({"keepalive": 3})).await.expect(200);
+    let (latest, after) = (world.newest().await, world.exported().await);
+
+    let plan = world.rollback(number, "?dry_run=true").await.expect(200);
+    assert_eq!(plan["planned"]["needs_migration"], json!([]), "no bucket gets another pool: {plan}");
+    let done = world.rollback(number, "").await.expect(200);
+    let renamed = ["update pools.hot", "update pools.cold", "update vhosts.s3.example", "update pools.hot"];
+    assert_eq!(told(&done["applied"]), renamed);
+    let field = json!({"field": "name", "before": "cold", "after": "hot"});
+    assert_eq!(done["applied"]["changes"][0]["fields"], json!([field]));
+    assert_eq!((world.exported().await, world.gateway.live()), (before, files), "byte by byte");
+    assert_eq!(world.get(&format!("/api/pools/{cold}")).await.expect(200)["name"], "cold", "it is the same pool");
+
+    world.rollback(latest, "").await.expect(200);
+    assert_eq!(world.exported().await, after);
+    // What is left out is told in the names that its command must use.
+    world.route(vhost, "/later/", hot).await;
+    world.buckets.at(&Address::parse("10.0.0.2:9000").unwrap()).make("later").put("later", "a");
+    let why = world.rollback(number, "").await.detail(409);
+    let command = "nanio-orchestrator migration start later --src cold --dst older --vhost new.example";
+    assert!(why.contains("new.example/later/") && why.contains(command), "{why}");
+    let done = world.rollback(number, "?partial=true").await.expect(200);
+    let command = "nanio-orchestrator migration start later --src hot --dst cold --vhost s3.example";
+    assert_eq!(done["applied"]["needs_migration"][0]["command"], command, "their names after it");
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_else_has_by_now_is_not_taken_away() {
+    let world = World::start().await;
+    let (a, number) = (world.pool("a").await, world.newest().await);
+    world.put(&format!("/api/pools/{a}"), json!({"name": "b"})).await.expect(200);
+    let free = world.newest().await;
+    let other = world.pool("a").await;
+    let before = world.everything().await;
+    for query in ["", "?dry_run=true"] {
+        let why = world.rollback(number, query).await.detail(409);
+        assert!(why.contains("pool b was called a then") && why.contains("pool update a --name"), "{why}");
+    }
+    assert_eq!(world.everything().await, before);
+    world.put(&format!("/api/pools/{other}"), json!({"name": "aside"})).await.expect(200);
+    world.rollback(number, "").await.expect(200);
+    assert_eq!(world.get(&format!("/api/pools/{a}")).await.expect(200)["name"], "a");
+    world.get(&format!("/api/pools/{other}")).await.detail(404);
+
+    // a and c exchange their names.
+    let c = world.pool("c").await;
+    let both = world.newest().await;
+    for (pool, name) in [(a, "between"), (c, "a"), (a, "c")] {
+        world.put(&format!("/api/pools/{pool}"), json!({"name": name})).await.expect(200);
+    }
+    let why = world.rollback(both, "").await.detail(409);
+    assert!(why.contains("have exchanged their names") && why.contains("pool update a --name"), "{why}");
+    world.put(&format!("/api/pools/{c}"), json!({"name": "between"})).await.expect(200);
+    world.rollback(both, "").await.expect(200);
+    assert_eq!(world.get(&format!("/api/pools/{c}")).await.expect(200)["name"], "c");
+    assert!(free < both);
 }
 
 #[tokio::test]
@@ -170,6 +241,10 @@ async fn a_database_that_was_made_again_is_not_taken_for_the_one_before() {
     world.rollback(since, "").await.expect(200);
     let pools: Vec<String> = world.exported().await.pools.keys().map(ToString::to_string).collect();
     assert_eq!(pools, ["a", "b", "c"]);
+    // The same database, but nobody knows what the disk had that it had not.
+    world.post("/api/config/rebuild-from-disk?force=true", Value::Null).await.expect(200);
+    let why = world.rollback(since, "").await.detail(409);
+    assert!(why.contains("it does not tell what the rebuild of the database from the disk did"), "{why}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod double;
 mod elsewhere;
 mod faults;
 mod follow;
+mod history;
 mod members;
 mod pools;
 mod product;

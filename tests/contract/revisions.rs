@@ -22,6 +22,7 @@ fn revision(number: u64) -> NewRevision {
             action: "rebuild".to_owned(),
             entity_type: "config".to_owned(),
             entity_id: None,
+            outcome: Some("2 pools".to_owned()),
             reason: Some("wegen ü".to_owned()),
         }],
         deeds: vec![Deed { before: Some(thing()), after: None }],
@@ -71,6 +72,27 @@ async fn after_a_crash_the_last_committed_change_decides() {
     std::fs::write(home.path().join("revisions/000000000003.begun"), "{\"numb").unwrap();
     history.recover(Some(2)).await.unwrap();
     assert_eq!(std::fs::read_dir(home.path().join("revisions")).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn one_that_could_not_be_completed_in_its_time_is_when_the_next_begins() {
+    let home = tempfile::tempdir().unwrap();
+    let history = RevisionDirectory::beside(&home.path().join("db"), 500);
+    let in_the_way = home.path().join("revisions/000000000001.json");
+    history.begin(revision(1)).await.unwrap();
+    std::fs::create_dir(&in_the_way).unwrap();
+    assert!(history.complete(1).await.is_err());
+    // As long as an accepted change cannot be told, there is no further one.
+    let why = history.begin(revision(2)).await.unwrap_err();
+    assert!(why.0.contains("could not complete") && why.0.contains("000000000001.json"), "{why}");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    history.begin(revision(2)).await.unwrap();
+    assert_eq!(numbers(&history).await, [1]);
+    // Nothing else is taken for an accepted change.
+    history.begin(NewRevision { base: 1, ..revision(3) }).await.unwrap();
+    history.complete(3).await.unwrap();
+    assert_eq!(numbers(&history).await, [3, 1]);
+    assert!(history.complete(2).await.is_err());
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ macro_rules! kept_by {
                 lists::route_pool_ids_leave_the_automatic_route_out,
                 lists::the_size_of_the_gateway_follows_its_rows,
                 lists::routes_of_a_vhost_to_a_pool_are_taken_together,
+                lists::buckets_are_counted_by_vhost_and_status,
                 lists::what_is_not_there_is_none_and_empty,
                 pages::pools_come_in_pages_by_name,
                 pages::vhosts_come_in_pages_by_server_name,

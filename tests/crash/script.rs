@@ -37,6 +37,9 @@ fn step(name: &'static str, method: &'static str, path: &'static str, body: Valu
 /// Stands for the managed directory, which each worker has for itself.
 pub const MANAGED: &str = "{managed}";
 
+/// What stands before the number of accepted changes to go back, in a path.
+pub const BACK: &str = "{back:";
+
 /// The script. Ids are given in order, so they are known.
 pub fn steps(port: u16) -> Vec<Step> {
     let in_scene = |scene: Scene, step: Step| Step { scene, thorough: true, ..step };
@@ -101,6 +104,29 @@ pub fn steps(port: u16) -> Vec<Step> {
         thorough(step("apply a document", "POST", "/api/config/apply?prune=true", document(port, true))),
         step("apply one that names less", "POST", "/api/config/apply?prune=true", document(port, false)),
         step("make several changes as one", "POST", "/api/config/changes", operations()),
+        thorough(step("go back over both", "POST", "/api/config/revisions/{back:2}/rollback", Value::Null)),
+        step(
+            "create a route that stays",
+            "POST",
+            "/api/vhosts/1/routes",
+            json!({"path_prefix": "/bucket-c/", "pool_id": 2, "allow_orphan": true}),
+        ),
+        step("change a pool and its name", "PUT", "/api/pools/1", json!({"name": "omega", "keepalive": 9})),
+        // Nobody answers at the pool, so its bucket may hold objects.
+        thorough(step(
+            "go back but for that route",
+            "POST",
+            "/api/config/revisions/{back:2}/rollback?partial=true",
+            Value::Null,
+        )),
+        step(
+            "delete the route that stayed",
+            "POST",
+            "/api/config/changes",
+            json!({"operations": [{"op": "delete", "resource": "route", "vhost": "b.example", "route": "/bucket-c/",
+                                   "body": {"allow_orphan": true}}]}),
+        ),
+        step("go forth again", "POST", "/api/config/revisions/{back:5}/rollback", Value::Null),
         step("delete a route", "DELETE", "/api/vhosts/1/routes/2?allow_orphan=true", Value::Null),
         step("delete a vhost", "DELETE", "/api/vhosts/1?allow_orphan=true", Value::Null),
         step("delete a pool", "DELETE", "/api/pools/2", Value::Null),

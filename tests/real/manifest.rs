@@ -26,7 +26,7 @@ fn document(gateway: &Gateway, first: &Echo, second: &Echo) -> Value {
 
 impl Gateway {
     /// What nginx reads, by name.
-    fn configuration(&self) -> Vec<(String, Vec<u8>)> {
+    pub fn configuration(&self) -> Vec<(String, Vec<u8>)> {
         let managed = self.nginx.managed();
         let files = snapshot(&managed).into_iter();
         let named = files.map(|(path, bytes)| (path.strip_prefix(&managed).unwrap().display().to_string(), bytes));

@@ -24,6 +24,7 @@ mod node_files;
 mod observed;
 mod purge;
 mod refusals;
+mod rollback;
 mod routing;
 mod start;
 mod status;

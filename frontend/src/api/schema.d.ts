@@ -1110,8 +1110,8 @@ export interface paths {
         };
         /**
          * List accepted changes
-         * @description Newest first: every change that nginx accepted and that changed a file. `REVISION_RETENTION` of them are kept, also
-         *     when the database is lost.
+         * @description Newest first: every change that nginx accepted and that changed a file, and every rebuild of the database from disk.
+         *     `REVISION_RETENTION` of them are kept, also when the database is lost.
          */
         get: operations["list_revisions"];
         put?: never;
@@ -2329,14 +2329,19 @@ export interface components {
             /** @description Its name. */
             bucket: string;
             /**
-             * @description `routed`: it has a route to this pool. `orphaned`: a finished migration has left it. `via_default`: this is the default pool of vhosts that have no other route for it. `unrouted`: nobody is served from it.
+             * @description `routed`: it has a route to this pool. `orphaned`: a finished migration has left it. `migrating`: a migration reads it here or writes it here, and nobody else is served from it. `via_default`: this is the default pool of vhosts that have no other route for it. `unrouted`: nobody is served from it.
              * @enum {string}
              */
-            status: "unrouted" | "orphaned" | "via_default" | "routed";
+            status: "unrouted" | "orphaned" | "migrating" | "via_default" | "routed";
             /** @description The vhosts that have an enabled route for it to this pool. */
             routed_in: components["schemas"]["RoutedVhost"][];
             /** @description The vhosts that it serves as their default pool. */
             default_vhosts: components["schemas"]["VhostRef"][];
+            /**
+             * Format: int64
+             * @description The migration that has not ended and reads the bucket here, or writes it here: it cannot be purged before.
+             */
+            migration_id: number | null;
         };
         /** @description A route of an http vhost. */
         HttpBucketRoute: {
@@ -3225,7 +3230,7 @@ export interface components {
             pool_name: string;
             /** @description Its first enabled member. */
             member_address: string;
-            /** @description The buckets: unrouted, orphaned, via_default, routed; each kind by name. */
+            /** @description The buckets: unrouted, orphaned, migrating, via_default, routed; each kind by name. */
             buckets: components["schemas"]["HeldBucket"][];
             /** @description The vhosts whose default pool is of type nanio. */
             all_vhosts: components["schemas"]["VhostRef"][];
@@ -3515,6 +3520,8 @@ export interface components {
              * @description Which one.
              */
             entity_id: number | null;
+            /** @description What came of it, where neither that nor the files tell: of a rebuild from disk, how much was read. */
+            outcome: string | null;
             /** @description Why, if `X-Change-Reason` or `--reason` said it. */
             reason: string | null;
         };

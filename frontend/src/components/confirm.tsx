@@ -1,4 +1,4 @@
-import { Button, Checkbox, Group, Modal, Stack, Text } from "@mantine/core"
+import { Button, Checkbox, Group, Stack, Text } from "@mantine/core"
 import { useMutation } from "@tanstack/react-query"
 import type { ReactNode } from "react"
 import { useState } from "react"
@@ -6,6 +6,7 @@ import { useState } from "react"
 import { because } from "../api/reason"
 import type { Insisted } from "../forms/insist"
 import { askedFor, YES } from "../forms/insist"
+import { Dialog } from "./dialog"
 import { Trouble } from "./trouble"
 import { Why } from "./why"
 
@@ -57,7 +58,7 @@ export function Confirm(props: Props) {
   }
   const asked = insisted ?? askedFor(error)
   return (
-    <Modal opened={opened} onClose={close} title={title} {...(size === undefined ? {} : { size })}>
+    <Dialog opened={opened} onClose={close} title={title} {...(size === undefined ? {} : { size })}>
       <Stack>
         <Text component="div" size="sm">
           {children}
@@ -86,6 +87,6 @@ export function Confirm(props: Props) {
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   )
 }

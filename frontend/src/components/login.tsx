@@ -1,8 +1,9 @@
-import { Button, Modal, PasswordInput, Stack, Text } from "@mantine/core"
+import { Button, PasswordInput, Stack, Text } from "@mantine/core"
 import type { FormEvent } from "react"
 import { useState } from "react"
 
 import { session } from "../api/session"
+import { Dialog } from "./dialog"
 
 /** Asks for the key, over whatever was being done. */
 export default function Login() {
@@ -17,7 +18,7 @@ export default function Login() {
     setError(refused)
   }
   return (
-    <Modal
+    <Dialog
       opened
       onClose={() => undefined}
       withCloseButton={false}
@@ -44,6 +45,6 @@ export default function Login() {
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }

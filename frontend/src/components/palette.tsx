@@ -6,6 +6,7 @@ import { useEffect, useRef, useState } from "react"
 import { useNavigate } from "react-router"
 
 import { queries } from "../api/queries"
+import { useCover } from "./covers"
 import classes from "./palette.module.css"
 
 interface Entry {
@@ -19,8 +20,12 @@ const FIXED: Entry[] = [
   { kind: "Page", label: "Pools", to: "/web/pools" },
   { kind: "Page", label: "Vhosts", to: "/web/vhosts" },
   { kind: "Page", label: "Buckets", to: "/web/buckets" },
+  { kind: "Page", label: "Buckets of a pool", to: "/web/buckets?by=pool" },
+  { kind: "Page", label: "Jobs: purges at work", to: "/web/buckets?by=jobs" },
   { kind: "Page", label: "Migrations", to: "/web/migrations" },
   { kind: "Page", label: "Config", to: "/web/config" },
+  { kind: "Page", label: "History of changes, and the way back", to: "/web/config?tab=history" },
+  { kind: "Page", label: "The gateway as a document: plan and apply", to: "/web/config?tab=document" },
   { kind: "Page", label: "Explain: where does a request go?", to: "/web/explain" },
   { kind: "Page", label: "Audit", to: "/web/audit" },
   { kind: "Page", label: "Settings", to: "/web/settings" },
@@ -28,15 +33,14 @@ const FIXED: Entry[] = [
   { kind: "Do", label: "New vhost", to: "/web/vhosts?new" },
   { kind: "Do", label: "Move a bucket", to: "/web/migrations?new" },
   { kind: "Do", label: "Reload nginx", to: "/web/config?reload" },
-  { kind: "Page", label: "History of changes", to: "/web/config?tab=history" },
-  { kind: "Page", label: "The gateway as a document", to: "/web/config?tab=document" },
   { kind: "Do", label: "Test the configuration", to: "/web/config?validate" },
 ]
-const MOST = 12
+const MOST = 18
 
 /** Goes anywhere by a few letters. */
 export default function Palette({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate()
+  useCover(true, onClose, true)
   const { data: pools } = useQuery(queries.pools)
   const { data: vhosts } = useQuery(queries.vhosts)
   const [text, setText] = useState("")
@@ -67,7 +71,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     event.preventDefault()
   }
   return (
-    <Modal.Root opened onClose={onClose} padding={0} yOffset="12vh">
+    <Modal.Root opened onClose={onClose} returnFocus={false} closeOnEscape={false} padding={0} yOffset="12vh">
       <Modal.Overlay />
       <Modal.Content aria-label="Search everything">
         <Modal.Body>

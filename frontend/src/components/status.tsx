@@ -9,7 +9,7 @@ export function Status({ health, children, title }: { health: Health; children: 
   return (
     <span className={classes.status} title={title}>
       <span className={classes.dot} data-health={health} aria-hidden />
-      {children}
+      <span>{children}</span>
     </span>
   )
 }

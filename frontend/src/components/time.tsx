@@ -38,7 +38,7 @@ export function Time({ at, full = false, clock = false }: Props) {
   if (at === null || at === undefined) return <>never</>
   const date = moment(at)
   return (
-    <time dateTime={date.toISOString()} title={`${at} UTC`}>
+    <time dateTime={date.toISOString()} title={`${at} UTC`} className={full ? undefined : "unbroken"}>
       {full ? exact.format(date) : clock ? clockFace.format(date) : ago(date, new Date())}
     </time>
   )

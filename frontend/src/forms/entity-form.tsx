@@ -1,10 +1,11 @@
-import { Button, Checkbox, Group, Modal, Stack } from "@mantine/core"
+import { Button, Checkbox, Group, Stack } from "@mantine/core"
 import { useMutation, useQueryClient } from "@tanstack/react-query"
 import type { FormEvent, ReactNode } from "react"
 import { useState } from "react"
 
 import { Problem } from "../api/problem"
 import { because } from "../api/reason"
+import { Dialog } from "../components/dialog"
 import { done } from "../components/toast"
 import { Trouble } from "../components/trouble"
 import { Why } from "../components/why"
@@ -51,9 +52,9 @@ export interface Way {
 /** A form in a dialog. It opens anew each time. */
 export function FormDialog({ opened, title, onClose, ...form }: EntityFormProps & DialogProps) {
   return (
-    <Modal opened={opened} onClose={onClose} title={title} size="lg" closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title={title} size="lg" closeOnClickOutside={false}>
       {opened && <EntityForm {...form} onCancel={onClose} />}
-    </Modal>
+    </Dialog>
   )
 }
 

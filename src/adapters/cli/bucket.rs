@@ -268,6 +268,9 @@ fn of_pool(bucket: &str, held: &Value) -> Vec<String> {
             }
         }
     }
+    if let Some(migration) = found["migration_id"].as_i64() {
+        told.push(format!("Migration {migration} needs it there: the server will refuse until that has ended."));
+    }
     told
 }
 

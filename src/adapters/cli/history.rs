@@ -11,7 +11,7 @@ use super::confirm::Consent;
 use super::manifest::{show, verdict};
 use super::output::plain_lines;
 use super::say;
-use super::server::Server;
+use super::server::{Refused, Server};
 use super::session::ApiArguments;
 
 /// What `history` takes.
@@ -44,7 +44,7 @@ enum HistoryCommand {
         /// Leave out what would lead buckets away from their objects, as after a finished migration
         #[arg(long)]
         partial: bool,
-        /// Only show what would be done
+        /// Only show what would be done; exit status 2 if that is anything
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
@@ -66,19 +66,20 @@ pub(super) async fn run(arguments: HistoryArguments) -> Result<ExitCode, Box<dyn
             session.tell(&answer, || revisions.iter().map(row).collect::<Vec<_>>().join("\n"))?;
         }
         HistoryCommand::Show { number } => {
-            let answer = session.server.get(&format!("/api/config/revisions/{number}")).await?;
+            let answer = session.server.get(&format!("/api/config/revisions/{number}")).await;
+            let answer = answer.map_err(|fault| told_of(number, fault))?;
             session.tell(&answer, || format!("{}\n{}", row(&answer), text(&answer["diff"])))?;
         }
         HistoryCommand::Rollback { number, partial, dry_run, consent } => {
-            let path = format!("/api/config/revisions/{number}/rollback?partial={partial}");
-            let way = Way { server: &session.server, path };
+            let way = Way { server: &session.server, number, partial };
+            let aim = format!("what it was after revision {number}");
             if dry_run {
                 let answer = way.plan().await?;
-                session.tell(&answer, || show::plan(&answer["planned"]))?;
+                session.tell(&answer, || show::plan(&answer["planned"], &aim))?;
                 return Ok(verdict(&answer["planned"]));
             }
             if consent.is_asked_for() {
-                say(plain_lines(&show::plan(&way.plan().await?["planned"])).trim_end());
+                say(plain_lines(&show::plan(&way.plan().await?["planned"], &aim)).trim_end());
             }
             consent.ask(&format!("Roll the gateway back to revision {number}"), &[])?;
             let answer = way.go().await?;
@@ -94,16 +95,34 @@ pub(super) async fn run(arguments: HistoryArguments) -> Result<ExitCode, Box<dyn
 /// A rollback, at the server that would do it.
 struct Way<'a> {
     server: &'a Server,
-    path: String,
+    number: u64,
+    partial: bool,
 }
 
 impl Way<'_> {
     async fn plan(&self) -> Result<Value, Box<dyn Error>> {
-        self.server.call(Method::POST, &format!("{}&dry_run=true", self.path), None).await
+        self.call(true).await
     }
 
     async fn go(&self) -> Result<Value, Box<dyn Error>> {
-        self.server.call(Method::POST, &self.path, None).await
+        self.call(false).await
+    }
+
+    async fn call(&self, dry_run: bool) -> Result<Value, Box<dyn Error>> {
+        let Self { server, number, partial } = self;
+        let path = format!("/api/config/revisions/{number}/rollback?partial={partial}&dry_run={dry_run}");
+        server.call(Method::POST, &path, None).await.map_err(|fault| told_of(*number, fault))
+    }
+}
+
+/// The same fault; if there is no such revision, with the command that lists those there are.
+fn told_of(number: u64, fault: Box<dyn Error>) -> Box<dyn Error> {
+    match fault.downcast_ref::<Refused>() {
+        Some(refused) if refused.is_of_something_missing() => {
+            format!("there is no revision {number}, or not any more; those there are: nanio-orchestrator history list")
+                .into()
+        }
+        _ => fault,
     }
 }
 
@@ -120,8 +139,14 @@ fn row(revision: &Value) -> String {
     let entries = list(&revision["entries"]);
     let done = entries.iter().map(|entry| {
         let id = entry["entity_id"].as_i64().map(|id| format!(" {id}")).unwrap_or_default();
+        let outcome = entry["outcome"].as_str().map(|outcome| format!(": {outcome}")).unwrap_or_default();
         let why = entry["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        format!("{} {}{id} by {}{why}", text(&entry["action"]), text(&entry["entity_type"]), text(&entry["actor"]))
+        format!(
+            "{} {}{id} by {}{outcome}{why}",
+            text(&entry["action"]),
+            text(&entry["entity_type"]),
+            text(&entry["actor"])
+        )
     });
     let done: Vec<String> = done.collect();
     let files = list(&revision["files"]).len();

@@ -74,7 +74,7 @@ const EXIT_STATUS: &str = "\
 Exit status:
   0    done
   1    a fault; or the answer is no: nginx refuses, a migration or a check has failed
-  2    wrong usage (plan: there is something to change; drill: it could not be run)
+  2    wrong usage (plan, --dry-run: there is something to change; drill: it could not be run)
   3    no server answers
   130  watching was ended by Ctrl-C; what was watched goes on
 

@@ -42,6 +42,13 @@ pub(super) struct Refused {
     pub detail: String,
 }
 
+impl Refused {
+    /// Whether what was asked about is not there.
+    pub fn is_of_something_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+}
+
 /// A server, and the key to it.
 pub(super) struct Server {
     client: Client,

@@ -34,6 +34,7 @@ struct State {
 struct Entry {
     token: TokenState,
     journal: Vec<u8>,
+    gone: bool,
     void: Option<String>,
     copy: Option<Vec<String>>,
 }
@@ -71,6 +72,13 @@ impl FakeGate {
     pub fn lose(&self, token: &Token) {
         if let Some(entry) = self.state().tokens.get_mut(token) {
             entry.token = TokenState::Missing;
+        }
+    }
+
+    /// From now on a token's journal is gone.
+    pub fn lose_journal(&self, token: &Token) {
+        if let Some(entry) = self.state().tokens.get_mut(token) {
+            entry.gone = true;
         }
     }
 
@@ -136,7 +144,7 @@ impl FakeGate {
 
 impl Entry {
     fn new(token: TokenState) -> Self {
-        Self { token, journal: Vec::new(), void: None, copy: None }
+        Self { token, journal: Vec::new(), gone: false, void: None, copy: None }
     }
 
     fn append(&mut self, line: &[u8]) {
@@ -238,7 +246,10 @@ impl Gate for FakeGate {
 
     async fn journal(&self, token: &Token, from: u64) -> Result<JournalPart, GateError> {
         let state = self.state();
-        let journal = &state.tokens.get(token).ok_or_else(|| unknown(token))?.journal;
+        let Entry { journal, gone, .. } = state.tokens.get(token).ok_or_else(|| unknown(token))?;
+        if *gone {
+            return Err(GateError::Void("the journal is gone".to_owned()));
+        }
         let at = usize::try_from(from).ok().filter(|at| *at <= journal.len());
         let rest = &journal[at.ok_or_else(|| GateError::Void("the journal has become shorter".to_owned()))?..];
         let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);

@@ -259,6 +259,18 @@ impl FakeNode<'_> {
         self.change(|own| drop(own.buckets.remove(bucket)))
     }
 
+    /// From now on an upload of this key is under way.
+    pub fn begin_upload(self, bucket: &str, key: &str, id: &str) -> Self {
+        self.change(|own| {
+            own.buckets.entry(bucket.to_owned()).or_default().uploads.insert((key.to_owned(), id.to_owned()));
+        })
+    }
+
+    /// From now on no upload is under way in a bucket.
+    pub fn end_uploads(self, bucket: &str) -> Self {
+        self.change(|own| own.buckets.entry(bucket.to_owned()).or_default().uploads.clear())
+    }
+
     /// From now on it answers only requests that are signed with these keys.
     pub fn admit_only(self, keys: Keys) -> Self {
         self.change(|own| own.keys = Some(keys))

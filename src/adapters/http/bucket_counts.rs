@@ -10,9 +10,8 @@ use super::error::{Failure, Reading};
 use super::reply::Shown;
 use super::schema::view;
 use crate::domain::bucket::BucketStatus;
-use crate::domain::services::buckets::BucketList;
-use crate::domain::services::{ServiceError, Services};
-use crate::domain::vhost::Vhost;
+use crate::domain::services::Services;
+use crate::domain::services::buckets::VhostCounts;
 
 view! {
     /// How many buckets of a vhost are of each kind, as the last sync found them.
@@ -34,12 +33,12 @@ view! {
     }
 }
 
-impl CountsView {
-    fn of(vhost: &Vhost, list: &BucketList) -> Self {
-        let count = |status| list.buckets.iter().filter(|found| found.bucket.status == status).count() as u64;
+impl From<VhostCounts> for CountsView {
+    fn from(counted: VhostCounts) -> Self {
+        let count = |status| counted.counts.get(&status).copied().unwrap_or_default();
         Self {
-            vhost_id: vhost.id.0,
-            server_name: vhost.server_name.to_string(),
+            vhost_id: counted.vhost.0,
+            server_name: counted.server_name.to_string(),
             routed: count(BucketStatus::Routed),
             migrating: count(BucketStatus::Migrating),
             unrouted: count(BucketStatus::Unrouted),
@@ -59,16 +58,6 @@ impl BucketCountsApi {
     /// By vhost and by status, as the last sync found them. Vhosts without buckets are left out.
     #[oai(path = "/buckets", method = "get", operation_id = "count_buckets")]
     async fn count(&self, _caller: Caller) -> Result<Shown<Vec<CountsView>>, Failure<Reading>> {
-        let mut counts = Vec::new();
-        for vhost in self.0.vhosts.list().await? {
-            match self.0.buckets.list(vhost.id, false).await {
-                Ok(list) if list.buckets.is_empty() => {}
-                Ok(list) => counts.push(CountsView::of(&vhost, &list)),
-                // It has no default pool, or is gone by now: there are no buckets of it to count.
-                Err(ServiceError::Rejected(_) | ServiceError::NotFound(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(Shown(counts))
+        Ok(Shown(self.0.buckets.counts().await?.into_iter().map(CountsView::from).collect()))
     }
 }

@@ -40,12 +40,14 @@ view! {
     HeldBucketView as "HeldBucket" {
         /// Its name.
         bucket: String,
-        /// `routed`: it has a route to this pool. `orphaned`: a finished migration has left it. `via_default`: this is the default pool of vhosts that have no other route for it. `unrouted`: nobody is served from it.
+        /// `routed`: it has a route to this pool. `orphaned`: a finished migration has left it. `migrating`: a migration reads it here or writes it here, and nobody else is served from it. `via_default`: this is the default pool of vhosts that have no other route for it. `unrouted`: nobody is served from it.
         status: Standing,
         /// The vhosts that have an enabled route for it to this pool.
         routed_in: Vec<RoutedVhostView>,
         /// The vhosts that it serves as their default pool.
         default_vhosts: Vec<VhostRefView>,
+        /// The migration that has not ended and reads the bucket here, or writes it here: it cannot be purged before.
+        migration_id: Option<i64>,
     }
 }
 
@@ -58,7 +60,7 @@ view! {
         pool_name: String,
         /// Its first enabled member.
         member_address: String,
-        /// The buckets: unrouted, orphaned, via_default, routed; each kind by name.
+        /// The buckets: unrouted, orphaned, migrating, via_default, routed; each kind by name.
         buckets: Vec<HeldBucketView>,
         /// The vhosts whose default pool is of type nanio.
         all_vhosts: Vec<VhostRefView>,
@@ -100,6 +102,7 @@ impl From<HeldBucket> for HeldBucketView {
             status: bucket.standing,
             routed_in: bucket.routed_in.into_iter().map(routed).collect(),
             default_vhosts: bucket.default_vhosts.into_iter().map(Into::into).collect(),
+            migration_id: bucket.migration.map(|id| id.0),
         }
     }
 }

@@ -29,6 +29,8 @@ view! {
         entity_type: String,
         /// Which one.
         entity_id: Option<i64>,
+        /// What came of it, where neither that nor the files tell: of a rebuild from disk, how much was read.
+        outcome: Option<String>,
         /// Why, if `X-Change-Reason` or `--reason` said it.
         reason: Option<String>,
     }
@@ -92,8 +94,8 @@ view! {
 
 impl From<RevisionEntry> for EntryView {
     fn from(entry: RevisionEntry) -> Self {
-        let RevisionEntry { actor, action, entity_type, entity_id, reason } = entry;
-        Self { actor, action, entity_type, entity_id, reason }
+        let RevisionEntry { actor, action, entity_type, entity_id, outcome, reason } = entry;
+        Self { actor, action, entity_type, entity_id, outcome, reason }
     }
 }
 
@@ -160,8 +162,8 @@ pub struct RevisionsApi(pub Arc<Services>);
 impl RevisionsApi {
     /// List accepted changes
     ///
-    /// Newest first: every change that nginx accepted and that changed a file. `REVISION_RETENTION` of them are kept, also
-    /// when the database is lost.
+    /// Newest first: every change that nginx accepted and that changed a file, and every rebuild of the database from disk.
+    /// `REVISION_RETENTION` of them are kept, also when the database is lost.
     #[oai(path = "/config/revisions", method = "get", operation_id = "list_revisions")]
     async fn list(
         &self,

@@ -272,20 +272,14 @@ impl Gateway for NginxGateway {
     }
 
     async fn test(&self, change: FileChange) -> Result<Tested, GatewayError> {
-        let (candidate, question) = self.blocking(move |shared| shared.stage(&change)).await?;
-        let Candidate { moves, named, removed, .. } = candidate;
-        let answer = match (question, &self.shared.nginx) {
-            (Question::Nothing, _) => None,
-            (Question::Staged(unsynced), Some(nginx)) => Some(self.ask(nginx, unsynced).await?),
-            (Question::Swap, Some(nginx)) => Some(self.ask_by_swap(nginx, &moves).await?),
-            (_, None) => Some(dry("-t")),
-        };
-        let written = named.into_iter().map(|(path, content)| (path, content.sha256().clone())).collect();
-        let something = !moves.is_empty();
-        if something {
-            *self.shared.staged.lock().unwrap_or_else(PoisonError::into_inner) = moves;
-        }
-        Ok(Tested { written, removed, moves: something, nginx: answer })
+        self.tested(change, Unsynced::sync).await
+    }
+
+    async fn rehearse(&self, change: FileChange) -> Result<Tested, GatewayError> {
+        let tested = self.tested(change, |unsynced, _| unsynced.leave()).await;
+        // What is not on the disk must not go live.
+        *self.shared.staged.lock().unwrap_or_else(PoisonError::into_inner) = Moves::default();
+        tested
     }
 
     async fn deltas(&self) -> Result<Vec<FileDelta>, GatewayError> {
@@ -390,13 +384,40 @@ impl Gateway for NginxGateway {
 }
 
 impl NginxGateway {
-    /// Has nginx test a staged candidate. What was staged is put on the disk meanwhile.
-    async fn ask(&self, nginx: &RealNginx, unsynced: Unsynced) -> Result<NginxAnswer, GatewayError> {
+    /// Stages a change and has nginx test it. `finish` is done with what was staged meanwhile.
+    async fn tested(
+        &self,
+        change: FileChange,
+        finish: impl FnOnce(Unsynced, &Tree) -> Result<(), GatewayError> + Send + 'static,
+    ) -> Result<Tested, GatewayError> {
+        let (candidate, question) = self.blocking(move |shared| shared.stage(&change)).await?;
+        let Candidate { moves, named, removed, .. } = candidate;
+        let answer = match (question, &self.shared.nginx) {
+            (Question::Nothing, _) => None,
+            (Question::Staged(unsynced), Some(nginx)) => Some(self.ask(nginx, unsynced, finish).await?),
+            (Question::Swap, Some(nginx)) => Some(self.ask_by_swap(nginx, &moves).await?),
+            (_, None) => Some(dry("-t")),
+        };
+        let written = named.into_iter().map(|(path, content)| (path, content.sha256().clone())).collect();
+        let something = !moves.is_empty();
+        if something {
+            *self.shared.staged.lock().unwrap_or_else(PoisonError::into_inner) = moves;
+        }
+        Ok(Tested { written, removed, moves: something, nginx: answer })
+    }
+
+    /// Has nginx test a staged candidate.
+    async fn ask(
+        &self,
+        nginx: &RealNginx,
+        unsynced: Unsynced,
+        finish: impl FnOnce(Unsynced, &Tree) -> Result<(), GatewayError> + Send + 'static,
+    ) -> Result<NginxAnswer, GatewayError> {
         self.shared.set_check_mode("staged");
         let call = nginx.command.begin_test(&nginx.command.candidate())?;
-        let synced = self.blocking(move |shared| unsynced.sync(&shared.tree)).await;
+        let finished = self.blocking(move |shared| finish(unsynced, &shared.tree)).await;
         let output = call.ended().await?;
-        synced?;
+        finished?;
         verdict(&output, self.shared.readable(&words_of(&output)))
     }
 

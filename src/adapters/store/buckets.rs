@@ -1,6 +1,9 @@
 //! Buckets of vhosts.
 
+use std::collections::{BTreeMap, HashMap};
+
 use chrono::NaiveDateTime;
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
@@ -79,6 +82,20 @@ pub(super) fn with_status(
     .map_err(TABLE.fault())?;
     let row = Row { table: TABLE, id: vhost.0 };
     names.iter().map(|name| row.value("bucket", BucketName::parse(name))).collect()
+}
+
+pub(super) fn counts(db: &mut Db<'_>) -> Result<HashMap<VhostId, BTreeMap<BucketStatus, u64>>, StoreError> {
+    let rows: Vec<(i64, String, i64)> = on!(db, c => bucket_sync::table
+        .group_by((bucket_sync::vhost_id, bucket_sync::status))
+        .select((bucket_sync::vhost_id, bucket_sync::status, count_star()))
+        .load(c))
+    .map_err(TABLE.fault())?;
+    let mut counts: HashMap<VhostId, BTreeMap<BucketStatus, u64>> = HashMap::new();
+    for (vhost, status, count) in rows {
+        let status = Row { table: TABLE, id: vhost }.value("status", BucketStatus::parse(&status))?;
+        counts.entry(VhostId(vhost)).or_default().insert(status, count.unsigned_abs());
+    }
+    Ok(counts)
 }
 
 pub(super) fn get(db: &mut Db<'_>, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError> {

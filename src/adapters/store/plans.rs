@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use super::ids::Counters;
-use super::{Db, SqliteStore, jobs, members, migrations, pools, routes, vhosts};
+use super::{Db, SqliteStore, buckets, jobs, members, migrations, pools, routes, vhosts};
 use crate::domain::bucket::BucketName;
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::migration::Phase;
@@ -104,4 +104,10 @@ fn the_engine_finds_its_work_and_a_list_its_phase_in_an_index() {
     assert_eq!(due, ["SEARCH migrations USING INDEX migrations_by_due (due=?)"]);
     let done = plans(|db| migrations::newest(db, Some(Phase::Done), 50).map(drop));
     assert_eq!(done, ["SEARCH migrations USING INDEX migrations_by_phase (phase=?)"]);
+}
+
+#[test]
+fn the_buckets_of_every_vhost_are_counted_by_one_query() {
+    let plans = plans(|db| buckets::counts(db).map(drop));
+    assert_eq!(plans, ["SCAN bucket_sync USING COVERING INDEX bucket_sync_by_status"]);
 }

@@ -1,6 +1,6 @@
 //! A transaction: each method of the port, given to the file of its entity.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel::connection::Connection;
 use diesel::result::Error;
@@ -240,6 +240,10 @@ impl Tx for SqlTx<'_> {
 
     fn buckets_with(&mut self, vhost: VhostId, status: BucketStatus) -> Result<Vec<BucketName>, StoreError> {
         buckets::with_status(&mut self.db, vhost, status)
+    }
+
+    fn bucket_counts(&mut self) -> Result<HashMap<VhostId, BTreeMap<BucketStatus, u64>>, StoreError> {
+        buckets::counts(&mut self.db)
     }
 
     fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError> {

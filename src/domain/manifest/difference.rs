@@ -90,4 +90,18 @@ impl Difference {
     pub fn whole(verb: Verb, subject: Subject) -> Self {
         Self { verb, subject, fields: Vec::new() }
     }
+
+    /// A pool or vhost that gets another name, and is as it was otherwise.
+    #[must_use]
+    pub fn rename(subject: Subject, before: String, after: String) -> Self {
+        let field = if matches!(subject, Subject::Vhost(_)) { "server_name" } else { "name" };
+        let (before, after) = (Some(before), Some(after));
+        Self { verb: Verb::Update, subject, fields: vec![FieldDifference { field, before, after }] }
+    }
+
+    /// Whether it is a [`Difference::rename`].
+    #[must_use]
+    pub fn is_rename(&self) -> bool {
+        self.fields.iter().any(|field| matches!(field.field, "name" | "server_name"))
+    }
 }

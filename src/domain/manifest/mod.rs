@@ -8,6 +8,7 @@ mod deed;
 mod difference;
 mod differences;
 mod keep;
+mod renames;
 mod rows;
 mod turns;
 mod undo;
@@ -25,7 +26,9 @@ pub use check::Fault;
 pub use deed::{Deed, Thing};
 pub use difference::{Difference, FieldDifference, Subject, Verb};
 pub use differences::{Differences, compare};
+pub use renames::{Names, Renames};
 pub use turns::{Turn, turns};
+pub use undo::Past;
 
 /// The only version of the document there is.
 pub const VERSION: i64 = 1;

@@ -251,10 +251,46 @@ fn deeds_are_taken_back_newest_first() {
     now.pools.insert(name("hot"), renamed);
     now.vhosts.get_mut(&server("a.example")).unwrap().routes.remove(&prefix("/photos/"));
     now.vhosts.insert(server("b.example"), vhost(None, &[("/x/", "hot")]));
+    let mut past = Past::of(now);
     for deed in deeds.iter().rev() {
-        now.take_back(deed).unwrap();
+        past.take_back(deed).unwrap();
     }
-    assert_eq!(now, sample());
+    assert_eq!((past.manifest, past.renames), (sample(), Renames::default()));
+}
+
+#[test]
+fn who_had_another_name_is_the_same_and_named_so_everywhere() {
+    let bare = |addresses: &[&str]| PoolSpec { members: Vec::new(), ..pool(addresses) };
+    let bare_vhost = vhost(Some("hot"), &[]);
+    let mut now = sample();
+    now.rename_pool(&name("hot"), &name("warm"));
+    now.rename_vhost(&server("a.example"), &server("b.example"));
+    assert_eq!(now.referred(), [&name("cold"), &name("warm")].into());
+    let mut past = Past::of(now);
+    let vhost_now = VhostSpec { default_pool: Some(name("warm")), ..bare_vhost.clone() };
+    for deed in [
+        put(
+            Some(Thing::Vhost(server("a.example"), vhost_now.clone())),
+            Some(Thing::Vhost(server("b.example"), vhost_now)),
+        ),
+        put(Some(Thing::Pool(name("hot"), bare(&[]))), Some(Thing::Pool(name("warm"), bare(&[])))),
+    ] {
+        past.take_back(&deed).unwrap();
+    }
+    assert_eq!(past.manifest, sample());
+    assert_eq!(past.renames.pools.in_order(), Ok(vec![(name("warm"), name("hot"))]));
+    assert_eq!(past.renames.vhosts.in_order(), Ok(vec![(server("b.example"), server("a.example"))]));
+    let led = Turn {
+        vhost: server("a.example"),
+        prefix: prefix("/logs/"),
+        from: name("cold"),
+        to: Some(name("hot")),
+        by_default: false,
+    };
+    let told = past.renames.now(&led);
+    assert_eq!((told.vhost, told.from, told.to), (server("b.example"), name("cold"), Some(name("warm"))));
+    let taken = put(Some(Thing::Pool(name("cold"), bare(&[]))), Some(Thing::Pool(name("hot"), bare(&[]))));
+    assert!(past.take_back(&taken).unwrap_err().contains("pool hot is not as that revision left it"));
 }
 
 #[test]
@@ -272,10 +308,10 @@ fn what_a_deed_did_not_leave_is_not_taken_back() {
         (put(Some(bucket("z.example")), None), "ignored bucket b of vhost z.example is not"),
         (put(None, Some(Thing::Untold("the edit".to_owned()))), "does not tell what the edit did"),
     ] {
-        let why = sample().take_back(&deed).unwrap_err();
+        let why = Past::of(sample()).take_back(&deed).unwrap_err();
         assert!(why.contains(thing), "{deed:?}: {why}");
     }
     let of = |text: &str| Thing::Vhost(server(text), vhost(Some("hot"), &[]));
-    let why = sample().take_back(&put(Some(of("old.example")), Some(of("a.example")))).unwrap_err();
-    assert!(why.contains("renamed vhost old.example to a.example"), "{why}");
+    let why = Past::of(sample()).take_back(&put(Some(of("old.example")), Some(of("z.example")))).unwrap_err();
+    assert!(why.contains("vhost z.example is not"), "{why}");
 }

@@ -325,7 +325,9 @@ pub fn next(kind: MigrationKind, phase: Phase, step: Step, outcome: OutcomeKind)
         // Back to where writes flow to the source.
         (S::Freeze | S::Drain | S::CarryLast | S::Commit, O::NotNow) => to(S::Thaw),
         (S::Thaw, O::NotNow) => to(S::Thaw),
-        // The journal lacks something: what it would have said must be found by comparing.
+        // The journal lacks something: what it would have said must be found by comparing, which is still to come.
+        (S::JournalOn | S::AwaitWorkers, O::Void) if kind != K::BackFill => to(step),
+        // The same, after it.
         (S::CopyAll | S::CompareAll | S::CarryDirty, O::Void) => to(S::CopyAll),
         (S::Freeze | S::Drain | S::CarryLast, O::Void) => to(S::Thaw),
         (S::Thaw, O::Void) => to(S::CopyAll),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::guard::{self, Serving};
 use super::{Context, ServiceError, pools};
 use crate::domain::bucket::BucketName;
-use crate::domain::ids::{PoolId, VhostId};
+use crate::domain::ids::{MigrationId, PoolId, VhostId};
 use crate::domain::invalid::words;
 use crate::domain::migration::Migration;
 use crate::domain::object::ObjectPage;
@@ -25,6 +25,8 @@ words!(
         Unrouted = "unrouted",
         /// A finished migration has left it.
         Orphaned = "orphaned",
+        /// A migration that has not ended reads it there, or writes it there, and nobody else is served from it.
+        Migrating = "migrating",
         /// The pool is the default pool of vhosts that have no other route for it.
         ViaDefault = "via_default",
         /// It has a route to the pool.
@@ -52,6 +54,8 @@ pub struct HeldBucket {
     pub routed_in: Vec<VhostRef>,
     /// The vhosts that are served by the pool for want of a route.
     pub default_vhosts: Vec<VhostRef>,
+    /// The migration that reads it there, or writes it there.
+    pub migration: Option<MigrationId>,
 }
 
 /// The buckets of a pool.
@@ -207,15 +211,18 @@ impl<'k> Routed<'k> {
             vhost.enabled && vhost.default_pool_id == Some(id) && !routes.iter().any(|(other, _)| other == place)
         });
         let default_vhosts: Vec<VhostRef> = defaults.map(|(_, (vhost, _))| of(vhost)).collect();
+        let migration = known.migrations.iter().find(|one| one.needs(id, &name).is_some()).map(|one| one.id);
         let standing = if !routed_in.is_empty() {
             Standing::Routed
-        } else if known.migrations.iter().any(|migration| migration.left_behind(id, &name)) {
+        } else if migration.is_some() && default_vhosts.is_empty() {
+            Standing::Migrating
+        } else if migration.is_none() && known.migrations.iter().any(|one| one.left_behind(id, &name)) {
             Standing::Orphaned
         } else if !default_vhosts.is_empty() {
             Standing::ViaDefault
         } else {
             Standing::Unrouted
         };
-        HeldBucket { name, standing, routed_in, default_vhosts }
+        HeldBucket { name, standing, routed_in, default_vhosts, migration }
     }
 }

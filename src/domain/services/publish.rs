@@ -160,6 +160,7 @@ struct Plan {
     base: u64,
     entries: Vec<RevisionEntry>,
     deeds: Vec<Deed>,
+    noteworthy: bool,
     now: Timestamp,
 }
 
@@ -232,12 +233,12 @@ impl PublishLoop {
             Err(error) => return (take(&shared), Err(error)),
         };
         if rehearsal {
-            let verdict = self.gateway.test(plan.files.clone()).await;
+            let verdict = self.gateway.rehearse(plan.files.clone()).await;
             let rehearsed = Some(Rehearsed { files: plan.files, verdict });
             return (take(&shared), Ok(Published { rehearsed, ..Published::default() }));
         }
         let (published, counts, change, now) = (plan.files.put.clone(), plan.counts, plan.change, plan.now);
-        let (base, entries, deeds) = (plan.base, plan.entries, plan.deeds);
+        let (base, entries, deeds, noteworthy) = (plan.base, plan.entries, plan.deeds, plan.noteworthy);
         let revision = NewRevision { number: change, base, at: now, entries, deeds, files: Vec::new() };
         let tested = match self.gateway.test(plan.files).await {
             Ok(tested) => tested,
@@ -248,11 +249,11 @@ impl PublishLoop {
                 return (take(&shared), Err(ServiceError::from(error)));
             }
         };
-        let live = tested.moves;
-        if live && let Err(error) = self.make_live(revision).await {
+        let (live, recorded) = (tested.moves, tested.moves || noteworthy);
+        if recorded && let Err(error) = self.make_live(revision, live).await {
             return (take(&shared), Err(error));
         }
-        let change_id = live.then(|| change.to_string());
+        let change_id = recorded.then(|| change.to_string());
         let committed = self.commit(&shared, tested.clone(), change_id, plan.kept, now).await;
         let after = match (&committed, live) {
             (_, false) => Ok(()),
@@ -263,7 +264,7 @@ impl PublishLoop {
             // The intent record stays; the next start reads it and does the same again.
             tracing::error!(%error, "the intent record could not be cleared");
         }
-        if live {
+        if recorded {
             self.end_revision(change, committed.is_ok()).await;
         }
         if committed.is_ok() {
@@ -272,8 +273,11 @@ impl PublishLoop {
         (take(&shared), committed.map(|()| Published { tested, rehearsed: None }))
     }
 
-    /// Writes down what is about to be changed, and makes the tested files live.
-    async fn make_live(&self, revision: NewRevision) -> Result<(), ServiceError> {
+    /// Writes down what is about to be changed, and makes the tested files live, if there are any.
+    async fn make_live(&self, revision: NewRevision, files: bool) -> Result<(), ServiceError> {
+        if !files {
+            return Ok(self.revisions.begin(revision).await?);
+        }
         let (change, files) = (revision.number, self.gateway.deltas().await?);
         self.revisions.begin(NewRevision { files, ..revision }).await?;
         let live = self.gateway.put_live(&change.to_string()).await;
@@ -319,8 +323,9 @@ impl PublishLoop {
             let base = number_of(tx.fact(LAST_CHANGE)?.as_deref());
             // The history may know more than a database that was made again.
             let change = base.max(highest) + 1;
-            let Touched { entries, deeds, .. } = touched;
-            Err(Planned::Files(Box::new(Plan { files, counts, kept, change, base, entries, deeds, now })))
+            let Touched { entries, deeds, noteworthy, .. } = touched;
+            let plan = Plan { files, counts, kept, change, base, entries, deeds, noteworthy, now };
+            Err(Planned::Files(Box::new(plan)))
         });
         match planned.await {
             Ok(()) | Err(Planned::Nothing) => Ok(None),

@@ -119,6 +119,7 @@ impl Restore {
             }
             fill(change, &rows)?;
             change.touch_all_sidecars();
+            change.keep_in_history();
             let restored = Snapshot::Restored(Restored::of(&rows));
             change.audit(Action::RebuildFromDisk, Subject::Config, None, Some(restored))?;
             Ok(true)

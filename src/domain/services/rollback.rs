@@ -10,7 +10,7 @@ use super::ServiceError;
 use super::manifests::{Applied, Exported, Manifests, Plan, Terms};
 use super::publish::reason;
 use crate::domain::audit::Actor;
-use crate::domain::manifest::{Difference, Manifest, Subject, Verb};
+use crate::domain::manifest::{Difference, Manifest, Past, Subject, Verb};
 use crate::domain::revision::Reason;
 use crate::ports::revisions::Revisions;
 
@@ -84,27 +84,28 @@ impl Rollback {
 
     /// The document after a revision.
     async fn earlier(&self, number: u64, partial: bool) -> Result<Earlier, ServiceError> {
-        let Exported { mut manifest, state, change: newest } = self.manifests.export().await?;
+        let Exported { manifest, state, change: newest } = self.manifests.export().await?;
         if number > newest {
             return Err(match self.revisions.read(number).await? {
                 Some(_) => lost(number, number, ANOTHER),
                 None => ServiceError::NotFound("Revision"),
             });
         }
-        let mut at = newest;
+        let (mut at, mut past) = (newest, Past::of(manifest));
         while at > number {
             let Some(back) = self.revisions.way_back(at).await? else {
                 return Err(lost(number, at, "the history does not hold what it did, or not any more"));
             };
-            for deed in back.deeds.iter().rev() {
-                manifest.take_back(deed).map_err(|why| lost(number, at, &why))?;
-            }
             if back.base < number {
                 return Err(lost(number, at, ANOTHER));
             }
+            for deed in back.deeds.iter().rev() {
+                past.take_back(deed).map_err(|why| lost(number, at, &why))?;
+            }
             at = back.base;
         }
-        Ok(Earlier { manifest, terms: Terms { prune: true, partial, expect: Some(state) } })
+        let Past { manifest, renames } = past;
+        Ok(Earlier { manifest, terms: Terms { prune: true, partial, expect: Some(state), renames } })
     }
 }
 

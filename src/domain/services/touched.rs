@@ -18,6 +18,8 @@ pub(super) struct Touched {
     pub everything: bool,
     pub sidecars: bool,
     pub common: bool,
+    /// It is part of the history although nginx may see nothing of it.
+    pub noteworthy: bool,
     pub overwrite: Overwrite,
     /// What is written into the audit log about it.
     pub entries: Vec<RevisionEntry>,
@@ -37,6 +39,7 @@ impl Touched {
         self.everything |= other.everything;
         self.sidecars |= other.sidecars;
         self.common |= other.common;
+        self.noteworthy |= other.noteworthy;
         self.entries.extend(other.entries);
         self.deeds.extend(other.deeds);
         self.overwrite = match (std::mem::take(&mut self.overwrite), other.overwrite) {

@@ -95,14 +95,65 @@ async fn a_silent_pool_is_not_asked_about_every_bucket() {
 #[tokio::test]
 async fn neither_a_default_pool_nor_a_pruned_vhost_leaves_objects_behind() {
     let two = TwoPools::start().await;
+    two.world.buckets.at(&two.at_near).put("plain", "key");
     let held = two.held(&two_pools("far", "{}")).await;
     assert_eq!((&held[0]["path_prefix"], &held[0]["command"]), (&json!("/"), &Value::Null));
+    let why = held[0]["reason"].as_str().unwrap();
+    let command = "nanio-orchestrator route create s3.example --path-prefix /plain/ --pool-id near";
+    assert!(why.starts_with("bucket plain has no route of its own") && why.contains(command), "{why}");
     two.route("/photos/", two.far).await;
     two.world.buckets.at(&two.at_far).put("photos", "key");
     let everything = "version: 1\n";
     assert!(two.world.document("apply?prune=true", everything).await.detail(409).contains("photos"));
     let partly = two.world.document("apply?prune=true&partial=true", everything).await.expect(200);
     assert_eq!(partly["changed"], false, "vhost, route and pools are needed: {partly}");
+}
+
+#[tokio::test]
+async fn a_default_pool_changes_when_it_serves_nobody_who_has_objects_there() {
+    let two = TwoPools::start().await;
+    two.world.buckets.at(&two.at_near).put("photos", "key");
+    two.held(&two_pools("far", "{}")).await;
+    // Whose route leads to where its objects are does not notice.
+    let text = two_pools("far", "{/photos/: {pool: near}}");
+    let done = two.world.document("apply", &text).await.expect(200);
+    assert_eq!(
+        places(&done["changes"]),
+        ["update vhosts.s3.example", r#"create vhosts.s3.example.routes["/photos/"]"#]
+    );
+    assert_eq!(two.world.get(&two.path).await.expect(200)["default_pool_id"], two.far);
+    assert_eq!(
+        two.world.document("plan?prune=true", &two.world.get("/api/config/export").await.text).await.expect(200)["changed"],
+        false
+    );
+
+    // And back, unless the pool cannot be asked, or would serve what a migration left there.
+    two.world.buckets.fail(&two.at_far, "no connection");
+    let held = two.held(&two_pools("near", "{}")).await;
+    assert!(held[0]["reason"].as_str().unwrap().contains("could not be asked which it holds"), "{held}");
+    two.world.buckets.recover(&two.at_far);
+    two.migration(7, "logs", Phase::Done).await;
+    two.world.buckets.at(&two.at_near).put("logs", "old");
+    let held = two.held(&two_pools("near", "{}")).await;
+    assert!(held[0]["reason"].as_str().unwrap().contains("migration 7 left there"), "{held}");
+    two.world.buckets.at(&two.at_near).remove("logs");
+    two.world.document("apply", &two_pools("near", "{}")).await.expect(200);
+    assert_eq!(two.world.get(&two.path).await.expect(200)["default_pool_id"], two.near);
+}
+
+#[tokio::test]
+async fn a_default_pool_stays_for_a_bucket_whose_new_route_is_left_out() {
+    let two = TwoPools::start().await;
+    two.world.buckets.at(&two.at_near).put("photos", "key");
+    // The route would lead the bucket away, and without the route the default pool would.
+    let text = two_pools("far", "{/photos/: {pool: far}, /empty/: {pool: far}}");
+    assert_eq!(two.held(&text).await[0]["path_prefix"], "/photos/");
+    let partly = two.world.document("apply?partial=true", &text).await.expect(200);
+    assert_eq!(places(&partly["changes"]), [r#"create vhosts.s3.example.routes["/empty/"]"#]);
+    let held: Vec<&Value> =
+        partly["needs_migration"].as_array().unwrap().iter().map(|one| &one["path_prefix"]).collect();
+    assert_eq!(held, ["/photos/", "/"]);
+    assert_eq!(two.world.get(&two.path).await.expect(200)["default_pool_id"], two.near);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! What is found, and in which order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use nanio_orchestrator::domain::audit::Filter;
-use nanio_orchestrator::domain::bucket::BucketName;
+use nanio_orchestrator::domain::bucket::{BucketName, BucketStatus};
 use nanio_orchestrator::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use nanio_orchestrator::domain::pool::PoolKind;
 use nanio_orchestrator::domain::route::Route;
@@ -13,6 +13,7 @@ use nanio_orchestrator::ports::store::{RouteBundle, ServerNames, Store};
 use super::adapters::{
     a_member, a_pool, a_route, a_vhost, add_member, add_pool, add_route, add_vhost, at, read, write,
 };
+use super::records::a_bucket;
 
 pub async fn pools_come_by_name_bytewise(store: &Store) {
     write(store, |tx| {
@@ -248,6 +249,27 @@ pub async fn routes_of_a_vhost_to_a_pool_are_taken_together(store: &Store) {
     assert_eq!(bundles, [bundle(1, 2, 2, 1, ""), bundle(2, 1, 1, 0, "/c/")]);
 }
 
+pub async fn buckets_are_counted_by_vhost_and_status(store: &Store) {
+    write(store, |tx| {
+        let (one, two) = (add_vhost(tx, "one.test")?.id.0, add_vhost(tx, "two.test")?.id.0);
+        add_vhost(tx, "without-buckets.test")?;
+        for (vhost, name, status) in [
+            (one, "a", BucketStatus::Unrouted),
+            (one, "b", BucketStatus::Unrouted),
+            (one, "c", BucketStatus::Ignored),
+            (two, "a", BucketStatus::Migrating),
+        ] {
+            tx.save_bucket(&a_bucket(vhost, name, status))?;
+        }
+        Ok(())
+    })
+    .await;
+    let counts = read(store, |tx| tx.bucket_counts()).await;
+    let one = BTreeMap::from([(BucketStatus::Unrouted, 2), (BucketStatus::Ignored, 1)]);
+    let two = BTreeMap::from([(BucketStatus::Migrating, 1)]);
+    assert_eq!(counts, HashMap::from([(VhostId(1), one), (VhostId(2), two)]));
+}
+
 pub async fn what_is_not_there_is_none_and_empty(store: &Store) {
     read(store, |tx| {
         assert!(tx.pools()?.is_empty() && tx.vhosts()?.is_empty() && tx.files()?.is_empty());
@@ -258,6 +280,7 @@ pub async fn what_is_not_there_is_none_and_empty(store: &Store) {
         assert!(tx.vhosts_using(PoolId(1))?.is_empty() && tx.routes(VhostId(1))?.is_empty());
         assert!(tx.route(RouteId(1))?.is_none() && tx.route_at(VhostId(1), "/x")?.is_none());
         assert!(tx.route_pool_ids(VhostId(1))?.is_empty() && tx.route_bundles()?.is_empty());
+        assert!(tx.bucket_counts()?.is_empty());
         assert!(tx.audit(&Filter { take: 10, ..Filter::default() })?.is_empty());
         assert!(tx.fact("x")?.is_none() && tx.revoked_sessions(at(0))?.is_empty());
         Ok(())

@@ -26,7 +26,7 @@ fn a_credential(pool: i64) -> Credential {
     }
 }
 
-fn a_bucket(vhost: i64, name: &str, status: BucketStatus) -> Bucket {
+pub(super) fn a_bucket(vhost: i64, name: &str, status: BucketStatus) -> Bucket {
     Bucket {
         vhost_id: VhostId(vhost),
         name: BucketName::parse(name).unwrap(),

@@ -1,7 +1,8 @@
-import { Badge, Group, Modal, Stack, Table, Text } from "@mantine/core"
+import { Badge, Group, Stack, Table, Text } from "@mantine/core"
 
 import type { AuditEntry } from "../../api/client"
 import { CodeBlock } from "../../components/code-block"
+import { Dialog, useKept } from "../../components/dialog"
 import { Status } from "../../components/status"
 import { Time } from "../../components/time"
 import { compare } from "./compare"
@@ -10,10 +11,11 @@ import { sentence } from "./sentence"
 
 /** All that an entry of the audit log holds. */
 export function EntryDialog({ entry, onClose }: { entry: AuditEntry | undefined; onClose: () => void }) {
+  const shown = useKept(entry ?? null)
   return (
-    <Modal opened={entry !== undefined} onClose={onClose} size="xl" title={entry === undefined ? "" : sentence(entry)}>
-      {entry !== undefined && <Entry entry={entry} />}
-    </Modal>
+    <Dialog opened={entry !== undefined} onClose={onClose} size="xl" title={shown === null ? "" : sentence(shown)}>
+      {shown !== null && <Entry entry={shown} />}
+    </Dialog>
   )
 }
 

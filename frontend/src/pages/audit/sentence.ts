@@ -16,6 +16,22 @@ const VERBS: Record<string, string> = {
   set_credentials: "Stored S3 keys of",
   remove_credentials: "Removed S3 keys of",
   rotate_secret: "Encrypted all S3 keys anew",
+  start_migration: "Started",
+  pause_migration: "Paused",
+  resume_migration: "Resumed",
+  cancel_migration: "Asked to cancel",
+  migration_done: "Completed",
+  migration_cancelled: "Cancelled",
+  migration_error: "Gave up",
+  sync_buckets: "Looked for the buckets of",
+  promote_bucket: "Gave a bucket the",
+  add_http_bucket_route: "Gave a bucket the",
+  remove_bucket_route: "Took from a bucket the",
+  remove_http_bucket_route: "Took from a bucket the",
+  ignore_bucket: "Ignored",
+  pool_bucket_purge: "Deleted the objects of a bucket on",
+  purge_orphan: "Deleted what was left of",
+  cancel_job: "Cancelled",
 }
 
 const NOUNS: Record<string, string> = { pool_member: "member", settings: "setting" }
@@ -27,6 +43,13 @@ export function sentence(entry: AuditEntry): string {
   const name = nameOf(entry)
   if (entry.entity_type === "config") return name === null ? verb : `${verb}: ${name}`
   return `${verb} ${noun}${name === null ? (entry.entity_id === null ? "" : ` ${entry.entity_id}`) : ` ${name}`}`
+}
+
+/** The same where no more than the id of the thing is known. */
+export function deed({ action, entity_type, entity_id }: Pick<AuditEntry, "action" | "entity_type" | "entity_id">) {
+  const verb = VERBS[action] ?? words(action)
+  if (entity_type === "config" || entity_type === "settings") return verb
+  return `${verb} ${NOUNS[entity_type] ?? entity_type}${entity_id === null ? "" : ` ${entity_id}`}`
 }
 
 /** `promote_bucket` → `Promote bucket`. */

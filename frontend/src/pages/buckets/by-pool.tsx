@@ -1,13 +1,14 @@
-import { Button, Group, Modal, Select, Stack, Text } from "@mantine/core"
+import { Anchor, Button, Group, Select, Stack, Text } from "@mantine/core"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
-import { useSearchParams } from "react-router"
+import { Link, useSearchParams } from "react-router"
 
 import type { HeldBucket, Pool } from "../../api/client"
 import { api, body } from "../../api/client"
 import { queries, usePools } from "../../api/queries"
 import { CodeBlock } from "../../components/code-block"
 import { DataTable } from "../../components/data-table"
+import { Dialog } from "../../components/dialog"
 import { Empty } from "../../components/empty"
 import { Placeholder } from "../../components/page"
 import type { Health } from "../../components/status"
@@ -43,6 +44,7 @@ export function ByPool() {
 const HEALTH: Record<HeldBucket["status"], Health> = {
   routed: "good",
   via_default: "good",
+  migrating: "warn",
   orphaned: "warn",
   unrouted: "idle",
 }
@@ -81,7 +83,13 @@ function Held({ pool }: { pool: Pool }) {
             value: bucket => bucket.status,
             cell: bucket => <Status health={HEALTH[bucket.status]}>{bucket.status.replace("_", " ")}</Status>,
           },
-          { key: "by", title: "Serves", value: bucket => servedBy(bucket).join(", ") || "nobody" },
+          {
+            key: "by",
+            title: "Serves",
+            wide: true,
+            value: bucket => [...servedBy(bucket), bucket.migration_id].join(", "),
+            cell: bucket => <Served by={servedBy(bucket)} migration={bucket.migration_id} />,
+          },
           {
             key: "act",
             title: "",
@@ -96,7 +104,7 @@ function Held({ pool }: { pool: Pool }) {
                 >
                   Objects
                 </Button>
-                {status !== "routed" && (
+                {status !== "routed" && status !== "migrating" && (
                   <Button
                     size="compact-xs"
                     variant="default"
@@ -130,9 +138,9 @@ function Held({ pool }: { pool: Pool }) {
       {chosen !== null && (
         <>
           <Promote opened={chosen.to === "route"} onClose={close} bucket={chosen.bucket} vhosts={held.all_vhosts} />
-          <Modal opened={chosen.to === "objects"} onClose={close} size="lg" title={`${chosen.bucket} on ${pool.name}`}>
+          <Dialog opened={chosen.to === "objects"} onClose={close} size="lg" title={`${chosen.bucket} on ${pool.name}`}>
             {chosen.to === "objects" && <Objects pool={pool} bucket={chosen.bucket} />}
-          </Modal>
+          </Dialog>
           <Purge
             opened={chosen.to === "purge"}
             onClose={close}
@@ -148,6 +156,19 @@ function Held({ pool }: { pool: Pool }) {
           />
         </>
       )}
+    </>
+  )
+}
+
+/** Who is served from it, and the migration that reads or writes it here. */
+function Served({ by, migration }: { by: readonly string[]; migration: number | null }) {
+  if (migration === null) return by.join(", ") || "nobody"
+  return (
+    <>
+      {by.map(one => `${one}, `)}
+      <Anchor component={Link} inherit to={`/web/migrations?migration=${migration}`}>
+        migration {migration}
+      </Anchor>
     </>
   )
 }

@@ -80,7 +80,7 @@ export function Document() {
       <Trouble error={saving.error} title="The document was not made" />
       <Textarea
         label="Document"
-        description="Names instead of ids, no secrets. What it does not name stays as it is, unless it is pruned."
+        description="Names instead of ids, no secrets. What it does not name stays as it is, unless you ask for its removal below."
         classNames={{ input: "mono" }}
         value={text}
         onChange={event => edit(event.currentTarget.value)}
@@ -107,7 +107,7 @@ export function Document() {
       <Trouble error={plan.error} title="There is no plan" />
       {isFresh && (
         <>
-          <Plan plan={planned.plan} />
+          <Plan plan={planned.plan} unchanged="The gateway is what the document says" />
           <Group justify="flex-end">
             <Button disabled={!planned.plan.changed || !planned.plan.applicable} onClick={() => setApplying(true)}>
               Apply

@@ -1,5 +1,4 @@
-import { ActionIcon, Badge, Button, Group, Menu, Modal, Stack, Text } from "@mantine/core"
-import { IconDots } from "@tabler/icons-react"
+import { Badge, Button, Group, Menu, Stack, Text } from "@mantine/core"
 import { useQueryClient } from "@tanstack/react-query"
 import { useState } from "react"
 
@@ -10,10 +9,12 @@ import type { Column } from "../../components/data-table"
 import { DataTable } from "../../components/data-table"
 import { Diff } from "../../components/diff"
 import { Empty } from "../../components/empty"
+import { RowMenu } from "../../components/row-menu"
 import { Status } from "../../components/status"
 import { Time } from "../../components/time"
 import { done } from "../../components/toast"
 import { Problem } from "../../api/problem"
+import { Dialog } from "../../components/dialog"
 import classes from "./config.module.css"
 
 type State = "as written" | "changed" | "missing" | "unknown"
@@ -38,18 +39,33 @@ function running(file: FileStatus): string {
   return file.sha256_running === file.sha256_disk ? "this" : "an older one"
 }
 
+/** The directory that all of them are in, with the slash at its end. */
+export function directoryOf(paths: readonly string[]): string {
+  const [first = "", ...others] = paths
+  let end = first.lastIndexOf("/") + 1
+  while (end > 0 && !others.every(path => path.startsWith(first.slice(0, end)))) {
+    end = first.lastIndexOf("/", end - 2) + 1
+  }
+  return first.slice(0, end)
+}
+
 /** Every managed file: as it should be, as it is, as it runs. */
 export function Files({ status }: { status: ConfigStatus }) {
   const [chosen, setChosen] = useState<{ file: FileStatus; to: "look" | "absorb" | "rewrite" } | null>(null)
   const drifted = status.files.filter(file => file.drifted)
   const choose = (file: FileStatus, to: "look" | "absorb" | "rewrite") => setChosen({ file, to })
   const close = () => setChosen(null)
+  const directory = directoryOf(status.files.map(file => file.path))
   const columns: Column<FileStatus>[] = [
     {
       key: "path",
       title: "File",
       value: file => file.path,
-      cell: file => <span className="mono breakable">{file.path}</span>,
+      cell: file => (
+        <span className="mono breakable" title={file.path}>
+          {file.path.slice(directory.length)}
+        </span>
+      ),
     },
     {
       key: "state",
@@ -87,20 +103,13 @@ export function Files({ status }: { status: ConfigStatus }) {
       width: "3rem",
       cell: file =>
         file.drifted ? (
-          <Menu position="bottom-end" withinPortal>
-            <Menu.Target>
-              <ActionIcon variant="subtle" color="gray" aria-label={`What to do with ${file.path}`}>
-                <IconDots size={16} />
-              </ActionIcon>
-            </Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item onClick={() => choose(file, "look")}>Show the difference</Menu.Item>
-              <Menu.Item onClick={() => choose(file, "absorb")} disabled={file.sha256_disk === null}>
-                Take the edit over
-              </Menu.Item>
-              <Menu.Item onClick={() => choose(file, "rewrite")}>Undo the edit</Menu.Item>
-            </Menu.Dropdown>
-          </Menu>
+          <RowMenu of={file.path}>
+            <Menu.Item onClick={() => choose(file, "look")}>Show the difference</Menu.Item>
+            <Menu.Item onClick={() => choose(file, "absorb")} disabled={file.sha256_disk === null}>
+              Take the edit over
+            </Menu.Item>
+            <Menu.Item onClick={() => choose(file, "rewrite")}>Undo the edit</Menu.Item>
+          </RowMenu>
         ) : null,
     },
   ]
@@ -128,6 +137,11 @@ export function Files({ status }: { status: ConfigStatus }) {
       )}
       <DataTable
         of="files"
+        tools={
+          <Text size="xs" c="dimmed" className="mono breakable">
+            {directory}
+          </Text>
+        }
         rows={status.files.toSorted((a, b) => Number(b.drifted) - Number(a.drifted))}
         columns={columns}
         id={file => file.path}
@@ -140,7 +154,7 @@ export function Files({ status }: { status: ConfigStatus }) {
       />
       {chosen !== null && (
         <>
-          <Modal opened={chosen.to === "look"} onClose={close} size="80rem" title={chosen.file.path}>
+          <Dialog opened={chosen.to === "look"} onClose={close} size="80rem" title={chosen.file.path}>
             <Stack>
               <Text size="sm" c="dimmed">
                 − is what the database says, + is what is on disk.
@@ -150,7 +164,7 @@ export function Files({ status }: { status: ConfigStatus }) {
                 label={`Difference in ${chosen.file.path}`}
               />
             </Stack>
-          </Modal>
+          </Dialog>
           <Absorb opened={chosen.to === "absorb"} onClose={close} file={chosen.file} />
           <Rewrite opened={chosen.to === "rewrite"} onClose={close} file={chosen.file} />
         </>

@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Modal, Stack, Text } from "@mantine/core"
+import { Anchor, Button, Group, Stack, Text } from "@mantine/core"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
 import { useSearchParams } from "react-router"
@@ -6,11 +6,13 @@ import { useSearchParams } from "react-router"
 import type { Revision } from "../../api/client"
 import { queries } from "../../api/queries"
 import { DataTable } from "../../components/data-table"
+import { Dialog, useKept } from "../../components/dialog"
 import { Empty } from "../../components/empty"
 import { Placeholder } from "../../components/page"
 import { SideBySide } from "../../components/side-by-side"
 import { Time } from "../../components/time"
 import { Trouble } from "../../components/trouble"
+import { deed } from "../audit/sentence"
 import { Rollback } from "./rollback"
 
 /** Every accepted change that nginx could see, and how it changed nginx's files. */
@@ -46,7 +48,7 @@ export function History() {
               value: revision => revision.at,
               cell: revision => <Time at={revision.at} full />,
             },
-            { key: "who", title: "Who", value: who, wide: true },
+            { key: "who", title: "Who", value: revision => who(revision) || "—", wide: true },
             {
               key: "what",
               title: "What",
@@ -68,8 +70,9 @@ export function History() {
               key: "lines",
               title: "Lines",
               align: "end",
-              value: revision => lines(revision).join(""),
-              cell: revision => lines(revision).join(" "),
+              wide: true,
+              value: changed,
+              cell: revision => <span className="unbroken">{lines(revision).join(" ")}</span>,
             },
           ]}
           empty={
@@ -114,19 +117,30 @@ function why(revision: Pick<Revision, "entries">): string | null {
   return given.length === 0 ? null : [...new Set(given)].join("; ")
 }
 
-/** `create pool 3, update route 9`. */
-function what(revision: Pick<Revision, "entries">): string {
-  const told = revision.entries.map(entry => {
-    const id = entry.entity_id === null ? "" : ` ${entry.entity_id}`
-    return `${entry.action.replaceAll("_", " ")} ${entry.entity_type.replaceAll("_", " ")}${id}`
-  })
-  const shown = told.slice(0, 3).join(", ")
-  return told.length > 3 ? `${shown} and ${told.length - 3} more` : shown === "" ? "files written anew" : shown
+/** `Created pool 3, changed route 9`; of what was not asked for by anybody, the files: a migration needed them so. */
+function what(revision: Pick<Revision, "entries" | "files">): string {
+  const told = revision.entries.map(entry =>
+    entry.outcome === null ? deed(entry) : `${deed(entry)}: ${entry.outcome}`,
+  )
+  if (told.length === 0) {
+    const files = revision.files.map(file => file.path.split("/").at(-1))
+    return files.length === 0 ? "Wrote files anew" : `Wrote ${shortened(files)} anew`
+  }
+  return shortened(told)
+}
+
+function shortened(all: readonly (string | undefined)[]): string {
+  const shown = all.slice(0, 3).join(", ")
+  return all.length > 3 ? `${shown} and ${all.length - 3} more` : shown
 }
 
 function lines(revision: Pick<Revision, "files">): string[] {
   const sum = (of: "lines_added" | "lines_removed") => revision.files.reduce((all, file) => all + file[of], 0)
   return [`+${sum("lines_added")}`, `−${sum("lines_removed")}`]
+}
+
+function changed(revision: Pick<Revision, "files">): number {
+  return revision.files.reduce((all, file) => all + file.lines_added + file.lines_removed, 0)
 }
 
 interface DialogProps {
@@ -138,16 +152,17 @@ interface DialogProps {
 }
 
 function RevisionDialog({ number, isNewest, onClose, onBack }: DialogProps) {
-  const { data: revision, error } = useQuery({ ...queries.revision(number ?? 0), enabled: number !== null })
+  const shown = useKept(number)
+  const { data: revision, error } = useQuery({ ...queries.revision(shown ?? 0), enabled: shown !== null })
   return (
-    <Modal opened={number !== null} onClose={onClose} title={`Revision ${number ?? ""}`} size="90rem">
+    <Dialog opened={number !== null} onClose={onClose} title={`Revision ${shown ?? ""}`} size="90rem">
       <Trouble error={error} title="The revision cannot be read" />
       {revision === undefined ? (
         error === null && <Placeholder />
       ) : (
         <Stack>
           <Text size="sm" className="breakable">
-            {who(revision)} · <Time at={revision.at} full /> · {what(revision)}
+            {who(revision) || "nobody asked for it"} · <Time at={revision.at} full /> · {what(revision)}
           </Text>
           {why(revision) !== null && (
             <Text size="sm" className="breakable">
@@ -170,6 +185,6 @@ function RevisionDialog({ number, isNewest, onClose, onBack }: DialogProps) {
           )}
         </Stack>
       )}
-    </Modal>
+    </Dialog>
   )
 }

@@ -1,7 +1,7 @@
 import { Alert, Button, Menu, Stack, Tabs } from "@mantine/core"
 import { IconCheck, IconChevronDown, IconRefresh, IconX } from "@tabler/icons-react"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
-import { useState } from "react"
+import { useEffect, useEffectEvent, useState } from "react"
 import { useSearchParams } from "react-router"
 
 import type { ConfigStatus } from "../../api/client"
@@ -34,10 +34,17 @@ export function Component() {
   const client = useQueryClient()
   const [search, setSearch] = useSearchParams()
   const [said, setSaid] = useState<Said | null>(null)
-  const [dialog, setDialog] = useState<Dialog>(search.has("reload") ? "reload" : null)
+  const [asked, setDialog] = useState<Dialog>(null)
+  // The palette asks for some of it from anywhere, also from here.
+  const dialog = search.has("reload") ? "reload" : asked
+  const drop = (name: string) => {
+    const next = new URLSearchParams(search)
+    next.delete(name)
+    setSearch(next, { replace: true })
+  }
   const close = () => {
     setDialog(null)
-    setSearch({}, { replace: true })
+    if (search.has("reload")) drop("reload")
   }
   const validate = useMutation({
     mutationFn: () => body(api.POST("/api/config/validate")),
@@ -48,6 +55,14 @@ export function Component() {
         title: answer.ok ? "nginx accepts what is on disk" : "nginx refuses what is on disk",
       }),
   })
+  const toValidate = search.has("validate")
+  const test = useEffectEvent(() => {
+    drop("validate")
+    validate.mutate()
+  })
+  useEffect(() => {
+    if (toValidate) test()
+  }, [toValidate])
   const backup = useMutation({
     mutationFn: () => body(api.POST("/api/config/backup")),
     onSuccess: answer =>

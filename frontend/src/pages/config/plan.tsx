@@ -34,12 +34,12 @@ function fields(change: Change): string {
 }
 
 /** What an apply would do, and why it might not. */
-export function Plan({ plan }: { plan: ConfigPlan }) {
+export function Plan({ plan, unchanged }: { plan: ConfigPlan; unchanged: string }) {
   const refused = plan.nginx !== null && !plan.nginx.ok
   return (
     <Stack role="region" aria-label="Plan" aria-live="polite">
       {!plan.changed ? (
-        <Alert color="green" icon={<IconCheck />} title="The gateway is what the document says">
+        <Alert color="green" icon={<IconCheck />} title={unchanged}>
           An apply would change nothing.
         </Alert>
       ) : (
@@ -50,7 +50,8 @@ export function Plan({ plan }: { plan: ConfigPlan }) {
             of="changes"
             rows={plan.changes}
             id={change => `${change.action} ${change.place}`}
-            columns={COLUMNS}
+            // What is made or deleted has no fields that change.
+            columns={plan.changes.some(change => change.fields.length > 0) ? COLUMNS : COLUMNS.slice(0, 2)}
             filterable={plan.changes.length > 8}
           />
         </Section>

@@ -1,10 +1,11 @@
-import { Button, Checkbox, Group, List, Modal, Stack, Table, Text } from "@mantine/core"
+import { Button, Checkbox, Group, List, Stack, Table, Text } from "@mantine/core"
 import { useMutation, useQuery } from "@tanstack/react-query"
 import { useState } from "react"
 
 import { api, body } from "../../api/client"
 import { queries } from "../../api/queries"
 import type { components } from "../../api/schema"
+import { Dialog } from "../../components/dialog"
 import { Placeholder } from "../../components/page"
 import { Trouble } from "../../components/trouble"
 
@@ -20,7 +21,7 @@ interface Props {
 /** Makes the database again from the disk, after it was shown what would come of it. */
 export function RebuildFromDisk({ opened, onClose, onDone }: Props) {
   return (
-    <Modal
+    <Dialog
       opened={opened}
       onClose={onClose}
       title="Rebuild the database from disk"
@@ -28,7 +29,7 @@ export function RebuildFromDisk({ opened, onClose, onDone }: Props) {
       closeOnClickOutside={false}
     >
       {opened && <Rebuild onClose={onClose} onDone={onDone} />}
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -1,10 +1,11 @@
-import { Checkbox, Modal, Stack, Text } from "@mantine/core"
+import { Checkbox, Stack, Text } from "@mantine/core"
 import { useQuery, useQueryClient } from "@tanstack/react-query"
 import { useState } from "react"
 
 import { api, body } from "../../api/client"
 import { queries } from "../../api/queries"
 import { Confirm } from "../../components/confirm"
+import { Dialog } from "../../components/dialog"
 import { Placeholder } from "../../components/page"
 import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
@@ -18,10 +19,10 @@ export function Rollback({ number, onClose }: { number: number; onClose: () => v
   const plan = data?.planned
   if (plan === undefined || plan === null) {
     return (
-      <Modal opened onClose={onClose} title={`Back to revision ${number}`}>
+      <Dialog opened onClose={onClose} title={`Back to revision ${number}`}>
         <Trouble error={error} title="There is no way back to it" />
         {error === null && <Placeholder />}
-      </Modal>
+      </Dialog>
     )
   }
   return (
@@ -52,7 +53,7 @@ export function Rollback({ number, onClose }: { number: number; onClose: () => v
             onChange={event => setPartial(event.currentTarget.checked)}
           />
         )}
-        <Plan plan={plan} />
+        <Plan plan={plan} unchanged={`The gateway is what it was after revision ${number}`} />
       </Stack>
     </Confirm>
   )

@@ -1,4 +1,4 @@
-import { Alert, Anchor, Badge, Button, Group, List, Stack, Text, TextInput } from "@mantine/core"
+import { Alert, Anchor, Button, Group, List, Stack, Text, TextInput } from "@mantine/core"
 import { IconHelpCircle, IconRoute } from "@tabler/icons-react"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
@@ -20,6 +20,14 @@ export function Component() {
   const [typed, setTyped] = useState(search.get("q") ?? "")
   const [from, setFrom] = useState(search.get("from") ?? "")
   const [copySource, setCopySource] = useState(search.get("copy_source") ?? "")
+  // The fields follow the address, for instance on the way back to the question before.
+  const [at, setAt] = useState(search)
+  if (at !== search) {
+    setAt(search)
+    setTyped(search.get("q") ?? "")
+    setFrom(search.get("from") ?? "")
+    setCopySource(search.get("copy_source") ?? "")
+  }
   const asked = question(search)
   const { data, error, isFetching } = useQuery({ ...queries.explain(asked ?? NOTHING), enabled: asked !== null })
   const ask = () => {
@@ -129,13 +137,13 @@ function Answer({ answer }: { answer: Explanation }) {
       </Section>
       {answer.directives.length > 0 && (
         <Section title="Directives that apply">
-          <Group gap="xs">
+          <Stack gap={4} className="panel" px="md" py="sm">
             {answer.directives.map(directive => (
-              <Badge key={directive} variant="default" radius="sm" tt="none" className="mono">
+              <Text key={directive} size="sm" className="mono breakable">
                 {directive}
-              </Badge>
+              </Text>
             ))}
-          </Group>
+          </Stack>
         </Section>
       )}
     </Stack>

@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Modal, Stack, Text } from "@mantine/core"
+import { Anchor, Button, Group, Stack, Text } from "@mantine/core"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import { useEffect, useState } from "react"
 import { Link } from "react-router"
@@ -9,6 +9,7 @@ import { Problem } from "../../api/problem"
 import { queries } from "../../api/queries"
 import { CodeBlock } from "../../components/code-block"
 import { Confirm } from "../../components/confirm"
+import { Dialog, useKept } from "../../components/dialog"
 import { Placeholder } from "../../components/page"
 import { Status } from "../../components/status"
 import { Time } from "../../components/time"
@@ -24,16 +25,24 @@ import { isOver, kindOf, stateOf } from "./words"
 
 /** All that there is to know of a migration, and what can be done with it. */
 export function DetailDialog({ id, onClose }: { id: number | null; onClose: () => void }) {
-  const { data: migration, error, dataUpdatedAt } = useQuery({ ...queries.migration(id ?? 0), enabled: id !== null })
+  const shown = useKept(id)
+  const {
+    data: migration,
+    error,
+    dataUpdatedAt,
+  } = useQuery({
+    ...queries.migration(shown ?? 0),
+    enabled: shown !== null,
+  })
   useEffect(() => {
     if (migration !== undefined) notePace([migration], dataUpdatedAt)
   }, [migration, dataUpdatedAt])
-  const title = migration === undefined ? `Migration ${id ?? ""}` : `Migration ${migration.id}: ${migration.bucket}`
+  const title = migration === undefined ? `Migration ${shown ?? ""}` : `Migration ${migration.id}: ${migration.bucket}`
   return (
-    <Modal opened={id !== null} onClose={onClose} title={title} size="xl">
+    <Dialog opened={id !== null} onClose={onClose} title={title} size="xl">
       {migration !== undefined ? <Detail migration={migration} /> : error === null && <Placeholder />}
       <Trouble error={error} title="The migration cannot be read" />
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -1,9 +1,10 @@
-import { Button, Group, Modal, SegmentedControl, Select, Stack, Text } from "@mantine/core"
+import { Button, Group, SegmentedControl, Select, Stack, Text } from "@mantine/core"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import { useState } from "react"
 
 import { api, body } from "../../api/client"
 import { queries, usePools } from "../../api/queries"
+import { Dialog } from "../../components/dialog"
 import { done } from "../../components/toast"
 import { Trouble } from "../../components/trouble"
 import { Checks } from "./checks"
@@ -19,9 +20,9 @@ interface Props {
 /** Starts a migration, after it was shown what would be found. */
 export function StartDialog({ opened, onClose, source, bucket }: Props) {
   return (
-    <Modal opened={opened} onClose={onClose} title="Move a bucket" size="lg" closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title="Move a bucket" size="lg" closeOnClickOutside={false}>
       {opened && <Start onClose={onClose} source={source} bucket={bucket} />}
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -94,7 +95,7 @@ function Start({ onClose, ...known }: Omit<Props, "opened">) {
         allowDeselect={false}
       />
       <Stack gap={4}>
-        <Text size="sm" fw={500} id="migration-mode">
+        <Text size="sm" fw={600} id="migration-mode">
           Mode
         </Text>
         <SegmentedControl

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, PasswordInput, Stack, Text, TextInput } from "@mantine/core"
+import { Button, Group, PasswordInput, Stack, Text, TextInput } from "@mantine/core"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import type { FormEvent } from "react"
 import { useState } from "react"
@@ -8,6 +8,7 @@ import { api, body } from "../../api/client"
 import { Problem } from "../../api/problem"
 import { queries } from "../../api/queries"
 import { Confirm } from "../../components/confirm"
+import { Dialog } from "../../components/dialog"
 import { Placeholder, Section } from "../../components/page"
 import { Time } from "../../components/time"
 import { done } from "../../components/toast"
@@ -55,7 +56,7 @@ export function Credentials({ pool }: { pool: Pool }) {
           {keys.problem !== null && <Trouble error={new Problem(0, keys.problem)} title="These keys cannot be used" />}
         </Stack>
       )}
-      <Modal
+      <Dialog
         opened={dialog === "set"}
         onClose={() => setDialog(null)}
         title={`S3 keys of ${pool.name}`}
@@ -64,7 +65,7 @@ export function Credentials({ pool }: { pool: Pool }) {
         {dialog === "set" && (
           <SetKeys pool={pool} region={keys?.region ?? "us-east-1"} onDone={() => setDialog(null)} />
         )}
-      </Modal>
+      </Dialog>
       <Confirm
         opened={dialog === "remove"}
         onClose={() => setDialog(null)}

@@ -3,7 +3,6 @@ import {
   Button,
   Group,
   List,
-  Modal,
   PasswordInput,
   SegmentedControl,
   SimpleGrid,
@@ -21,6 +20,7 @@ import { Problem } from "../../api/problem"
 import { queries } from "../../api/queries"
 import { CodeBlock } from "../../components/code-block"
 import { Download } from "../../components/copy"
+import { Dialog } from "../../components/dialog"
 import { Placeholder } from "../../components/page"
 import { Trouble } from "../../components/trouble"
 
@@ -44,14 +44,14 @@ export function NodeSetup({ opened, onClose, pool, member }: Props) {
   const { data: summary, error } = useQuery({ ...queries.nodeSummary(pool.id), enabled: opened })
   const mine = summary?.find(one => one.member.id === member.id)
   return (
-    <Modal opened={opened} onClose={onClose} title={`Set up ${member.address}`} size="xl" closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title={`Set up ${member.address}`} size="xl" closeOnClickOutside={false}>
       <Trouble error={error} />
       {mine === undefined
         ? error === null && <Placeholder />
         : opened && (
             <Wizard pool={pool} member={member} suggested={mine.suggested_type as Kind} port={mine.nanio_port} />
           )}
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -106,7 +106,7 @@ function Wizard({
     <form onSubmit={submit} noValidate autoComplete="off">
       <Stack>
         <Stack gap={4}>
-          <Text size="sm" fw={500} id="node-kind">
+          <Text size="sm" fw={600} id="node-kind">
             What runs on the node
           </Text>
           <SegmentedControl
@@ -145,6 +145,7 @@ function Wizard({
               />
               <TextInput
                 label="Access key"
+                description="What clients sign their requests with."
                 value={access}
                 error={fields.access_key}
                 onChange={event => setAccess(event.currentTarget.value)}

@@ -8,7 +8,7 @@ import { queries } from "../../api/queries"
 const SOON = 21
 
 /** How long the certificate of a vhost is still good for. */
-export function CertificateMark({ vhost }: { vhost: Vhost }) {
+export function CertificateMark({ vhost, short = false }: { vhost: Vhost; short?: boolean }) {
   const { data: certificates } = useQuery({ ...queries.certificates, enabled: vhost.ssl && vhost.enabled })
   const certificate = certificates?.find(one => one.vhost_id === vhost.id)
   if (!vhost.ssl || certificate === undefined) return null
@@ -19,9 +19,10 @@ export function CertificateMark({ vhost }: { vhost: Vhost }) {
       color={color}
       radius="sm"
       tt="none"
+      miw="max-content"
       title={certificate.error ?? `${certificate.not_after} UTC`}
     >
-      {words}
+      {short ? words.replace("certificate", "cert.") : words}
     </Badge>
   )
 }

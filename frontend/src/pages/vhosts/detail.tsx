@@ -1,5 +1,5 @@
 import { Anchor, Badge, Button, Tabs, Text } from "@mantine/core"
-import { IconPencil, IconTrash } from "@tabler/icons-react"
+import { IconBucket, IconPencil, IconTrash } from "@tabler/icons-react"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
 import { Link, useNavigate, useParams, useSearchParams } from "react-router"
@@ -70,6 +70,14 @@ export function Component() {
       }
       actions={
         <>
+          <Button
+            component={Link}
+            to={`/web/buckets?vhost=${vhost.id}`}
+            variant="default"
+            leftSection={<IconBucket size={15} />}
+          >
+            Buckets
+          </Button>
           <Button variant="default" leftSection={<IconPencil size={15} />} onClick={() => setDialog("edit")}>
             Edit
           </Button>

@@ -11,6 +11,7 @@ import { Empty } from "../../components/empty"
 import { Page, Placeholder } from "../../components/page"
 import { Status } from "../../components/status"
 import { Trouble } from "../../components/trouble"
+import { CertificateMark } from "./certificate"
 import { VhostDialog } from "./form"
 
 export function Component() {
@@ -43,7 +44,11 @@ export function Component() {
       key: "listens",
       title: "Listens",
       value: vhost => vhost.listen_port,
-      cell: vhost => `${vhost.ssl ? "https" : "http"} :${vhost.listen_port}`,
+      cell: vhost => (
+        <>
+          {vhost.ssl ? "https" : "http"} :{vhost.listen_port} <CertificateMark vhost={vhost} short />
+        </>
+      ),
     },
     {
       key: "pool",

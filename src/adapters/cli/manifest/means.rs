@@ -26,7 +26,7 @@ pub(super) struct Document {
 
 impl Document {
     fn terms(&self) -> Terms {
-        Terms { prune: self.prune, partial: self.partial, expect: self.expect.clone() }
+        Terms { prune: self.prune, partial: self.partial, expect: self.expect.clone(), ..Terms::default() }
     }
 
     fn query(&self) -> String {

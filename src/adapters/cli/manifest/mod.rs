@@ -18,6 +18,8 @@ use means::{Document, Means};
 
 type Fault = Box<dyn std::error::Error>;
 
+/// What the gateway is to be.
+const AIM: &str = "what the document says";
 /// Exit status of a plan that is not empty. It is that of wrong usage, too, as with `terraform plan -detailed-exitcode`.
 const DIFFERENT: u8 = 2;
 
@@ -110,7 +112,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, Fault> 
     if asks {
         let plan = means.plan(&document).await?;
         if plan["changed"] == true {
-            say(&show::plan(&plan));
+            say(&show::plan(&plan, AIM));
             if !confirmed()? {
                 say("Nothing was changed");
                 return Ok(ExitCode::FAILURE);
@@ -139,7 +141,7 @@ pub(super) fn schema() {
 fn shown(plan: &Value, output: Output) -> ExitCode {
     match output {
         Output::Json => print(&format!("{plan:#}")),
-        Output::Text => print(show::plan(plan).trim_end()),
+        Output::Text => print(show::plan(plan, AIM).trim_end()),
     }
     verdict(plan)
 }

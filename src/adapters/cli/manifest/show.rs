@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// What a plan says.
-pub(in crate::adapters::cli) fn plan(plan: &Value) -> String {
+/// What a plan says whose aim is that the gateway is `aim`.
+pub(in crate::adapters::cli) fn plan(plan: &Value, aim: &str) -> String {
     let mut text = String::new();
     changes(&mut text, plan);
     if plan["changed"] == false {
-        text.push_str("Nothing to change: the gateway is what the document says.\n");
+        let _ = writeln!(text, "Nothing to change: the gateway is {aim}.");
     }
     list(&mut text, "Stays, although the document does not name it (--prune removes it):", &plan["unmanaged"]);
     moved(&mut text, &plan["moved"]);
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_plan_is_told_in_the_order_in_which_it_is_read() {
-        let told = plan(&json!({
+        let answer = json!({
             "changed": true,
             "changes": [
                 {"action": "create", "resource": "pool", "place": "pools.hot", "fields": []},
@@ -132,9 +132,9 @@ mod tests {
             "files": [{"path": "f", "diff": "--- f\n+++ f\n"}],
             "more_files": 2,
             "nginx": {"ok": true, "output": "successful\n"},
-        }));
+        });
         assert_eq!(
-            told,
+            plan(&answer, "as it was"),
             "1 to make, 1 to change, 0 to remove:\n  + pool pools.hot\n  ~ pool pools.cold\n      keepalive: \"32\" -> \
              nothing\n\nStays, although the document does not name it (--prune removes it):\n  pools.old\n\nServed by \
              another pool, without objects that stay behind:\n  a.example/x/: cold -> none\n\nNeeds a migration first \

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::audit::Entry;
-use crate::domain::bucket::{Bucket, BucketName};
+use crate::domain::bucket::{Bucket, BucketName, BucketStatus};
 use crate::domain::credential::Credential;
 use crate::domain::ids::{EntityKind, JobId, MemberId, MigrationId, PoolId, Revision, RouteId, VhostId};
 use crate::domain::job::Job;
@@ -14,7 +14,7 @@ use crate::domain::route::Route;
 use crate::domain::sidecar::HighestIds;
 use crate::domain::time::Timestamp;
 use crate::domain::vhost::Vhost;
-use crate::ports::store::{FileRecord, StoreError};
+use crate::ports::store::{FileRecord, RouteBundle, StoreError};
 
 /// Every row of every table.
 #[derive(Clone, Default)]
@@ -160,6 +160,29 @@ impl State {
         }
         self.credentials.insert(credential.pool_id, credential.clone());
         Ok(())
+    }
+
+    pub(super) fn route_bundles(&self) -> Vec<RouteBundle> {
+        let mut bundles: BTreeMap<(VhostId, PoolId), RouteBundle> = BTreeMap::new();
+        for route in self.routes.values().filter(|route| !route.path_prefix.is_root()) {
+            let bundle = bundles.entry((route.vhost_id, route.pool_id)).or_insert_with(|| RouteBundle {
+                vhost_id: route.vhost_id,
+                pool_id: route.pool_id,
+                enabled: 0,
+                disabled: 0,
+                example: route.path_prefix.to_string(),
+            });
+            *(if route.enabled { &mut bundle.enabled } else { &mut bundle.disabled }) += 1;
+        }
+        bundles.into_values().collect()
+    }
+
+    pub(super) fn bucket_counts(&self) -> HashMap<VhostId, BTreeMap<BucketStatus, u64>> {
+        let mut counts: HashMap<VhostId, BTreeMap<BucketStatus, u64>> = HashMap::new();
+        for bucket in self.buckets.values() {
+            *counts.entry(bucket.vhost_id).or_default().entry(bucket.status).or_default() += 1;
+        }
+        counts
     }
 
     pub(super) fn save_bucket(&mut self, bucket: &Bucket) -> Result<(), StoreError> {

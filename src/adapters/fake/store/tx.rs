@@ -246,6 +246,10 @@ impl Tx for FakeTx {
         Ok(buckets.filter(|bucket| bucket.status == status).map(|bucket| bucket.name).collect())
     }
 
+    fn bucket_counts(&mut self) -> Result<HashMap<VhostId, BTreeMap<BucketStatus, u64>>, StoreError> {
+        Ok(self.state.bucket_counts())
+    }
+
     fn bucket(&mut self, vhost: VhostId, name: &BucketName) -> Result<Option<Bucket>, StoreError> {
         Ok(self.state.buckets.get(&(vhost, name.clone())).cloned())
     }
@@ -383,18 +387,7 @@ impl Tx for FakeTx {
     }
 
     fn route_bundles(&mut self) -> Result<Vec<RouteBundle>, StoreError> {
-        let mut bundles: BTreeMap<(VhostId, PoolId), RouteBundle> = BTreeMap::new();
-        for route in self.state.routes.values().filter(|route| !route.path_prefix.is_root()) {
-            let bundle = bundles.entry((route.vhost_id, route.pool_id)).or_insert_with(|| RouteBundle {
-                vhost_id: route.vhost_id,
-                pool_id: route.pool_id,
-                enabled: 0,
-                disabled: 0,
-                example: route.path_prefix.to_string(),
-            });
-            *(if route.enabled { &mut bundle.enabled } else { &mut bundle.disabled }) += 1;
-        }
-        Ok(bundles.into_values().collect())
+        Ok(self.state.route_bundles())
     }
 
     fn server_names(&mut self) -> Result<ServerNames, StoreError> {

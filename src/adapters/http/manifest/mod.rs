@@ -66,7 +66,7 @@ fn terms(prune: Query<bool>, partial: Query<bool>, expect: Query<String>) -> Res
     if !faults.is_empty() {
         return Err(ApiError::faults(faults));
     }
-    Ok(Terms { prune: prune.unwrap_or(false), partial: partial.unwrap_or(false), expect })
+    Ok(Terms { prune: prune.unwrap_or(false), partial: partial.unwrap_or(false), expect, ..Terms::default() })
 }
 
 #[OpenApi(tag = "Group::Config")]

@@ -174,7 +174,9 @@ impl From<Turn> for TurnView {
 }
 
 impl From<Held> for HeldView {
-    fn from(Held { turn, why, command }: Held) -> Self {
+    fn from(held: Held) -> Self {
+        let command = held.command();
+        let Held { turn, why } = held;
         let TurnView { vhost, path_prefix, from_pool, to_pool } = turn.into();
         Self { vhost, path_prefix, from_pool, to_pool, reason: why, command }
     }

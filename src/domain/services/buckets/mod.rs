@@ -1,5 +1,6 @@
 //! Buckets of vhosts: found by asking pools, routed, ignored, counted.
 
+mod all;
 mod counts;
 mod linked;
 mod records;
@@ -18,6 +19,7 @@ use crate::domain::vhost::Vhost;
 use crate::ports::clock::Clock;
 use crate::ports::store::Tx;
 
+pub use all::VhostCounts;
 pub use counts::{BucketList, BucketView, Counted, OrphanScan, OrphanedBucket, Uncounted};
 pub use linked::{LinkedBucket, LinkedRoute, LinkedRoutes};
 pub(super) use records::follow_route;

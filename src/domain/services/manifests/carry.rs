@@ -74,6 +74,15 @@ struct Owner {
 impl Work<'_, '_> {
     fn take(&mut self, step: &Difference) -> Result<(), ServiceError> {
         match &step.subject {
+            Subject::Pool(name) if step.is_rename() => {
+                let patch = PoolPatch { name: Some(name.clone()), ..PoolPatch::default() };
+                pools::edit(self.change, self.pool_id(name)?, None, &patch).map(drop)
+            }
+            Subject::Vhost(name) if step.is_rename() => {
+                let id = *self.present.vhosts.get(name).ok_or(ServiceError::NotFound("Vhost"))?;
+                let patch = VhostPatch { server_name: Some(name.clone()), ..VhostPatch::default() };
+                vhosts::edit(self.change, id, None, &patch, None, None).map(drop)
+            }
             Subject::Pool(name) => self.pool(step.verb, name),
             Subject::Member(pool, address, number) => self.member(step.verb, pool, address, *number),
             Subject::Vhost(name) => self.vhost(step.verb, name),

@@ -6,14 +6,17 @@ use futures_util::future::join_all;
 
 use super::super::guard::{self, Holding, Serving};
 use super::super::{Context, ServiceError};
+use super::default_pool::{self, Documents};
+use super::present::Present;
 use crate::domain::bucket::BucketName;
 use crate::domain::manifest::Turn;
 use crate::domain::migration::Migration;
 use crate::domain::pool::{PoolKind, PoolName};
+use crate::domain::vhost::ServerName;
 use crate::ports::store::Tx;
 
 /// So many buckets of a pool are asked about at the same time.
-const TOGETHER: usize = 16;
+pub(super) const TOGETHER: usize = 16;
 /// So many pools are asked at the same time.
 const POOLS: usize = 8;
 
@@ -24,14 +27,31 @@ pub struct Held {
     pub turn: Turn,
     /// What clients would not see, or see again.
     pub why: String,
-    /// The command that moves the bucket with its objects, if there is one.
-    pub command: Option<String>,
+}
+
+impl Held {
+    /// The command that moves the bucket with its objects, if there is one: only a whole bucket that has a pool to go to
+    /// can be moved. One without a route of its own gets it on the way.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        let Turn { vhost, from, by_default, .. } = &self.turn;
+        let (bucket, to) = (self.turn.prefix.whole_bucket()?, self.turn.to.as_ref()?);
+        Some(if *by_default {
+            format!("nanio-orchestrator bucket promote {bucket} --vhost {vhost} --pool {to} --migrate")
+        } else {
+            format!("nanio-orchestrator migration start {bucket} --src {from} --dst {to} --vhost {vhost}")
+        })
+    }
 }
 
 /// Who is asked.
 pub(super) struct Grounds {
-    pools: HashMap<PoolName, Serving>,
-    migrations: Vec<Migration>,
+    /// By their names in the documents.
+    pub pools: HashMap<PoolName, Serving>,
+    /// All, newest first.
+    pub migrations: Vec<Migration>,
+    /// Names in the database, by those in the documents.
+    vhosts: HashMap<ServerName, ServerName>,
 }
 
 impl Grounds {
@@ -39,8 +59,8 @@ impl Grounds {
     ///
     /// # Errors
     /// The store's.
-    pub fn read(tx: &mut dyn Tx, turns: &[Turn]) -> Result<Self, ServiceError> {
-        let mut grounds = Self { pools: HashMap::new(), migrations: Vec::new() };
+    pub fn read(tx: &mut dyn Tx, turns: &[Turn], known: &Present) -> Result<Self, ServiceError> {
+        let mut grounds = Self { pools: HashMap::new(), migrations: Vec::new(), vhosts: HashMap::new() };
         if turns.is_empty() {
             return Ok(grounds);
         }
@@ -49,13 +69,26 @@ impl Grounds {
             if grounds.pools.contains_key(name) {
                 continue;
             }
-            if let Some(pool) = tx.pool_named(name.as_str())?
-                && let Some(serving) = guard::at_pool(tx, pool.id)?
+            // By its id: it may have another name in the documents than in the database.
+            if let Some(id) = known.pools.get(name)
+                && let Some(serving) = guard::at_pool(tx, *id)?
             {
                 grounds.pools.insert(name.clone(), serving);
             }
         }
+        for name in turns.iter().filter(|turn| turn.prefix.is_root()).map(|turn| &turn.vhost) {
+            if let Some(id) = known.vhosts.get(name)
+                && let Some(vhost) = tx.vhost(*id)?
+            {
+                grounds.vhosts.insert(name.clone(), vhost.server_name);
+            }
+        }
         Ok(grounds)
+    }
+
+    /// What a vhost of which the default pool would change is called now.
+    pub fn vhost<'a>(&'a self, name: &'a ServerName) -> &'a ServerName {
+        self.vhosts.get(name).unwrap_or(name)
     }
 }
 
@@ -73,10 +106,7 @@ impl Looked {
         match finding {
             Finding::Free => {}
             Finding::Unseen(why) => self.warnings.push(why),
-            Finding::Held(why) => {
-                let command = command(&turn);
-                self.held.push(Held { turn, why, command });
-            }
+            Finding::Held(why) => self.held.push(Held { turn, why }),
         }
     }
 }
@@ -90,7 +120,7 @@ enum Finding {
 
 /// Looks at turns, a few pools and buckets at a time. A pool of which a whole group of questions goes unanswered is not
 /// asked any more.
-pub(super) async fn look(context: &Context, turns: Vec<Turn>, grounds: &Grounds) -> Looked {
+pub(super) async fn look(context: &Context, turns: Vec<Turn>, grounds: &Grounds, documents: Documents<'_>) -> Looked {
     let mut by_pool: BTreeMap<PoolName, Vec<Turn>> = BTreeMap::new();
     for turn in turns {
         by_pool.entry(turn.from.clone()).or_default().push(turn);
@@ -98,7 +128,7 @@ pub(super) async fn look(context: &Context, turns: Vec<Turn>, grounds: &Grounds)
     let groups: Vec<Vec<Turn>> = by_pool.into_values().collect();
     let mut looked = Looked::default();
     for some in groups.chunks(POOLS) {
-        for one in join_all(some.iter().map(|turns| look_at_pool(context, turns, grounds))).await {
+        for one in join_all(some.iter().map(|turns| look_at_pool(context, turns, grounds, documents))).await {
             looked.held.extend(one.held);
             looked.warnings.extend(one.warnings);
         }
@@ -107,11 +137,11 @@ pub(super) async fn look(context: &Context, turns: Vec<Turn>, grounds: &Grounds)
     looked
 }
 
-async fn look_at_pool(context: &Context, turns: &[Turn], grounds: &Grounds) -> Looked {
+async fn look_at_pool(context: &Context, turns: &[Turn], grounds: &Grounds, documents: Documents<'_>) -> Looked {
     let mut looked = Looked::default();
     let mut silent: Option<String> = None;
     for some in turns.chunks(TOGETHER) {
-        let asked = some.iter().map(|turn| finding(context, turn, grounds, silent.as_deref()));
+        let asked = some.iter().map(|turn| finding(context, turn, grounds, documents, silent.as_deref()));
         let answers = join_all(asked).await;
         let unanswered = answers.iter().filter_map(|(_, unknown)| unknown.as_ref());
         if silent.is_none() && unanswered.clone().count() == some.len() {
@@ -125,22 +155,24 @@ async fn look_at_pool(context: &Context, turns: &[Turn], grounds: &Grounds) -> L
 }
 
 /// What is found, and why nobody could say, if so.
-async fn finding(context: &Context, turn: &Turn, grounds: &Grounds, silent: Option<&str>) -> (Finding, Option<String>) {
+async fn finding(
+    context: &Context,
+    turn: &Turn,
+    grounds: &Grounds,
+    documents: Documents<'_>,
+    silent: Option<&str>,
+) -> (Finding, Option<String>) {
     let Some(serving) = grounds.pools.get(&turn.from).filter(|pool| pool.kind == PoolKind::Nanio) else {
         return (Finding::Free, None);
     };
     if turn.prefix.is_root() {
-        let why = format!(
-            "every bucket without a route of its own is on pool {}, and clients would no longer see it; give those \
-             buckets routes first, or change default_pool_id of the vhost with allow_orphan=true",
-            turn.from
-        );
-        return (Finding::Held(why), None);
+        let held = default_pool::held(context, turn, serving, grounds, documents).await;
+        return (held.map_or(Finding::Free, Finding::Held), None);
     }
     if let Some(why) = stale(context, turn, grounds).await {
         return (Finding::Held(why), None);
     }
-    let (bucket, pool) = (turn.prefix.bucket(), &turn.from);
+    let (bucket, pool) = (turn.prefix.bucket(), &serving.name);
     let holding = match silent {
         Some(why) => Holding::Unknown(why.to_owned()),
         None => context.holding(serving, &turn.prefix).await,
@@ -167,15 +199,4 @@ async fn stale(context: &Context, turn: &Turn, grounds: &Grounds) -> Option<Stri
     let to = grounds.pools.get(turn.to.as_ref()?)?;
     let left = guard::leftover_of(&grounds.migrations, to.pool, &bucket)?;
     context.stale_copy(to, &left, &turn.prefix).await
-}
-
-/// Only a whole bucket that has a pool to go to can be moved. One without a route of its own gets it on the way.
-fn command(turn: &Turn) -> Option<String> {
-    let Turn { vhost, from, by_default, .. } = turn;
-    let (bucket, to) = (turn.prefix.whole_bucket()?, turn.to.as_ref()?);
-    Some(if *by_default {
-        format!("nanio-orchestrator bucket promote {bucket} --vhost {vhost} --pool {to} --migrate")
-    } else {
-        format!("nanio-orchestrator migration start {bucket} --src {from} --dst {to} --vhost {vhost}")
-    })
 }

@@ -5,21 +5,24 @@
 
 mod carry;
 mod data;
+mod default_pool;
 mod present;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::publish::{Change, Rehearsed, last_change, number_of};
 use super::{Context, ServiceError};
 use crate::domain::audit::{Actor, NginxAnswer};
-use crate::domain::manifest::{Difference, Differences, Fault, Manifest, Subject, Turn, Verb, compare, turns};
+use crate::domain::gateway::ManagedFile;
+use crate::domain::manifest::{Difference, Differences, Fault, Manifest, Renames, Subject, Turn, Verb, compare, turns};
 use crate::domain::vhost::Snippet;
 use crate::ports::gateway::{FileAt, FileChange, GatewayError};
 
 use carry::carry_out;
 pub use data::Held;
 use data::{Grounds, look};
+use default_pool::Documents;
 use present::Present;
 
 /// How often the state is looked at again because something changed it meanwhile.
@@ -38,6 +41,8 @@ pub struct Terms {
     pub partial: bool,
     /// The state that the document was made for; none: whatever is there.
     pub expect: Option<String>,
+    /// What has another name in the document, and is to have it again.
+    pub renames: Renames,
 }
 
 /// The gateway as a document.
@@ -108,6 +113,9 @@ pub struct Manifests {
 
 /// A document that was looked at from all sides but nginx's.
 struct Considered {
+    /// The state that was looked at.
+    state: String,
+    /// The gateway in that state, in the names of the document.
     present: Arc<Present>,
     /// What the gateway is to be, in the end.
     target: Manifest,
@@ -140,14 +148,13 @@ impl Manifests {
     pub async fn plan(&self, wanted: &Manifest, terms: &Terms) -> Result<Plan, ServiceError> {
         for _ in 0..TRIES {
             let considered = self.consider(wanted, terms).await?;
-            let Considered { present, target, differences, turns, held, warnings } = considered;
-            let state = present.token();
+            let Considered { state, present, target, differences, turns, held, warnings } = considered;
             let mut plan = Plan {
                 state,
                 differences,
                 turns,
                 partial: terms.partial,
-                needs_migration: held,
+                needs_migration: in_present_names(held, &terms.renames),
                 warnings,
                 files: Vec::new(),
                 more_files: 0,
@@ -178,12 +185,11 @@ impl Manifests {
     pub async fn apply(&self, actor: Actor, wanted: &Manifest, terms: &Terms) -> Result<Applied, ServiceError> {
         for _ in 0..TRIES {
             let considered = self.consider(wanted, terms).await?;
-            let Considered { present, target, differences, held, warnings, .. } = considered;
+            let Considered { state, present, target, differences, held, warnings, .. } = considered;
             if !held.is_empty() && !terms.partial {
-                return Err(refusal(&held));
+                return Err(refusal(&in_present_names(held, &terms.renames)));
             }
-            let mut applied =
-                Applied { state: present.token(), differences, needs_migration: held, warnings, nginx: None };
+            let mut applied = Applied { state, differences, needs_migration: held, warnings, nginx: None };
             if applied.differences.steps.is_empty() {
                 return Ok(applied);
             }
@@ -200,20 +206,24 @@ impl Manifests {
 
     /// Finds everything that is wrong with a document, and everything that it would do.
     async fn consider(&self, wanted: &Manifest, terms: &Terms) -> Result<Considered, ServiceError> {
-        let present = Arc::new(self.context.store.read(|tx| Present::read(tx)).await?);
-        if terms.expect.as_ref().is_some_and(|state| *state != present.token()) {
+        let present = self.context.store.read(|tx| Present::read(tx)).await?;
+        let state = present.token();
+        if terms.expect.as_ref().is_some_and(|expected| *expected != state) {
             return Err(ServiceError::Stale("The gateway"));
         }
+        let present = Arc::new(present.called(&terms.renames)?);
         let before = &present.manifest;
         let mut target = if terms.prune { wanted.clone() } else { wanted.over(before) };
         expect_sound(wanted.faults(&target))?;
         let (mut held, mut warnings, mut seen) = (Vec::<Held>::new(), Vec::new(), HashSet::new());
         let turns = loop {
             let now = turns(before, &target);
-            let new: Vec<Turn> = now.iter().filter(|turn| !seen.contains(*turn)).cloned().collect();
-            let asked = new.clone();
-            let grounds = self.context.store.read(move |tx| Grounds::read(tx, &asked)).await?;
-            let looked = look(&self.context, new.clone(), &grounds).await;
+            // Whom a default pool serves is another question as soon as a route is left out.
+            let new: Vec<Turn> =
+                now.iter().filter(|turn| turn.prefix.is_root() || !seen.contains(*turn)).cloned().collect();
+            let (asked, known) = (new.clone(), present.clone());
+            let grounds = self.context.store.read(move |tx| Grounds::read(tx, &asked, &known)).await?;
+            let looked = look(&self.context, new.clone(), &grounds, Documents { before, after: &target }).await;
             seen.extend(new);
             warnings.extend(looked.warnings);
             let kept: Vec<Turn> = looked.held.iter().map(|held| held.turn.clone()).collect();
@@ -229,8 +239,9 @@ impl Manifests {
         if !terms.prune {
             differences.unmanaged = compare(before, wanted, false).unmanaged;
         }
+        differences.steps.splice(..0, terms.renames.steps());
         expect_sound(self.snippet_faults(&target, &differences.steps))?;
-        Ok(Considered { present, target, differences, turns, held, warnings })
+        Ok(Considered { state, present, target, differences, turns, held, warnings })
     }
 
     /// Raw directives that are new must be what a client of the API may write. What is there already stays.
@@ -262,30 +273,38 @@ impl Manifests {
 
     /// Takes into a plan what a rehearsal showed.
     async fn show(&self, rehearsed: Rehearsed, plan: &mut Plan) -> Result<(), ServiceError> {
+        let mut known = HashMap::new();
         plan.nginx = match rehearsed.verdict {
-            Ok(tested) => tested.nginx,
+            Ok(tested) => {
+                known.extend(tested.written);
+                tested.nginx
+            }
             Err(GatewayError::Fault(why)) => return Err(GatewayError::Fault(why).into()),
             Err(refused) => Some(NginxAnswer { ok: false, output: refused.to_string() }),
         };
         let FileChange { put, remove, recorded, .. } = rehearsed.files;
         let gateway = &self.context.gateway;
-        let mut touched = Vec::new();
+        // What was tested is hashed already, and few of the texts are shown.
+        let differs = |path: &String, file: &ManagedFile| match known.get(path) {
+            Some(hash) => recorded.get(path) != Some(hash),
+            None => recorded.get(path) != Some(&gateway.render(file).sha256),
+        };
+        let mut touched = BTreeMap::new();
         for file in put.iter().filter(|file| file.name().is_configuration()) {
-            let text = gateway.render(file);
-            if recorded.get(&text.path) != Some(&text.sha256) {
-                touched.push((text.path, Some(text.content)));
+            let path = gateway.path(&file.name());
+            if differs(&path, file) {
+                touched.insert(path, Some(file));
             }
         }
         let paths = remove.iter().filter(|name| name.is_configuration()).map(|name| gateway.path(name));
         touched.extend(paths.filter(|path| recorded.contains_key(path)).map(|path| (path, None)));
-        touched.sort();
         plan.more_files = touched.len().saturating_sub(SHOWN_FILES);
         for (path, after) in touched.into_iter().take(SHOWN_FILES) {
             let before = match gateway.read_file(&path).await? {
                 FileAt::Present(_, text) => Some(text),
                 FileAt::Missing | FileAt::NotManaged(_) => None,
             };
-            plan.files.push(Draft { path, before, after });
+            plan.files.push(Draft { path, before, after: after.map(|file| gateway.render(file).content) });
         }
         Ok(())
     }
@@ -307,6 +326,11 @@ fn carried(
     }
 }
 
+/// For commands that are given before anything has got its name back.
+fn in_present_names(held: Vec<Held>, renames: &Renames) -> Vec<Held> {
+    held.into_iter().map(|held| Held { turn: renames.now(&held.turn), ..held }).collect()
+}
+
 fn expect_sound(faults: Vec<Fault>) -> Result<(), ServiceError> {
     if faults.is_empty() { Ok(()) } else { Err(ServiceError::Manifest(faults)) }
 }
@@ -321,7 +345,7 @@ fn refusal(held: &[Held]) -> ServiceError {
         .iter()
         .take(NAMED)
         .map(|held| {
-            let how = held.command.as_ref().map(|command| format!(": {command}")).unwrap_or_default();
+            let how = held.command().map(|command| format!(": {command}")).unwrap_or_default();
             format!("{}{}: {}{how}", held.turn.vhost, held.turn.prefix, held.why)
         })
         .collect();

@@ -1,13 +1,14 @@
 //! The gateway as the database has it: as a document, and the rows behind it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::super::ServiceError;
 use super::super::publish::last_change;
 use crate::domain::bucket::BucketStatus;
 use crate::domain::ids::{MemberId, PoolId, VhostId};
-use crate::domain::manifest::{Manifest, MemberSpec, PoolSpec, RouteSpec, VhostSpec};
+use crate::domain::manifest::{Manifest, MemberSpec, PoolSpec, Renames, RouteSpec, VhostSpec};
 use crate::domain::pool::{Address, Member, Pool, PoolName};
 use crate::domain::route::Route;
 use crate::domain::vhost::{ServerName, Vhost};
@@ -70,6 +71,35 @@ impl Present {
         format!("{:016x}", hasher.finish())
     }
 
+    /// The same gateway, with pools and vhosts called as they were.
+    ///
+    /// # Errors
+    /// [`ServiceError::Conflict`] if somebody else has such a name now.
+    pub fn called(mut self, renames: &Renames) -> Result<Self, ServiceError> {
+        for (now, then) in renames.pools.in_order().map_err(|pair| exchanged("pools", "pool", pair))? {
+            if self.pools.contains_key(&then) {
+                return Err(taken("pool", &now, &then));
+            }
+            self.manifest.rename_pool(&now, &then);
+            let id = self.pools.remove(&now);
+            self.pools.extend(id.map(|id| (then.clone(), id)));
+            let own: Vec<_> = self.members.keys().filter(|(pool, ..)| *pool == now).cloned().collect();
+            for key in own {
+                let id = self.members.remove(&key);
+                self.members.extend(id.map(|id| ((then.clone(), key.1, key.2), id)));
+            }
+        }
+        for (now, then) in renames.vhosts.in_order().map_err(|pair| exchanged("vhosts", "vhost", pair))? {
+            if self.vhosts.contains_key(&then) {
+                return Err(taken("vhost", &now, &then));
+            }
+            self.manifest.rename_vhost(&now, &then);
+            let id = self.vhosts.remove(&now);
+            self.vhosts.extend(id.map(|id| (then, id)));
+        }
+        Ok(self)
+    }
+
     fn pool(&mut self, pool: Pool, members: Vec<Member>, names: &HashMap<PoolId, PoolName>) {
         let mut seen: HashMap<Address, usize> = HashMap::new();
         for member in &members {
@@ -97,4 +127,26 @@ impl Present {
         self.vhosts.insert(vhost.server_name.clone(), vhost.id);
         self.manifest.vhosts.entry(vhost.server_name).insert_entry(spec).into_mut()
     }
+}
+
+/// Another one has the name that this one is to have again.
+fn taken(noun: &str, now: &impl Display, then: &impl Display) -> ServiceError {
+    let option = name_option(noun);
+    ServiceError::Conflict(format!(
+        "nothing was changed: {noun} {now} was called {then} then, and that is the name of another {noun} now. Rename that \
+         one (nanio-orchestrator {noun} update {then} {option} …) or remove it, and repeat"
+    ))
+}
+
+/// There is no moment at which either name is free.
+fn exchanged(nouns: &str, noun: &str, (one, other): (impl Display, impl Display)) -> ServiceError {
+    let option = name_option(noun);
+    ServiceError::Conflict(format!(
+        "nothing was changed: {nouns} have exchanged their names since ({one} was called {other} then). Give {one} a name \
+         that none of them had (nanio-orchestrator {noun} update {one} {option} …), and repeat"
+    ))
+}
+
+fn name_option(noun: &str) -> &'static str {
+    if noun == "pool" { "--name" } else { "--server-name" }
 }

@@ -243,7 +243,7 @@ impl Drive {
                 self.back_off(self.failures).await;
             }
             // Everything would be copied again and again for as long as a disk is full.
-            Outcome::Void(why) if step == Step::CarryDirty => {
+            Outcome::Void(why) if turn.step == step || step == Step::CarryDirty => {
                 self.voids += 1;
                 if self.voids >= TRIES {
                     return self.give_up(why).await;

@@ -5,12 +5,16 @@ use std::time::Duration;
 use super::compare::compare;
 use super::drive::Drive;
 use super::record;
+use crate::domain::migration::Migration;
 use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::token::{GateStage, TokenState};
 use crate::domain::migration::work::{Comparison, MigrationKind};
+use crate::domain::object::Upload;
 
 /// How often it is looked whether an upload has ended.
 const UPLOADS_LOOK: Duration = Duration::from_secs(5);
+/// How many uploads are named that are waited for.
+const NAMED_UPLOADS: usize = 5;
 /// How many keys are named of those that differ after the switch.
 const NAMED: usize = 100;
 
@@ -75,7 +79,6 @@ impl Drive {
     pub(super) async fn await_uploads(&mut self) -> Outcome {
         let gate = self.migration.work.gate.clone();
         let Some(gate) = gate.filter(|gate| !gate.source_uploads.is_empty()) else { return Outcome::Done };
-        self.say("done", format!("{} uploads began on the source and have not ended", gate.source_uploads.len()));
         if self.uploads.is_empty() {
             self.uploads.clone_from(&gate.source_uploads);
             match self.sides().await {
@@ -83,10 +86,16 @@ impl Drive {
                 Err(outcome) => return outcome,
             }
         }
+        let mut told = false;
         loop {
             match self.open_uploads(&gate.source_uploads).await {
-                Ok(0) => break,
-                Ok(_) => self.shared.timer.pause(UPLOADS_LOOK).await,
+                Ok(open) if open.is_empty() => break,
+                Ok(open) => {
+                    if !std::mem::replace(&mut told, true) {
+                        self.say("done", self.told_of(&open));
+                    }
+                    self.shared.timer.pause(UPLOADS_LOOK).await;
+                }
                 Err(outcome) => return Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned()),
             }
         }
@@ -108,18 +117,48 @@ impl Drive {
         }
     }
 
-    async fn open_uploads(&mut self, known: &[String]) -> Result<usize, Outcome> {
+    /// What an operator should know of uploads that are waited for: only their client, or whoever ends them, ends the wait.
+    fn told_of(&self, open: &[Upload]) -> String {
+        let Migration { bucket, source, .. } = &self.migration;
+        let named: Vec<String> = open
+            .iter()
+            .take(NAMED_UPLOADS)
+            .map(|upload| format!("{:?} (upload id {})", upload.key, upload.id))
+            .collect();
+        let more = open.len().saturating_sub(NAMED_UPLOADS);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        format!(
+            "uploads that began on pool {} have not ended: {}{more}. Their clients can go on with them, and what they \
+             complete will be on pool {}; the migration keeps its place in nginx until then. Whatever nobody will complete, \
+             abort (aws s3api abort-multipart-upload --bucket {bucket} --key … --upload-id …)",
+            source.name,
+            named.join(", "),
+            self.migration.destination.name
+        )
+    }
+
+    /// Those of the known uploads that the source still has.
+    async fn open_uploads(&mut self, known: &[String]) -> Result<Vec<Upload>, Outcome> {
         let sides = self.sides().await?;
-        let page = self
-            .shared
-            .storage
-            .uploads(&sides.source, &sides.bucket, "", None)
-            .await
-            .map_err(|error| Outcome::NotNow(error.to_string()))?;
-        if page.next.is_some() {
-            return Ok(known.len());
+        let (mut open, mut behind) = (Vec::new(), None);
+        loop {
+            let page = self
+                .shared
+                .storage
+                .uploads(&sides.source, &sides.bucket, "", behind.as_ref())
+                .await
+                .map_err(|error| Outcome::NotNow(error.to_string()))?;
+            open.extend(page.uploads.into_iter().filter(|upload| known.contains(&upload.id)));
+            match page.next {
+                // A node that names no place to go on from has told everything.
+                Some(next) if behind.as_ref() != Some(&next) && open.len() < known.len() => behind = Some(next),
+                _ => break,
+            }
         }
-        Ok(page.uploads.iter().filter(|upload| known.contains(&upload.id)).count())
+        // nanio lists everything on every page.
+        open.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        open.dedup();
+        Ok(open)
     }
 
     /// Token and journal go.

@@ -72,6 +72,11 @@ impl Change<'_> {
         self.touched.overwrite = Overwrite::Everything;
     }
 
+    /// It is part of the history, even if no file on disk has to change for it.
+    pub fn keep_in_history(&mut self) {
+        self.touched.noteworthy = true;
+    }
+
     /// The file of this name may be written over although it was edited outside.
     pub fn overwrite(&mut self, name: FileName) {
         match &mut self.touched.overwrite {
