@@ -141,6 +141,7 @@ test("S3 keys are stored, replaced and removed, and never shown", async ({ page,
   await dialog.getByLabel("Region").fill("eu-west-3")
   await dialog.getByRole("button", { name: "Store keys" }).click()
   await expect(page.getByText("AKIA****")).toBeVisible()
+  await expect(dialog).toBeHidden()
   expect(await keys()).toMatchObject({ source: "pool", region: "eu-west-3", endpoint_url: "http://127.0.0.1:9000" })
   expect(await page.content()).not.toContain("a very secret key")
   await page.getByRole("button", { name: "Replace" }).click()

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -12,7 +11,7 @@ use super::command::{Build, NginxCommand, dry, words_of};
 use super::intent::Moves;
 use super::main_conf::MainConf;
 use super::render::{Dialect, Renderer};
-use super::stage::{Candidate, Unsynced, prove_pools, tail};
+use super::stage::{Candidate, Unsynced, prove_pools};
 use super::tree::Tree;
 use super::workers::{self, Process, Proof};
 use super::write::{temporary, write_new};
@@ -21,23 +20,17 @@ use crate::domain::audit::NginxAnswer;
 use crate::domain::disk::DiskFile;
 use crate::domain::gateway::{FileName, ManagedFile};
 use crate::domain::revision::FileDelta;
-use crate::fault::point;
 use crate::ports::gateway::{
     FileAt, FileChange, Gateway, GatewayError, Observed, Others, Recovery, Reload, Rendered, Tested,
 };
 
-/// How long new workers may take to appear after a reload.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
-/// How often we look for them.
-const RELOAD_GLANCE: Duration = Duration::from_millis(10);
-
 /// The managed directory, and nginx if there is one to ask.
 pub struct NginxGateway {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    tree: Tree,
+pub(super) struct Shared {
+    pub(super) tree: Tree,
     renderer: Renderer,
     allow_raw: bool,
     nginx: Option<RealNginx>,
@@ -46,8 +39,8 @@ struct Shared {
     staged: Mutex<Moves>,
 }
 
-struct RealNginx {
-    command: NginxCommand,
+pub(super) struct RealNginx {
+    pub(super) command: NginxCommand,
     build: Option<Build>,
 }
 
@@ -116,7 +109,7 @@ impl NginxGateway {
     }
 
     /// Runs file work where it may block.
-    async fn blocking<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T, GatewayError> + Send + 'static,
     ) -> Result<T, GatewayError> {
@@ -140,7 +133,7 @@ impl Shared {
     }
 
     /// Reads nginx.conf and learns from it what our files may say.
-    fn read_main_conf(&self) -> Result<Option<MainConf>, GatewayError> {
+    pub(super) fn read_main_conf(&self) -> Result<Option<MainConf>, GatewayError> {
         let Some(nginx) = &self.nginx else { return Ok(None) };
         let main = MainConf::read(nginx.command.conf(), &self.tree)?;
         let mut dialect = self.dialect.write().unwrap_or_else(PoisonError::into_inner);
@@ -207,22 +200,22 @@ impl Shared {
         Ok((candidate, Question::Swap))
     }
 
-    fn pid_file(&self, main: &MainConf) -> Option<PathBuf> {
+    pub(super) fn pid_file(&self, main: &MainConf) -> Option<PathBuf> {
         let built = self.nginx.as_ref()?.build.as_ref().and_then(|build| build.pid.clone());
         main.pid.clone().or(built).or_else(|| Some(PathBuf::from("/run/nginx.pid")))
     }
 
-    fn error_log(&self, main: &MainConf) -> Option<PathBuf> {
+    pub(super) fn error_log(&self, main: &MainConf) -> Option<PathBuf> {
         let built = self.nginx.as_ref()?.build.as_ref().and_then(|build| build.error_log.clone());
         main.error_log.clone().or(built)
     }
 
-    fn hashes(&self) -> Result<HashMap<String, String>, GatewayError> {
+    pub(super) fn hashes(&self) -> Result<HashMap<String, String>, GatewayError> {
         let files = self.tree.observe()?;
         Ok(files.into_iter().map(|(path, content)| (self.tree.shown(&path), content.sha256().clone())).collect())
     }
 
-    fn proof_path(&self) -> PathBuf {
+    pub(super) fn proof_path(&self) -> PathBuf {
         self.tree.work().join("running.json")
     }
 
@@ -444,76 +437,5 @@ impl NginxGateway {
         let Some(nginx) = &self.shared.nginx else { return Ok(dry("-t")) };
         let output = nginx.command.test(nginx.command.conf()).await?;
         verdict(&output, words_of(&output))
-    }
-
-    /// Reloads, then waits until newer workers serve and, if that matters, no older one does; or nginx has said why not.
-    async fn reload_and_prove(&self, nginx: &RealNginx, others: Others) -> Result<Reload, GatewayError> {
-        let (main, before_files) =
-            self.blocking(|shared| Ok((shared.read_main_conf()?.unwrap_or_default(), shared.hashes()?))).await?;
-        let pid_file = self.shared.pid_file(&main).unwrap_or_default();
-        let Some(master) = workers::master(&pid_file) else {
-            return Err(GatewayError::Refused(format!(
-                "nginx is not running (no master process at {}); start it, for example with: systemctl start nginx",
-                pid_file.display()
-            )));
-        };
-        let old = workers::serving(master);
-        let log = self.shared.error_log(&main);
-        let offset = log.as_ref().and_then(|log| fs::metadata(log).ok()).map_or(0, |metadata| metadata.len());
-        let output = nginx.command.reload().await?;
-        if !output.status.success() {
-            return Err(GatewayError::Refused(words_of(&output)));
-        }
-        let mut waited = Duration::ZERO;
-        loop {
-            let (older, newer): (Vec<_>, Vec<_>) =
-                workers::serving(master).into_iter().partition(|worker| old.contains(worker));
-            if !newer.is_empty() && (older.is_empty() || others == Others::Watched) {
-                break;
-            }
-            let said = log.as_ref().map(|log| tail(log, offset)).unwrap_or_default();
-            let refusals: Vec<&str> = said.lines().filter(|line| line.contains("[emerg]")).collect();
-            if !newer.is_empty() && waited >= RELOAD_PATIENCE {
-                return Err(GatewayError::Refused(
-                    "nginx has applied the reload, but workers with the former configuration still take connections; \
-                     reload again"
-                        .to_owned(),
-                ));
-            }
-            if !refusals.is_empty() || waited >= RELOAD_PATIENCE {
-                let why = if refusals.is_empty() { "no new worker appeared".to_owned() } else { refusals.join("\n") };
-                return Err(GatewayError::Refused(format!(
-                    "nginx did not apply the reload and goes on with its former configuration: {why}"
-                )));
-            }
-            tokio::time::sleep(RELOAD_GLANCE).await;
-            waited += RELOAD_GLANCE;
-        }
-        let running = self.blocking(move |shared| shared.remember(master, before_files)).await?;
-        let words = words_of(&output);
-        let output = ["nginx -s reload: applied, new workers are serving", &words].join("\n").trim_end().to_owned();
-        Ok(Reload { answer: NginxAnswer { ok: true, output }, running: Some(running) })
-    }
-}
-
-impl Shared {
-    /// Notes what runs: files that were the same before and after the reload. One that changed meanwhile may be
-    /// running in either form, so it counts as not loaded.
-    fn remember(
-        &self,
-        master: Process,
-        before: HashMap<String, String>,
-    ) -> Result<HashMap<String, String>, GatewayError> {
-        point("reload.new-workers");
-        let after = self.hashes()?;
-        let files: HashMap<String, String> =
-            before.into_iter().filter(|(path, hash)| tree::is_loaded(path) && after.get(path) == Some(hash)).collect();
-        let proof = Proof { master, files };
-        let json = serde_json::to_vec(&proof)
-            .map_err(|error| GatewayError::Fault(format!("could not note what nginx runs: {error}")))?;
-        write_new(&self.proof_path(), &json)?;
-        tree::sync_dir(&self.tree.work())?;
-        point("reload.noted");
-        Ok(proof.files)
     }
 }

@@ -14,6 +14,7 @@ pub mod parse;
 pub mod parse_v04;
 pub mod pieces;
 pub mod proof;
+mod reload;
 pub mod remains;
 pub mod render;
 pub mod routing;

@@ -53,6 +53,7 @@ export function Component() {
     {
       key: "pool",
       title: "Default pool",
+      wide: true,
       value: poolOf,
       cell: vhost =>
         vhost.default_pool_id === null ? (
