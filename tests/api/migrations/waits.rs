@@ -30,6 +30,7 @@ async fn a_journal_that_never_can_be_read_ends_the_migration_and_the_source_serv
     moves.world.gate.lose_journal(&token);
     moves.world.gate.set_workers(Ok(vec![Worker { pid: 8, started: 2 }]));
     let ended = moves.until(id, |one| one["phase"] == "error").await;
+    moves.until_said(id, "with the configuration of before: [8]").await;
     moves.world.gate.set_workers(Ok(vec![Worker { pid: 9, started: 3 }]));
     moves.until(id, |one| one["step"] == "end").await;
     assert!(ended["error_msg"].as_str().unwrap().contains("the journal is gone"), "{ended}");

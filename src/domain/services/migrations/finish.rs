@@ -93,6 +93,10 @@ impl Drive {
                 Ok(open) => {
                     if !std::mem::replace(&mut told, true) {
                         self.say("done", self.told_of(&open));
+                        // It may be long until the next record.
+                        if let Err(error) = self.save(|_| {}).await {
+                            return Outcome::NotNow(error.to_string());
+                        }
                     }
                     self.shared.timer.pause(UPLOADS_LOOK).await;
                 }
