@@ -93,3 +93,20 @@ fn uploads_begun_before_the_hold_are_completed_after_the_switch() {
     assert_eq!(over["audit"], "ok", "{}", stress.moving.log(id));
     assert!(!stress.moving.server_block().contains("upload_of"), "nginx has forgotten the uploads");
 }
+
+#[test]
+fn nobody_completes_an_upload_that_began_before_the_hold() {
+    let stress = Stress::start(&[("MIGRATION_MULTIPART_WAIT", "0")]);
+    let mut upload = Upload::begin(&stress, "forgotten");
+    upload.send_part();
+    let id = stress.moving.begin();
+    stress.until_said(id, &format!("(upload id {})", upload.id));
+    let waits = stress.migration(id);
+    assert_eq!((waits["phase"].as_str(), waits["step"].as_str()), (Some("done"), Some("await_uploads")));
+    assert!(stress.moving.server_block().contains("upload_of"), "its requests still go to the source");
+    assert_eq!(upload.ask("GET", "", b"").status, 200);
+    assert_eq!(upload.ask("DELETE", "", b"").status, 204);
+    let over = stress.until_done(id);
+    assert_eq!(over["audit"], "ok", "{}", stress.moving.log(id));
+    assert!(!stress.moving.server_block().contains("upload_of"), "nginx has forgotten the upload");
+}
