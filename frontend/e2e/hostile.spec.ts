@@ -136,7 +136,7 @@ test("f39 hostile text that the API takes, and a hostile file name on disk, are 
 }) => {
   const pool = await gateway.ask<{ id: number }>("POST", "/pools", { name: "hostile", description: HOSTILE })
   await page.goto("/web/pools")
-  await expect(page.getByText(HOSTILE)).toBeVisible()
+  await expect(page.getByRole("cell", { name: /^hostile / }).getByText(HOSTILE)).toBeVisible()
   await page.goto(`/web/pools/${pool.id}`)
   await expect(page.getByText(HOSTILE)).toBeVisible()
   await page.getByRole("button", { name: "Edit" }).click()
