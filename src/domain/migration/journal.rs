@@ -101,6 +101,7 @@ pub struct Ledger {
     youngest_uncertain_ms: Option<i64>,
     uploads: BTreeMap<String, i64>,
     ended_uploads: HashSet<String>,
+    begun_uploads: u64,
     bucket_gone: bool,
     configured: bool,
     unreadable: bool,
@@ -205,6 +206,7 @@ impl Ledger {
             Written::Bucket if status < 300 => self.bucket_gone = true,
             Written::Configuration if status < 300 => self.configured = true,
             Written::Completed { upload, .. } | Written::Aborted { upload } if status < 300 => self.end_upload(upload),
+            Written::Begun => self.begun_uploads += 1,
             _ => {}
         }
     }
@@ -321,10 +323,12 @@ impl Ledger {
         }
     }
 
-    /// How many writes may be on their way to the storage: begun, not ended, and not among `at_gate`.
+    /// How many writes may be on their way to the storage: begun, not ended, and not among `at_gate`. A request that
+    /// begins an upload is one of them: where its upload is must be known before anything is switched.
     #[must_use]
     pub fn in_flight(&self, at_gate: &HashSet<String>) -> usize {
-        let counts = |(rid, open): &(&String, &Open)| open.written.makes_objects() && !at_gate.contains(*rid);
+        let matters = |written: &Written| written.makes_objects() || *written == Written::Begun;
+        let counts = |(rid, open): &(&String, &Open)| matters(&open.written) && !at_gate.contains(*rid);
         self.open.iter().filter(counts).count()
     }
 
@@ -344,6 +348,12 @@ impl Ledger {
     #[must_use]
     pub fn uploads(&self) -> &BTreeMap<String, i64> {
         &self.uploads
+    }
+
+    /// How many uploads were seen to begin. The storage has each of them.
+    #[must_use]
+    pub fn uploads_begun(&self) -> u64 {
+        self.begun_uploads
     }
 
     /// Whether an upload was seen to end.

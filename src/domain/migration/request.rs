@@ -19,6 +19,8 @@ pub enum Written {
     Key(String),
     /// Several.
     Keys(Vec<String>),
+    /// An upload begins; the answer tells its client, and nobody else, what it is called.
+    Begun,
     /// A part of an upload; no object yet.
     Part {
         /// The upload.
@@ -103,7 +105,8 @@ fn of_object(method: &str, key: String, query: Query<'_>) -> Written {
         ("PUT", Some(upload)) => Written::Part { upload },
         ("POST", Some(upload)) => Written::Completed { key, upload },
         ("DELETE", Some(upload)) => Written::Aborted { upload },
-        ("POST", None) if query.has("uploads") || query.has("select") => Written::Nothing,
+        ("POST", None) if query.has("uploads") => Written::Begun,
+        ("POST", None) if query.has("select") => Written::Nothing,
         ("PUT" | "POST" | "DELETE", None) => Written::Key(key),
         _ => Written::Unknown,
     }
@@ -252,8 +255,8 @@ mod tests {
         let completed = Written::Completed { key: "k".to_owned(), upload: upload.clone() };
         assert_eq!(path("POST", "/b/k?uploadId=u%2F1"), completed);
         assert_eq!(path("DELETE", "/b/k?uploadId=u%2F1"), Written::Aborted { upload });
-        assert_eq!(path("POST", "/b/k?uploads"), Written::Nothing);
-        assert_eq!(path("POST", "/b/k?uploads=&x-id=CreateMultipartUpload"), Written::Nothing);
+        assert_eq!(path("POST", "/b/k?uploads"), Written::Begun);
+        assert_eq!(path("POST", "/b/k?uploads=&x-id=CreateMultipartUpload"), Written::Begun);
     }
 
     #[test]

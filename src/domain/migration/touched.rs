@@ -177,7 +177,9 @@ fn deed(line: &JournalLine) -> Deed {
         Written::Key(key) | Written::Completed { key, .. } => Deed::Makes(key),
         Written::Keys(keys) => Deed::Removes(keys),
         Written::Bucket | Written::Unknown => unknown(line),
-        Written::Nothing | Written::Part { .. } | Written::Aborted { .. } | Written::Configuration => Deed::Nothing,
+        Written::Nothing | Written::Begun | Written::Part { .. } | Written::Aborted { .. } | Written::Configuration => {
+            Deed::Nothing
+        }
     }
 }
 
@@ -203,7 +205,11 @@ impl HeldKeys {
             Written::Key(key) | Written::Completed { key, .. } => self.0.contains(key),
             Written::Keys(keys) => keys.iter().any(|key| self.0.contains(key)),
             Written::Bucket | Written::Unknown => true,
-            Written::Nothing | Written::Part { .. } | Written::Aborted { .. } | Written::Configuration => false,
+            Written::Nothing
+            | Written::Begun
+            | Written::Part { .. }
+            | Written::Aborted { .. }
+            | Written::Configuration => false,
         }
     }
 }

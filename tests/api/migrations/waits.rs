@@ -1,6 +1,6 @@
 //! What a move waits for, and what ends the wait.
 
-use nanio_orchestrator::ports::gate::{Gate as _, Worker};
+use nanio_orchestrator::ports::gate::{Admission, Gate as _, Worker};
 use serde_json::json;
 
 use super::{Moves, node};
@@ -50,4 +50,39 @@ async fn an_upload_that_nobody_ends_is_named_with_what_to_do_and_its_end_is_the_
     assert_eq!((&waits["phase"], &waits["step"]), (&json!("done"), &json!("await_uploads")));
     moves.world.buckets.at(&first).end_uploads("photos");
     moves.until_over(id).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_begins_while_writes_begin_to_be_held_is_gone_on_with_where_it_is() {
+    let moves = Moves::waiting().await;
+    let (first, gate) = (node(0), moves.world.gate.clone());
+    gate.set_workers(Ok(vec![Worker { pid: 7, started: 1 }]));
+    moves.run_engine();
+    let id = moves.begin("photos").await;
+    moves.until(id, |one| one["step"] == "await_workers").await;
+    let token = gate.tokens().await.unwrap().remove(0);
+    // On its way when writes are held: the source has not heard of it when its uploads are listed.
+    let line = |rest: &str| {
+        let common =
+            r#""rid":"r1","m":"POST","u":"/photos/film?uploads","k":"photos","v":"path","pid":8,"t":4102444800"#;
+        format!("{{{common},{rest}}}").into_bytes()
+    };
+    gate.append(&token, &line(r#""e":"start""#));
+    gate.set_workers(Ok(vec![Worker { pid: 8, started: 2 }]));
+    gate.admitted(&token, |admission| matches!(admission, Admission::Hold)).await;
+    moves.until(id, |one| one["step"] == "drain").await;
+    moves.world.buckets.at(&first).begin_upload("photos", "film", "late");
+    gate.append(&token, &line(r#""e":"end","s":"200","us":"200","to":"first""#));
+    let Admission::Destination(after) = gate.admitted(&token, |said| matches!(said, Admission::Destination(_))).await
+    else {
+        panic!("not open")
+    };
+    assert!(after.uploads.contains("late"), "its parts would go where nobody knows it");
+    moves.until_said(id, "with the configuration of before: [8]").await;
+    gate.set_workers(Ok(vec![Worker { pid: 9, started: 3 }]));
+    moves.until(id, |one| one["step"] == "await_uploads").await;
+    moves.world.buckets.at(&first).end_uploads("photos");
+    moves.until_said(id, "with the configuration of before: [9]").await;
+    gate.set_workers(Ok(vec![Worker { pid: 10, started: 4 }]));
+    assert_eq!(moves.until_over(id).await["phase"], "done");
 }

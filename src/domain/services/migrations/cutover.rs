@@ -33,11 +33,19 @@ impl Drive {
         let token = self.gated()?;
         let gate = self.shared.gate.clone();
         gate.sound(&token).await.map_err(outcome_of)?;
-        self.uploads = self.source_uploads().await?;
+        self.list_uploads().await?;
         self.migration.work.attempts += 1;
         gate.admit(&token, Admission::Hold);
         self.held_since = Some(self.shared.timer.elapsed());
         gate.freeze(&token).await.map_err(outcome_of)
+    }
+
+    /// Which uploads the source has. One that begins while it is asked may be missing: see [`Drive::uploads_begun`].
+    async fn list_uploads(&mut self) -> Result<(), Outcome> {
+        self.read_journal().await?;
+        self.uploads_begun = self.ledger.uploads_begun();
+        self.uploads = self.source_uploads().await?;
+        Ok(())
     }
 
     /// Waits until the writes that were let through have ended, and every listener was seen to hold.
@@ -70,6 +78,10 @@ impl Drive {
             waiting.retain(|path, _| self.ledger.canary(path).is_none_or(|canary| !arrived.contains(&canary.rid)));
             let in_flight = self.ledger.in_flight(&arrived);
             if in_flight == 0 && waiting.is_empty() {
+                // Whoever began an upload since they were listed goes on with it after the switch.
+                if self.ledger.uploads_begun() != self.uploads_begun {
+                    self.list_uploads().await?;
+                }
                 return Ok(());
             }
             if self.held_for() > limit {

@@ -50,6 +50,8 @@ pub(super) struct Drive {
     pub(super) awaited: Option<(Duration, Vec<String>)>,
     /// Uploads that had begun on the source, and had not ended, when writes were held.
     pub(super) uploads: Vec<String>,
+    /// How many uploads had been seen to begin when these were listed.
+    pub(super) uploads_begun: u64,
     /// Where both sides are.
     pub(super) sides: Option<Sides>,
     /// The workers that ran before nginx was last told to load.
@@ -84,6 +86,7 @@ impl Drive {
             position: 0,
             awaited: None,
             uploads: Vec::new(),
+            uploads_begun: 0,
             sides: None,
             workers: HashSet::new(),
             sending: None,
