@@ -33,9 +33,15 @@ class Empty(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Node(http.server.ThreadingHTTPServer):
+    """Takes several connections at once: beyond the usual five, a client would wait a second for each."""
+
+    request_queue_size = 128
+
+
 def empty_node():
     """Starts one; its address. It ends with the bench."""
-    node = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty)
+    node = Node(("127.0.0.1", 0), Empty)
     threading.Thread(target=node.serve_forever, daemon=True).start()
     return f"127.0.0.1:{node.server_address[1]}"
 
