@@ -1,6 +1,6 @@
 //! Copy, compare, and carry over what was written meanwhile, until little is left.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -15,6 +15,7 @@ use crate::domain::copy::{CopyOrder, What};
 use crate::domain::migration::MigrationMode;
 use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::work::MigrationKind;
+use crate::domain::object::Upload;
 use crate::domain::time::Timestamp;
 use crate::ports::copier::CopierError;
 use crate::ports::gate::GateError;
@@ -306,10 +307,10 @@ impl Drive {
         busy && waited < self.shared.settings.multipart_wait
     }
 
-    /// Identities of the uploads that began on the source and have not ended.
-    pub(super) async fn source_uploads(&mut self) -> Result<Vec<String>, Outcome> {
+    /// The uploads that the source has, by identity.
+    pub(super) async fn listed_uploads(&mut self) -> Result<BTreeMap<String, Upload>, Outcome> {
         let sides = self.sides().await?;
-        let (mut uploads, mut behind) = (HashSet::new(), None);
+        let (mut uploads, mut behind) = (BTreeMap::new(), None);
         loop {
             let page = self
                 .shared
@@ -317,13 +318,18 @@ impl Drive {
                 .uploads(&sides.source, &sides.bucket, "", behind.as_ref())
                 .await
                 .map_err(|error| Outcome::NotNow(format!("listing uploads: {error}")))?;
-            uploads.extend(page.uploads.into_iter().map(|upload| upload.id));
+            uploads.extend(page.uploads.into_iter().map(|upload| (upload.id.clone(), upload)));
             match page.next {
                 // nanio lists everything on every page.
                 Some(next) if behind.as_ref() != Some(&next) && uploads.len() < 1000 * PAGE => behind = Some(next),
-                _ => break,
+                _ => return Ok(uploads),
             }
         }
+    }
+
+    /// Identities of the uploads that began on the source and have not ended.
+    pub(super) async fn source_uploads(&mut self) -> Result<Vec<String>, Outcome> {
+        let mut uploads: HashSet<String> = self.listed_uploads().await?.into_keys().collect();
         uploads.extend(self.ledger.uploads().keys().cloned());
         let mut uploads: Vec<String> = uploads.into_iter().filter(|id| !self.ledger.has_ended(id)).collect();
         uploads.sort_unstable();

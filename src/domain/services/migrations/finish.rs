@@ -143,26 +143,8 @@ impl Drive {
 
     /// Those of the known uploads that the source still has.
     async fn open_uploads(&mut self, known: &[String]) -> Result<Vec<Upload>, Outcome> {
-        let sides = self.sides().await?;
-        let (mut open, mut behind) = (Vec::new(), None);
-        loop {
-            let page = self
-                .shared
-                .storage
-                .uploads(&sides.source, &sides.bucket, "", behind.as_ref())
-                .await
-                .map_err(|error| Outcome::NotNow(error.to_string()))?;
-            open.extend(page.uploads.into_iter().filter(|upload| known.contains(&upload.id)));
-            match page.next {
-                // A node that names no place to go on from has told everything.
-                Some(next) if behind.as_ref() != Some(&next) && open.len() < known.len() => behind = Some(next),
-                _ => break,
-            }
-        }
-        // nanio lists everything on every page.
-        open.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-        open.dedup();
-        Ok(open)
+        let listed = self.listed_uploads().await?;
+        Ok(listed.into_values().filter(|upload| known.contains(&upload.id)).collect())
     }
 
     /// Token and journal go.
