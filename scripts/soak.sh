@@ -15,7 +15,7 @@ demo=$!
 tidy() {
     local code=$?
     if [ "$code" -ne 0 ]; then
-        find "$state" -name '*error*.log' -exec tail -n 20 {} + >&2 || true
+        find "$state" -name '*error*.log' -exec grep -hv '\[notice\]' {} + | tail -n 40 >&2 || true
     fi
     kill "$demo" 2>/dev/null || true
     wait "$demo" || true

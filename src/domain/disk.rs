@@ -4,6 +4,8 @@
 //! value here may lack what its writer did not know (0.4.x gave members no ids), and it lists what it holds
 //! beside that and no field can take, so that nobody drops it unseen.
 
+use std::collections::BTreeMap;
+
 use super::bucket::BucketName;
 use super::credential::FernetToken;
 use super::gateway::moving::Move;
@@ -103,7 +105,7 @@ pub struct Remains {
 pub struct DiskUpstream {
     /// Who wrote it.
     pub writer: Writer,
-    /// The pool's id, if the file tells it.
+    /// The pool's id, if it is known. Only 0.4.x wrote it there.
     pub id: Option<PoolId>,
     /// The pool's name.
     pub name: PoolName,
@@ -122,8 +124,10 @@ pub struct DiskUpstream {
 /// A `server` line of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskMember {
-    /// The member's id, if the line tells it.
+    /// The member's id, if it is known.
     pub id: Option<MemberId>,
+    /// The address that it had before an editor gave it another one, as a comment of ours tells.
+    pub known_as: Option<Address>,
     /// Where it listens.
     pub address: Address,
     /// Whether it serves only when the others cannot.
@@ -141,7 +145,7 @@ pub struct DiskMember {
 pub struct DiskServer {
     /// Who wrote it.
     pub writer: Writer,
-    /// The vhost's id, if the file tells it.
+    /// The vhost's id, if it is known. Only 0.4.x wrote it there.
     pub id: Option<VhostId>,
     /// The name it answers to.
     pub server_name: ServerName,
@@ -176,7 +180,7 @@ pub struct DiskServer {
 /// The automatic route `/` on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskDefaultRoute {
-    /// Its id, if the file tells it.
+    /// Its id, if it is known.
     pub id: Option<RouteId>,
     /// The default pool.
     pub pool: PoolName,
@@ -185,8 +189,10 @@ pub struct DiskDefaultRoute {
 /// A route on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskRoute {
-    /// Its id, if the file tells it.
+    /// Its id, if it is known.
     pub id: Option<RouteId>,
+    /// What it served before an editor gave it another prefix, as a comment of ours tells.
+    pub known_as: Option<PathPrefix>,
     /// The requests it serves.
     pub path_prefix: PathPrefix,
     /// The pool that serves them; of a split, the one that is read first.
@@ -290,6 +296,8 @@ pub struct DiskVhostSidecar {
     pub enabled: Option<bool>,
     /// Routes that the `.conf` file does not hold.
     pub routes: Vec<SidecarRoute>,
+    /// The ids of those that it holds, `/` included.
+    pub route_ids: BTreeMap<PathPrefix, RouteId>,
     /// Buckets that an operator does not want to hear of.
     pub ignored_buckets: Vec<BucketName>,
     /// When the vhost was made.

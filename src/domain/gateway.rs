@@ -100,6 +100,12 @@ pub struct Common {
 }
 
 impl Common {
+    /// As [`Common::sized`]; `None` without vhosts, since nginx's own sizes do then.
+    #[must_use]
+    pub fn needed(routes: u64, vhosts: u64, longest_name: u64) -> Option<Self> {
+        (vhosts > 0).then(|| Self::sized(routes, vhosts, longest_name))
+    }
+
     /// Sizes for a gateway whose largest vhost has `routes` routes, with `vhosts` vhosts,
     /// the longest of whose names has `longest_name` characters.
     #[must_use]

@@ -2,13 +2,16 @@
 //!
 //! Like [`gateway`](super::gateway), a pure function of the database's rows: each value is one managed file. The
 //! fields of 0.4.x keep their names; the others are ours. What the `.conf` file beside it says is said there
-//! only, except for entities that have no `.conf` file at the moment.
+//! only, except for entities that have no `.conf` file at the moment. Ids are said here only: nginx's files call
+//! everything by its name, so that the same gateway has the same files.
 
 use super::bucket::BucketName;
 use super::credential::Credential;
+use super::gateway::Server;
 use super::ids::{PoolId, RouteId};
 use super::pool::{Member, Pool, PoolName};
 use super::route::{KeyPrefix, PathPrefix, Route};
+use super::server_routes::ServerRoutes;
 use super::time::Timestamp;
 use super::vhost::{Snippet, Vhost};
 
@@ -37,8 +40,27 @@ pub struct VhostSidecar {
     pub default_pool_name: Option<PoolName>,
     /// The routes that the `.conf` file does not hold, by id: the disabled ones, or all of a disabled vhost.
     pub routes: Vec<SidecarRoute>,
+    /// The routes that the `.conf` file holds; `None` while there is no such file.
+    pub served: Option<Served>,
     /// Buckets that an operator does not want to hear of, by name.
     pub ignored_buckets: Vec<BucketName>,
+}
+
+/// The routes that a `.conf` file holds. It calls them by what they serve; a sidecar adds their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The automatic route `/`, if there is a default pool.
+    pub default: Option<RouteId>,
+    /// The others.
+    pub routes: ServerRoutes,
+}
+
+impl Served {
+    /// Those of a server block.
+    #[must_use]
+    pub fn by(server: &Server) -> Self {
+        Self { default: server.default.as_ref().map(|route| route.id), routes: server.routes.clone() }
+    }
 }
 
 /// A route that nginx does not have at the moment.

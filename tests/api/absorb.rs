@@ -53,6 +53,43 @@ async fn f31_an_edited_pool_becomes_the_database_s_and_no_later_change_takes_it_
 }
 
 #[tokio::test]
+async fn what_gets_another_address_or_prefix_on_disk_stays_what_it_is_and_a_copied_line_is_another() {
+    let world = world().await;
+    world.post("/api/pools/1/members", json!({"address": "10.0.0.2:9000"})).await.expect(201);
+    let pool = world.post("/api/pools", json!({"name": "web", "type": "http"})).await.expect(201)["id"].clone();
+    world
+        .post(&format!("/api/pools/{pool}/members"), json!({"address": "10.0.0.5:80", "role": "primary"}))
+        .await
+        .expect(201);
+    let vhost = world.vhost("w.example", pool.as_i64()).await;
+    let path = format!("/api/vhosts/{vhost}/routes");
+    let route = world.post(&path, json!({"path_prefix": "/old/", "pool_id": pool})).await.expect(201)["id"].clone();
+    edit(&world, "pools/one.conf", "server 10.0.0.1:9000", "server 10.0.0.7:9000");
+    let text = world.gateway.live()["pools/one.conf"].clone();
+    let line = text.lines().find(|line| line.contains("10.0.0.2")).unwrap();
+    let copy = line.replace("server 10.0.0.2", "server 10.0.0.8");
+    edit(&world, "pools/one.conf", line, &format!("{line}\n{copy}"));
+    let text = world.gateway.live()["vhosts/w.example.conf"].clone();
+    let moved = text.replace("location /old/ {", "location /new/ {").replace("location = /old {", "location = /new {");
+    world.gateway.edit("vhosts/w.example.conf", &moved);
+    for file in ["pools/one.conf", "vhosts/w.example.conf"] {
+        let done = absorb(&world, file).await.expect(200);
+        assert_eq!(done["warnings"], json!([]));
+    }
+    let members = world.get("/api/pools/1/members").await.expect(200);
+    let seen: Vec<_> = members.as_array().unwrap().iter().map(|m| (m["id"].as_i64(), m["address"].as_str())).collect();
+    let member = |id, address| (Some(id), Some(address));
+    assert_eq!(seen, [member(1, "10.0.0.7:9000"), member(3, "10.0.0.2:9000"), member(5, "10.0.0.8:9000")]);
+    let routes = world.get(&path).await.expect(200);
+    let there = |route: &Value| (route["id"].clone(), route["path_prefix"].clone());
+    assert!(
+        routes.as_array().unwrap().iter().map(there).any(|seen| seen == (route.clone(), json!("/new/"))),
+        "{routes}"
+    );
+    assert_eq!(drift(&world).await, 0);
+}
+
+#[tokio::test]
 async fn a_member_whose_line_was_removed_is_kept_as_disabled() {
     let world = world().await;
     world.post("/api/pools/1/members", json!({"address": "10.0.0.2:9000"})).await.expect(201);
@@ -70,7 +107,7 @@ async fn a_member_whose_line_was_removed_is_kept_as_disabled() {
 #[tokio::test]
 async fn an_edited_vhost_becomes_the_database_s() {
     let world = world().await;
-    edit(&world, "vhosts/a.example.conf", "photos two; # route_id:2", "photos one; # route_id:2\n    videos two;");
+    edit(&world, "vhosts/a.example.conf", "photos two;", "photos one;\n    videos two;");
     edit(&world, "vhosts/a.example.conf", "listen 80;", "listen 8081;");
     edit(&world, "vhosts/a.example.conf", "listen [::]:80;", "listen [::]:8081;");
     let done = absorb(&world, "vhosts/a.example.conf").await.expect(200);
@@ -162,9 +199,9 @@ async fn a_sync_takes_over_every_edit_adds_what_is_unknown_and_keeps_what_is_mis
     let world = world().await;
     edit(&world, "pools/one.conf", "weight=1", "weight=3");
     let text = world.gateway.live()["pools/two.conf"].clone();
-    let copy = text.replace("two", "three").replace("pool_id:2", "pool_id:7").replace("member_id:2", "member_id:9");
+    let copy = text.replace("two", "three");
     world.gateway.edit("pools/three.conf", &copy);
-    edit(&world, "vhosts/a.example.conf", "photos two; # route_id:2", "photos two; # route_id:2\n    videos three;");
+    edit(&world, "vhosts/a.example.conf", "photos two;", "photos two;\n    videos three;");
     world.pool("spare").await;
     std::fs::remove_file(world.gateway.root().join("pools/spare.conf")).unwrap();
     let told = world.post("/api/config/sync", Value::Null).await.expect(200);

@@ -34,7 +34,7 @@ async fn each_accepted_change_is_a_revision_and_a_refused_one_is_none() {
     );
     let detail = world.get(&format!("/api/config/revisions/{}", newest["number"])).await.expect(200);
     let diff = detail["diff"].as_str().unwrap();
-    assert!(diff.contains("\n+    photos new; # route_id:") && !diff.contains("\n-"), "{diff}");
+    assert!(diff.contains("\n+    photos new;\n") && !diff.contains("\n-"), "{diff}");
     assert_eq!((&detail["files"][0]["change"], &detail["files"][0]["lines_added"]), (&json!("changed"), &json!(1)));
 }
 

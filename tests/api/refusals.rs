@@ -69,7 +69,7 @@ async fn f20_changes_at_the_same_moment_are_all_made() {
     let (_, files) = world.everything().await;
     let text = &files.iter().find(|(path, _)| path.ends_with("s3.example.conf")).unwrap().1;
     for number in 0..30 {
-        assert!(text.contains(&format!("    bucket-{number} a; ")), "bucket-{number}");
+        assert!(text.contains(&format!("    bucket-{number} a;\n")), "bucket-{number}");
     }
 }
 

@@ -188,7 +188,7 @@ async fn f16_a_split_is_left_as_it_is_and_nothing_is_rendered_over_it() {
     world.post("/api/config/rebuild", Value::Null).await.expect(200);
     assert_eq!(world.gateway.live()["vhosts/split.example.test.conf"], before);
     // All others are in our form now.
-    assert!(world.gateway.live()["vhosts/cdn.example.test.conf"].contains("vhost_id:2"));
+    assert!(world.gateway.live()["vhosts/cdn.example.test.conf"].contains("\n# vhost:cdn.example.test\n"));
     assert!(!world.gateway.live()["pools/pool-old.conf"].contains("updated:"));
     // Members of the pools that it uses can still be changed.
     let member = world.get("/api/pools/1/members").await.expect(200)[0]["id"].clone();

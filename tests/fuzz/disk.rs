@@ -74,12 +74,12 @@ const CONF_WORDS: &[&str] = &[
     "listen 81;",
     "allow 10.0.0.0/8;",
     "deny all;",
-    "# route_id:7 prefix:/x/",
+    "# route:/x/",
     " updated:x",
-    "# member_id:4",
+    "# member:10.0.0.1:9",
     "# zone top",
     "ssl",
-    "map $a $nanio_v1_pool {",
+    "map $a $nanio_v0123456789abcdef_pool {",
     "keepalive 5;",
     " backup",
     "weight=3",
@@ -102,7 +102,9 @@ fn written<S: Strategy>(strategy: &S, text: impl Fn(&S::Value) -> String) -> Vec
 static SIDECARS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut all = [files_of("nginx/pools", ".json"), files_of("nginx/vhosts", ".json")].concat();
     all.extend(written(&values::pool_sidecar(), write::pool));
-    all.extend(written(&values::vhost_sidecar(), write::vhost));
+    all.extend(written(&values::vhost_sidecar(), |sidecar| {
+        Renderer::new().render(&ManagedFile::VhostSidecar(Box::new(sidecar.clone())), Dialect::USUAL)
+    }));
     all
 });
 

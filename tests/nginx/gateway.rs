@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 
 use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
+use nanio_orchestrator::adapters::nginx::render::own;
 use nanio_orchestrator::adapters::nginx::tree::sha256;
 use nanio_orchestrator::domain::gateway::{Common, FileName, ManagedFile, Server, ServerRoute, Upstream};
 use nanio_orchestrator::domain::ids::RouteId;
@@ -19,14 +20,15 @@ use crate::support::values;
 
 fn pool(name: &str) -> ManagedFile {
     let text = format!(
-        "# managed by nanio-orchestrator\n# pool_id:1 name:{name} type:nanio\nupstream {name} {{\n server 127.0.0.1:9; # member_id:1\n}}\n"
+        "# managed by nanio-orchestrator\n# pool:{name} type:nanio\nupstream {name} {{\n server 127.0.0.1:9;\n}}\n"
     );
     nanio_orchestrator::adapters::nginx::parse::parse(&text).unwrap()
 }
 
 fn vhost(name: &str, port: u16, pool: &str) -> ManagedFile {
+    let own = own(&ServerName::parse(name).unwrap());
     let text = format!(
-        "# managed by nanio-orchestrator\n# vhost_id:1 name:{name}\nmap $nanio_v1_subject $nanio_v1_pool {{ default {pool}; # route_id:1\n }}\nserver {{ listen {port}; server_name {name}; }}\n"
+        "# managed by nanio-orchestrator\n# vhost:{name}\nmap ${own}_subject ${own}_pool {{ default {pool}; }}\nserver {{ listen {port}; server_name {name}; }}\n"
     );
     nanio_orchestrator::adapters::nginx::parse::parse(&text).unwrap()
 }
@@ -115,7 +117,7 @@ async fn a_large_file_is_changed_left_alone_and_protected_as_a_small_one_is() {
         let recorded = publish(&gateway, FileChange { recorded, ..files(&server) }, "2").await;
         let path = rig.managed().join("vhosts/a.example.conf");
         let bytes = fs::read(&path).unwrap();
-        assert!(String::from_utf8_lossy(&bytes).contains("    bucket-4321 b; # route_id:4321\n"), "{adapter}");
+        assert!(String::from_utf8_lossy(&bytes).contains("    bucket-4321 b;\n"), "{adapter}");
         assert_eq!(recorded.get(path.to_str().unwrap()), Some(&sha256(&bytes)), "{adapter}");
 
         let again = gateway.test(FileChange { recorded: recorded.clone(), ..files(&server) }).await.unwrap();

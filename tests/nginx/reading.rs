@@ -36,8 +36,8 @@ impl Disk {
     }
 }
 
-const POOL: &str = "# managed by nanio-orchestrator\n# pool_id:1 name:p type:nanio\nupstream p {\n    least_conn;\n    \
-                    server 127.0.0.1:9 weight=1 max_fails=3 fail_timeout=30s; # member_id:1\n    keepalive 32;\n}\n";
+const POOL: &str = "# managed by nanio-orchestrator\n# pool:p type:nanio\nupstream p {\n    least_conn;\n    \
+                    server 127.0.0.1:9 weight=1 max_fails=3 fail_timeout=30s; # member:127.0.0.1:9\n    keepalive 32;\n}\n";
 
 #[tokio::test]
 async fn every_file_is_listed_in_order_of_path_with_what_it_says() {

@@ -3,8 +3,8 @@
 use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
 use nanio_orchestrator::adapters::nginx::parse::{Reading, read};
 use nanio_orchestrator::adapters::nginx::remains;
-use nanio_orchestrator::adapters::nginx::render::{Dialect, Renderer};
-use nanio_orchestrator::domain::disk::{DiskContent, DiskServer, DiskUpstream, Remains, Writer};
+use nanio_orchestrator::adapters::nginx::render::{Dialect, Renderer, own};
+use nanio_orchestrator::domain::disk::{DiskContent, DiskMember, DiskRoute, DiskServer, DiskUpstream, Remains, Writer};
 use nanio_orchestrator::domain::gateway::{
     DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Upstream, UpstreamServer,
 };
@@ -133,31 +133,24 @@ async fn what_an_operator_changed_is_in_the_value() {
         text.replace("    keepalive 32;", "    server 10.0.0.3:9000;\n    keepalive 8;")
     })
     .await;
-    let servers: Vec<_> =
-        read.servers.iter().map(|server| (server.id.map(|id| id.0), server.address.as_str())).collect();
-    assert_eq!(servers, [(Some(1), "10.0.0.1:9000"), (Some(2), "10.0.0.9:9000"), (None, "10.0.0.3:9000")]);
+    let known_as = |server: &DiskMember| server.known_as.as_ref().map(|address| address.as_str().to_owned());
+    let servers: Vec<_> = read.servers.iter().map(|server| (server.address.as_str(), known_as(server))).collect();
+    let before = Some("10.0.0.2:9000".to_owned());
+    assert_eq!(servers, [("10.0.0.1:9000", None), ("10.0.0.9:9000", before), ("10.0.0.3:9000", None)]);
     assert_eq!((read.lb_method, read.keepalive.get(), read.servers[1].weight.get()), (LbMethod::IpHash, 8, 5));
     assert_eq!(read.remains, Remains::default());
 
     let read = edited_server(Protocol::S3, |text| {
-        let text = text.replace("    files q; # route_id:2\n", "    videos p;\n    files p; # route_id:2\n");
-        let text = text.replace("    default p; # route_id:1\n", "    default q; # route_id:1\n");
+        let text = text.replace("    files q;\n", "    videos p;\n    files p;\n");
+        let text = text.replace("    default p;\n", "    default q;\n");
         let text =
             text.replace("allow 10.0.0.0/8;", "allow 10.1.0.0/16;\n    allow ::1;").replace("listen 80;", "listen 81;");
         text.replace("listen [::]:80;", "listen [::]:81;")
             .replace("add_header X 1; # mine", "add_header X 2; # still mine")
     })
     .await;
-    let routes: Vec<_> =
-        read.routes.iter().map(|route| (route.id.map(|id| id.0), route.path_prefix.as_str())).collect();
-    let expected = [
-        (Some(4), "/photos/2024/"),
-        (Some(3), "/albums/"),
-        (Some(5), "/images/"),
-        (None, "/videos/"),
-        (Some(2), "/files/"),
-    ];
-    assert_eq!(routes, expected);
+    let routes: Vec<_> = read.routes.iter().map(|route| route.path_prefix.as_str()).collect();
+    assert_eq!(routes, ["/photos/2024/", "/albums/", "/images/", "/videos/", "/files/"]);
     assert_eq!(read.default.map(|default| default.pool), Some(pool("q")));
     assert_eq!(read.ip_rules.unwrap().ranges.len(), 2);
     assert_eq!(read.extra_blocks[0].content.as_str(), "add_header X 2; # still mine");
@@ -167,7 +160,7 @@ async fn what_an_operator_changed_is_in_the_value() {
 #[tokio::test]
 async fn what_is_nothing_to_nginx_is_no_difference() {
     let read = edited_server(Protocol::S3, |text| {
-        let (files, albums) = ("    files q; # route_id:2\n", "    albums q; # route_id:3\n");
+        let (files, albums) = ("    files q;\n", "    albums q;\n");
         let text = text.replace(files, "").replace(albums, &format!("{files}\n\n{albums}"));
         text.replace("    proxy_buffering off;\n", "")
             .replace("client_max_body_size 0;", "'client_max_body_size'\n   0; proxy_buffering off;")
@@ -208,8 +201,9 @@ async fn what_no_field_can_take_is_told_with_its_line_and_with_what_to_do() {
 #[tokio::test]
 async fn a_sentence_begins_with_the_line_of_what_it_is_about() {
     let read = edited_upstream(|text| {
-        let text = text.replace("max_fails=3 fail_timeout=30s; # member_id:2", "slow_start=5s; # member_id:2");
-        text.replace("    keepalive_timeout 4s;", "    zone x 64k;\n    # why\n    keepalive_timeout 60s;")
+        let text = text
+            .replace("max_fails=3 fail_timeout=30s; # member:10.0.0.2:9000", "slow_start=5s; # member:10.0.0.2:9000");
+        text.replace("    keepalive_timeout 2s;", "    zone x 64k;\n    # why\n    keepalive_timeout 60s;")
     })
     .await;
     assert_eq!(
@@ -217,7 +211,7 @@ async fn a_sentence_begins_with_the_line_of_what_it_is_about() {
         [
             "line 6: the parameter slow_start=5s of `server 10.0.0.2:9000 weight=1 slow_start=5s` is nothing that the orchestrator can keep; remove it, or move the upstream to a file of your own",
             "line 9: `zone x 64k` is nothing that the orchestrator can keep here; remove it, or move the upstream to a file of your own",
-            "line 11: `keepalive_timeout 60s` stands where the orchestrator writes `keepalive_timeout 4s`",
+            "line 11: `keepalive_timeout 60s` stands where the orchestrator writes `keepalive_timeout 2s`",
         ]
     );
     assert_eq!(read.remains.comments, ["line 10: # why"]);
@@ -225,10 +219,11 @@ async fn a_sentence_begins_with_the_line_of_what_it_is_about() {
 
 #[tokio::test]
 async fn an_order_that_nginx_follows_and_no_field_has_is_told() {
+    let own = own(&ServerName::parse("a.example").unwrap());
     for (a, b) in [
         ("    allow 10.0.0.0/8;", "    deny all;"),
-        ("    set $nanio_v7_subject $nanio_v7_copy;", "    set $nanio_v7_subject $nanio_v7_bucket;"),
-        ("@nanio_r4;", "@nanio_r5;"),
+        (&format!("    set ${own}_subject ${own}_copy;"), &format!("    set ${own}_subject ${own}_bucket;")),
+        ("@nanio_route_/photos/2024/;", "@nanio_route_/images/;"),
     ] {
         let read = edited_server(Protocol::S3, |text| {
             let mut lines: Vec<&str> = text.lines().collect();
@@ -253,31 +248,27 @@ async fn a_location_that_an_operator_added_to_an_http_vhost_is_a_route() {
         text.replace("    location = /files {", "    location = /documents {")
     })
     .await;
-    let routes: Vec<_> =
-        read.routes.iter().map(|route| (route.id.map(|id| id.0), route.path_prefix.as_str())).collect();
+    let known_as = |route: &DiskRoute| route.known_as.as_ref().map(|prefix| prefix.as_str().to_owned());
+    let routes: Vec<_> = read.routes.iter().map(|route| (known_as(route), route.path_prefix.as_str())).collect();
     assert!(routes.contains(&(None, "/new/")), "{routes:?}");
-    assert!(routes.contains(&(Some(2), "/documents/")), "{routes:?}");
-    assert_eq!(read.default.map(|default| default.id), Some(Some(RouteId(1))));
+    assert!(routes.contains(&(Some("/files/".to_owned()), "/documents/")), "{routes:?}");
+    assert_eq!(read.default.map(|default| default.pool), Some(pool("p")));
     assert!(read.remains.directives.iter().any(|sentence| sentence.contains("`location = /new { … }` is missing")));
 }
 
 #[tokio::test]
-async fn the_ids_of_a_file_may_be_lost_but_not_what_it_says() {
-    let without_ids = |text: String| {
+async fn what_a_comment_tells_may_be_lost_but_not_what_the_file_says() {
+    let without_comments = |text: String| {
         let cut = |line: &str| {
-            if line.contains("_id:") && !line.trim_start().starts_with("server ") {
-                line.split('#').next().unwrap().to_owned()
-            } else {
-                line.to_owned()
-            }
+            let told = ["# vhost:", "# pool:", "# route:", "# member:10.0.0.2"].iter().any(|told| line.contains(told));
+            if told { line.split('#').next().unwrap().to_owned() } else { line.to_owned() }
         };
         text.lines().map(|line| cut(line) + "\n").collect::<String>()
     };
-    let read = edited_server(Protocol::S3, without_ids).await;
-    assert_eq!((read.writer, read.id, read.protocol), (Writer::Ours, Some(VhostId(7)), Some(Protocol::S3)));
-    assert_eq!(read.routes.iter().filter(|route| route.id.is_none()).count(), 3);
-    let read = edited_upstream(without_ids).await;
-    assert_eq!((read.writer, read.id, read.kind, read.servers[0].id), (Writer::Ours, None, None, Some(MemberId(1))));
+    let read = edited_server(Protocol::S3, without_comments).await;
+    assert_eq!((read.writer, read.protocol, read.routes.len()), (Writer::Ours, Some(Protocol::S3), 3));
+    let read = edited_upstream(without_comments).await;
+    assert_eq!((read.writer, read.kind, read.servers.len()), (Writer::Ours, None, 2));
     assert_eq!(read.remains, Remains::default());
 }
 

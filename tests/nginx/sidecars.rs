@@ -1,7 +1,9 @@
 //! Sidecars are read back as they were written, and what is wrong in one is told and left out, no more.
 
+use nanio_orchestrator::adapters::nginx::render::{Dialect, Renderer};
 use nanio_orchestrator::adapters::nginx::sidecar::{read, write};
 use nanio_orchestrator::domain::disk::{DiskPoolSidecar, DiskVhostSidecar};
+use nanio_orchestrator::domain::gateway::ManagedFile;
 use nanio_orchestrator::domain::ids::PoolId;
 use nanio_orchestrator::domain::pool::{PoolKind, Role};
 use nanio_orchestrator::domain::sidecar::HighestIds;
@@ -19,7 +21,8 @@ proptest! {
 
     #[test]
     fn a_vhost_s_sidecar_is_read_back_as_it_was(sidecar in values::vhost_sidecar()) {
-        let text = write::vhost(&sidecar);
+        let text = Renderer::new().render(&ManagedFile::VhostSidecar(Box::new(sidecar.clone())), Dialect::USUAL);
+        prop_assert!(text.is_ascii());
         prop_assert_eq!(read::vhost(&text), Ok(DiskVhostSidecar::from(sidecar)), "{}", text);
     }
 

@@ -15,7 +15,7 @@ use nanio_orchestrator::domain::pool::{
     Address, FailTimeout, Keepalive, LbMethod, MaxFails, Member, Pool, PoolKind, PoolName, Role, Weight,
 };
 use nanio_orchestrator::domain::route::{KeyPrefix, PathPrefix};
-use nanio_orchestrator::domain::sidecar::{PoolSidecar, SidecarRoute, VhostSidecar};
+use nanio_orchestrator::domain::sidecar::{PoolSidecar, Served, SidecarRoute, VhostSidecar};
 use nanio_orchestrator::domain::time::Timestamp;
 use nanio_orchestrator::domain::vhost::{
     ExtraBlock, IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet, Vhost, Zone,
@@ -305,7 +305,9 @@ pub fn vhost_sidecar() -> impl Strategy<Value = VhostSidecar> {
     let tail = (any::<bool>(), default, time(), time());
     let routes = (0usize..4).prop_flat_map(|count| (1..=count as i64).map(sidecar_route).collect::<Vec<_>>());
     let rest = (routes, prop::collection::vec(bucket(), 0..4));
-    (head, own, tail, rest).prop_map(|(head, own, (enabled, default, created_at, updated_at), (routes, ignored))| {
+    let served = option::of(server(vec![PoolName::parse("p").unwrap()], None).prop_map(|server| Served::by(&server)));
+    (head, own, tail, rest, served).prop_map(|(head, own, tail, (routes, ignored), served)| {
+        let (enabled, default, created_at, updated_at) = tail;
         let (id, server_name, port, ssl, ssl_certificate, ssl_certificate_key) = head;
         let (extra_directives, extra_blocks, ip_rules) = own;
         VhostSidecar {
@@ -327,6 +329,7 @@ pub fn vhost_sidecar() -> impl Strategy<Value = VhostSidecar> {
             },
             default_pool_name: default.and_then(|(_, name)| name),
             routes,
+            served,
             ignored_buckets: ignored,
         }
     })

@@ -4,7 +4,7 @@
 pub mod parts;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 
 use serde_json::{Map, Value};
@@ -121,6 +121,25 @@ impl<'a> Fields<'a> {
             }
         }
         Some(texts)
+    }
+
+    /// The entries of an object whose names mean something themselves; those that are nothing are left out.
+    pub fn entries<K: Ord, V, E: Display>(
+        &mut self,
+        name: &'static str,
+        key: impl Fn(&str) -> Result<K, Invalid>,
+        value: impl Fn(&Value) -> Result<V, E>,
+    ) -> BTreeMap<K, V> {
+        let object = self.optional(name, |value| value.as_object().cloned().ok_or("not an object"));
+        let mut entries = BTreeMap::new();
+        for (word, held) in object.iter().flatten().filter(|(_, held)| !held.is_null()) {
+            let read = key(word).map_err(|why| why.to_string());
+            match read.and_then(|key| Ok((key, value(held).map_err(|why| why.to_string())?))) {
+                Ok((key, value)) => entries.extend([(key, value)]),
+                Err(why) => self.note(format!("{name}: {word}: {why}; left out")),
+            }
+        }
+        entries
     }
 
     fn inner<T>(

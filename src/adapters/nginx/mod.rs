@@ -7,6 +7,7 @@ pub mod disk;
 pub mod family;
 pub mod gateway;
 pub mod intent;
+mod locations;
 pub mod main_conf;
 pub mod moves;
 mod own_text;

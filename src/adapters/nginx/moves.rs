@@ -9,6 +9,7 @@ use std::path::Path;
 use minijinja::{Value, context};
 
 use super::parse::{ParseError, facts, missing, number};
+use super::render::{is_own, own};
 use super::routing::{copy_pattern, escape_pattern, hex_pattern, map_key, raw_pattern};
 use super::text::{self, Directive, Node};
 use crate::domain::bucket::BucketName;
@@ -71,16 +72,17 @@ pub fn directory(dir: &Path) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// What the names of a move's variables, formats and zones begin with. They carry the vhost's id, since a bucket may
-/// move in several files, and not the token: nginx has 64 bytes for the name of a variable and what belongs to it.
+/// What the names of a move's variables, formats and zones begin with. They begin as those of its server
+/// block, since a bucket may move in several, and do not carry the token: nginx has 64 bytes for the name of a variable
+/// and what belongs to it.
 pub fn prefix(server: &Server, one: &Move) -> String {
-    format!("nanio_v{}_m{}", server.id, one.migration)
+    format!("{}_m{}", own(&server.server_name), one.migration)
 }
 
 /// Whether `target` is the variable that names the pool of a move.
 pub fn is_pool_of(target: &str, one: &Move) -> bool {
-    let of = target.strip_prefix("$nanio_v").and_then(|rest| rest.strip_suffix("_pool"));
-    of.and_then(|of| of.split_once("_m")).is_some_and(|(_, id)| id.parse() == Ok(one.migration.0))
+    let of = target.strip_prefix('$').and_then(|rest| rest.strip_suffix("_pool"));
+    of.and_then(|of| of.rsplit_once("_m")).is_some_and(|(own, id)| is_own(own) && id.parse() == Ok(one.migration.0))
 }
 
 /// The pools that the maps of the moves name.
@@ -91,12 +93,12 @@ pub fn pools(server: &Server) -> impl Iterator<Item = String> {
 /// The file that tells that the source of a copy was switched, with a variable for its token.
 pub fn copied_switched(server: &Server, dir: &str) -> Option<String> {
     let gated = server.moves.iter().any(|one| one.gate.stage == GateStage::Gated);
-    gated.then(|| format!("{dir}/$nanio_v{}_copied.switched", server.id))
+    gated.then(|| format!("{dir}/${}_copied.switched", own(&server.server_name)))
 }
 
 /// Finds the first upload that a request names.
 pub fn upload_pattern(server: &Server) -> String {
-    format!(r"~^[^?]*\?(?:.*?&)?{}=(?<nanio_v{}_u>[^&]*)", spelled("uploadId"), server.id)
+    format!(r"~^[^?]*\?(?:.*?&)?{}=(?<{}_u>[^&]*)", spelled("uploadId"), own(&server.server_name))
 }
 
 /// What the templates ask of a move.

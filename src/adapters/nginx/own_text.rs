@@ -14,8 +14,8 @@ pub struct OwnText {
     /// Of the whole vhost.
     pub directives: Option<Snippet>,
     blocks: Vec<(usize, ExtraBlock)>,
-    /// Of routes, by id.
-    pub routes: HashMap<i64, Snippet>,
+    /// Of routes, by prefix.
+    pub routes: HashMap<String, Snippet>,
 }
 
 impl OwnText {
@@ -57,11 +57,11 @@ impl OwnText {
             let index = index.parse().map_err(|_| unknown())?;
             self.blocks.push((index, ExtraBlock { zone: Zone::parse(zone)?, content: snippet }));
         } else {
-            let id = label.strip_prefix("route ").and_then(|rest| rest.strip_suffix(" directives"));
-            let id = id.and_then(|id| id.parse().ok()).ok_or_else(unknown)?;
+            let prefix = label.strip_prefix("route ").and_then(|rest| rest.strip_suffix(" directives"));
+            let prefix = prefix.ok_or_else(unknown)?;
             // A route may have two locations: an edit of one of them must not be lost to the other.
-            expect_same(label, self.routes.get(&id), &snippet)?;
-            self.routes.insert(id, snippet);
+            expect_same(label, self.routes.get(prefix), &snippet)?;
+            self.routes.insert(prefix.to_owned(), snippet);
         }
         Ok(())
     }

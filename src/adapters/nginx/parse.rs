@@ -7,21 +7,20 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::hash::Hash;
 
-use super::moves;
 use super::own_text::OwnText;
-use super::render::{Dialect, Renderer};
+use super::render::{self, Dialect, Renderer};
 use super::text::{self, Directive, Node, TextError};
 use super::unkept::{Place, shown, unkept};
+use super::{locations, moves};
 use crate::domain::disk::{DiskDefaultRoute, DiskMember, DiskRoute, DiskServer, DiskUpstream, Remains, Writer};
-use crate::domain::gateway::moving::Move;
 use crate::domain::gateway::{
     Common, DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Tls, Upstream, UpstreamServer,
 };
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::invalid::Invalid;
 use crate::domain::pool::{Address, FailTimeout, Keepalive, LbMethod, MaxFails, PoolKind, PoolName, Role, Weight};
-use crate::domain::route::{KeyPrefix, PathPrefix};
-use crate::domain::vhost::{IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName, Snippet};
+use crate::domain::route::PathPrefix;
+use crate::domain::vhost::{IpRange, IpRuleMode, IpRules, PemPath, Port, ServerName};
 
 /// Why a text is not a managed file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +43,7 @@ pub(super) fn missing(what: &str) -> ParseError {
     ParseError::Unexpected(format!("{what} is missing"))
 }
 
-/// A file in our form as it reads, perhaps after an operator's edit: ids may be missing.
+/// A file in our form as it reads, perhaps after an operator's edit. It tells no ids.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
     /// What may stand once.
@@ -73,7 +72,7 @@ pub fn read(source: &str) -> Result<Reading, ParseError> {
     }
 }
 
-/// Reads a managed file of any kind that holds every id, as we wrote it.
+/// Reads a managed file of any kind as we wrote it. Every id is 0: the text tells none.
 ///
 /// # Errors
 /// What is missing or wrong; never a guess.
@@ -96,7 +95,7 @@ pub fn strict_upstream(read: DiskUpstream) -> Result<Upstream, ParseError> {
     let kind = read.kind.ok_or_else(|| missing("the pool's type"))?;
     let servers = read.servers.into_iter().map(|server| {
         Ok(UpstreamServer {
-            id: server.id.ok_or_else(|| missing("the comment with member_id"))?,
+            id: server.id.unwrap_or(MemberId(0)),
             address: server.address,
             role: match kind {
                 _ if server.backup => Role::Replica,
@@ -109,7 +108,7 @@ pub fn strict_upstream(read: DiskUpstream) -> Result<Upstream, ParseError> {
         })
     });
     Ok(Upstream {
-        id: read.id.ok_or_else(|| missing("the comment with pool_id"))?,
+        id: read.id.unwrap_or(PoolId(0)),
         name: read.name,
         kind,
         lb_method: read.lb_method,
@@ -123,21 +122,15 @@ pub fn strict_upstream(read: DiskUpstream) -> Result<Upstream, ParseError> {
 /// # Errors
 /// What is missing.
 pub fn strict_server(read: DiskServer) -> Result<Server, ParseError> {
-    let route_id = |id: Option<RouteId>| id.ok_or_else(|| missing("the comment with route_id"));
-    let routes = read.routes.into_iter().map(|route| {
-        Ok(ServerRoute {
-            id: route_id(route.id)?,
-            path_prefix: route.path_prefix,
-            pool: route.pool,
-            key_prefix: route.key_prefix,
-            extra_directives: route.extra_directives,
-        })
+    let routes = read.routes.into_iter().map(|route| ServerRoute {
+        id: route.id.unwrap_or(RouteId(0)),
+        path_prefix: route.path_prefix,
+        pool: route.pool,
+        key_prefix: route.key_prefix,
+        extra_directives: route.extra_directives,
     });
-    let routes = routes.collect::<Result<_, ParseError>>()?;
-    let default =
-        read.default.map(|default| Ok::<_, ParseError>(DefaultRoute { id: route_id(default.id)?, pool: default.pool }));
     Ok(Server {
-        id: read.id.ok_or_else(|| missing("the comment with vhost_id"))?,
+        id: read.id.unwrap_or(VhostId(0)),
         server_name: read.server_name,
         listen_port: read.listen_port,
         tls: read.tls,
@@ -145,8 +138,8 @@ pub fn strict_server(read: DiskServer) -> Result<Server, ParseError> {
         ip_rules: read.ip_rules,
         extra_directives: read.extra_directives,
         extra_blocks: read.extra_blocks,
-        default: default.transpose()?,
-        routes,
+        default: read.default.map(|route| DefaultRoute { id: route.id.unwrap_or(RouteId(0)), pool: route.pool }),
+        routes: routes.collect(),
         moves: read.moves,
     })
 }
@@ -174,7 +167,7 @@ pub(super) fn only_argument(directive: &Directive) -> Result<&str, ParseError> {
     })
 }
 
-/// `key:value` pairs of a comment such as `pool_id:3 name:web-a type:http`.
+/// `key:value` pairs of a comment such as `pool:web-a type:http`.
 pub(super) fn facts(comment: &str) -> HashMap<&str, &str> {
     comment.split(' ').filter_map(|pair| pair.split_once(':')).collect()
 }
@@ -229,11 +222,10 @@ fn parse_common(nodes: &[Node]) -> Result<Common, ParseError> {
 
 fn read_upstream(nodes: &[Node], upstream: &Directive) -> Result<DiskUpstream, ParseError> {
     // The operator's editor may have lost the comment.
-    let head = headline(nodes, "pool_id").unwrap_or_default();
-    let id = head.get("pool_id").map(|id| number(id, "pool_id").map(PoolId)).transpose()?;
+    let head = headline(nodes, "pool").unwrap_or_default();
     let mut read = DiskUpstream {
         writer: Writer::Ours,
-        id,
+        id: None,
         name: PoolName::parse(only_argument(upstream)?)?,
         kind: head.get("type").map(|kind| PoolKind::parse(kind)).transpose()?,
         lb_method: LbMethod::RoundRobin,
@@ -253,33 +245,68 @@ fn read_upstream_body(body: &[Node], read: &mut DiskUpstream) -> Result<(), Pars
         if directive.name() == "keepalive_timeout" {
             continue;
         }
-        let id = comments.get(&directive.line).and_then(|facts| facts.get("member_id"));
-        let id = id.map(|id| number(id, "member_id").map(MemberId)).transpose()?;
-        read_upstream_directive(directive, id, read)?;
+        let known_as = comments.get(&directive.line).and_then(|facts| facts.get("member"));
+        read_upstream_directive(directive, known_as.and_then(|address| Address::parse(address).ok()), read)?;
     }
-    once("member_id", read.servers.iter().filter_map(|server| server.id))
+    let place = |server: &DiskMember| server.address.as_str().to_owned();
+    identify(&mut read.servers, place, |server| &mut server.known_as, |address| address.as_str().to_owned());
+    Ok(())
+}
+
+/// Keeps of the comments that tell what something was called before an edit those that one line only bears, and that no
+/// other line is about: who copies a line and edits the copy adds something.
+fn identify<T, Name: Clone>(
+    all: &mut [T],
+    place: impl Fn(&T) -> String,
+    known_as: impl Fn(&mut T) -> &mut Option<Name>,
+    place_of: impl Fn(&Name) -> String,
+) {
+    let mut claims: HashMap<String, usize> = HashMap::new();
+    for one in all.iter_mut() {
+        let here = place(one);
+        let earlier = known_as(one);
+        let before = earlier.as_ref().map(&place_of);
+        if before.as_ref() == Some(&here) {
+            *earlier = None;
+        } else if let Some(before) = before {
+            *claims.entry(before).or_default() += 1;
+        }
+        // It stands there, so no other line is it under another name.
+        *claims.entry(here).or_default() += 2;
+    }
+    for one in all {
+        let earlier = known_as(one);
+        if earlier.as_ref().is_some_and(|before| claims.get(&place_of(before)) != Some(&1)) {
+            *earlier = None;
+        }
+    }
 }
 
 /// Reads one directive of an upstream, in our form or that of 0.4.x.
 pub(super) fn read_upstream_directive(
     directive: &Directive,
-    id: Option<MemberId>,
+    known_as: Option<Address>,
     read: &mut DiskUpstream,
 ) -> Result<(), ParseError> {
     match directive.name() {
         "least_conn" => read.lb_method = LbMethod::LeastConn,
         "ip_hash" => read.lb_method = LbMethod::IpHash,
         "keepalive" => read.keepalive = Keepalive::new(number(only_argument(directive)?, "keepalive")?)?,
-        "server" => read.servers.push(read_member(directive, id, &mut read.remains)?),
+        "server" => read.servers.push(read_member(directive, known_as, &mut read.remains)?),
         _ => read.remains.directives.push(unkept(directive, Place::Upstream)),
     }
     Ok(())
 }
 
-fn read_member(directive: &Directive, id: Option<MemberId>, remains: &mut Remains) -> Result<DiskMember, ParseError> {
+fn read_member(
+    directive: &Directive,
+    known_as: Option<Address>,
+    remains: &mut Remains,
+) -> Result<DiskMember, ParseError> {
     let (address, parameters) = directive.arguments().split_first().ok_or_else(|| missing("a member's address"))?;
     let mut member = DiskMember {
-        id,
+        id: None,
+        known_as,
         address: Address::parse(address)?,
         backup: false,
         weight: Weight::default(),
@@ -315,24 +342,22 @@ fn seconds(text: &str) -> Result<i64, ParseError> {
     Ok(number(digits, "fail_timeout")?.saturating_mul(unit))
 }
 
-fn read_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<DiskServer, ParseError> {
-    let head = headline(nodes, "vhost_id").unwrap_or_default();
-    let said = head.get("vhost_id").map(|id| number(id, "vhost_id").map(VhostId)).transpose()?;
-    let mut pool_maps = directives(nodes).filter_map(|directive| Some((directive, pool_map_of(directive)?)));
-    let pool_map = pool_maps.find(|(_, id)| said.is_none_or(|said| said == *id));
-    let id = said.or(pool_map.map(|(_, id)| id));
-    let pool_map = pool_map.map(|(map, _)| map);
+fn read_server(nodes: &[Node], server: &Directive, mut texts: OwnText) -> Result<DiskServer, ParseError> {
     let body = inside(server);
+    let server_name = ServerName::parse(find_argument(body, "server_name")?)?;
+    let own = render::own(&server_name);
+    let mut pool_maps = directives(nodes).filter_map(|directive| Some((directive, pool_map_of(directive)?)));
+    let pool_map = pool_maps.find(|(_, of)| *of == own).map(|(map, _)| map);
     let mut parsed = DiskServer {
         writer: Writer::Ours,
-        id,
-        server_name: ServerName::parse(find_argument(body, "server_name")?)?,
+        id: None,
+        server_name,
         listen_port: Port::default(),
         tls: None,
         protocol: Some(if pool_map.is_some() { Protocol::S3 } else { Protocol::Http }),
         ip_rules: parse_ip_rules(body)?,
-        extra_directives: own.directives.take(),
-        extra_blocks: own.extra_blocks(),
+        extra_directives: texts.directives.take(),
+        extra_blocks: texts.extra_blocks(),
         unmarked: Vec::new(),
         default: None,
         routes: Vec::new(),
@@ -352,21 +377,23 @@ fn read_server(nodes: &[Node], server: &Directive, mut own: OwnText) -> Result<D
     if let Some(map) = pool_map {
         parse_pool_map(inside(map), &mut parsed)?;
     }
-    parse_locations(body, &mut parsed, &mut own.routes)?;
-    let homeless =
-        own.routes.keys().map(|id| format!("the directives of route {id} stand in no location of that route"));
+    locations::read(body, &mut parsed, &mut texts.routes)?;
+    let homeless = texts
+        .routes
+        .keys()
+        .map(|prefix| format!("the directives of route {prefix} stand in no location of that route"));
     parsed.remains.directives.extend(homeless);
     parsed.routes.sort_by(DiskRoute::order);
-    let default = parsed.default.iter().filter_map(|route| route.id);
-    once("route_id", default.chain(parsed.routes.iter().filter_map(|route| route.id)))?;
+    let place = |prefix: &PathPrefix| prefix.canonical().to_owned();
+    identify(&mut parsed.routes, |route| place(&route.path_prefix), |route| &mut route.known_as, place);
     once("the prefix", parsed.routes.iter().map(|route| route.path_prefix.canonical()))?;
     Ok(parsed)
 }
 
-/// The vhost whose buckets a `map` gives to pools.
-fn pool_map_of(map: &Directive) -> Option<VhostId> {
+/// What the names of the server block begin with whose buckets a `map` gives to pools.
+fn pool_map_of(map: &Directive) -> Option<&str> {
     let ["map", _, variable] = map.words.iter().map(String::as_str).collect::<Vec<_>>()[..] else { return None };
-    variable.strip_prefix("$nanio_v")?.strip_suffix("_pool")?.parse().ok().map(VhostId)
+    variable.strip_prefix('$')?.strip_suffix("_pool").filter(|own| render::is_own(own))
 }
 
 pub(super) fn find_argument<'a>(nodes: &'a [Node], name: &str) -> Result<&'a str, ParseError> {
@@ -398,92 +425,22 @@ fn parse_pool_map(entries: &[Node], server: &mut DiskServer) -> Result<(), Parse
         if pool.is_empty() {
             continue;
         }
-        let known = comments.get(&entry.line);
-        let id = known.and_then(|facts| facts.get("route_id"));
-        let id = id.map(|id| number(id, "route_id").map(RouteId)).transpose()?;
         let pool = PoolName::parse(pool)?;
         if entry.name() == "default" {
-            server.default = Some(DiskDefaultRoute { id, pool });
+            server.default = Some(DiskDefaultRoute { id: None, pool });
             continue;
         }
         let bucket = entry.name().strip_prefix('\\').unwrap_or(entry.name());
-        let prefix = known.and_then(|facts| facts.get("prefix").copied());
+        let prefix = comments.get(&entry.line).and_then(|facts| facts.get("prefix").copied());
         let path_prefix = PathPrefix::parse(&prefix.map_or_else(|| format!("/{bucket}/"), str::to_owned))?;
-        server.routes.push(DiskRoute { id, path_prefix, pool, key_prefix: None, extra_directives: None });
+        server.routes.push(DiskRoute {
+            id: None,
+            known_as: None,
+            path_prefix,
+            pool,
+            key_prefix: None,
+            extra_directives: None,
+        });
     }
     Ok(())
-}
-
-/// Locations of routes follow a comment with their id and prefix. That of an `http` vhost speaks for itself, if an
-/// operator added it.
-fn parse_locations(body: &[Node], server: &mut DiskServer, own: &mut HashMap<i64, Snippet>) -> Result<(), ParseError> {
-    let mut announced: Option<(RouteId, &str)> = None;
-    let mut located = Vec::new();
-    let locations = directives(body).filter(|directive| directive.name() == "location");
-    let paths: HashSet<&str> = locations.filter_map(Directive::argument).collect();
-    for node in body {
-        match node {
-            Node::Comment { text, .. } => {
-                let facts = facts(text);
-                if let (Some(id), Some(prefix)) = (facts.get("route_id"), facts.get("prefix")) {
-                    announced = Some((RouteId(number(id, "route_id")?), prefix));
-                }
-            }
-            Node::Directive(directive) if directive.name() == "location" => {
-                // What the location says counts, unless it has a name. One that was put between another and its
-                // comment has no id.
-                let path = directive.argument().filter(|word| word.starts_with('/'));
-                let between = |prefix: &str| path.is_some_and(|path| path != prefix) && paths.contains(prefix);
-                let route = match announced.take_if(|(_, prefix)| !between(prefix)) {
-                    Some((id, prefix)) => {
-                        parse_location(directive, Some(id), path.unwrap_or(prefix), own.remove(&id.0), &server.moves)?
-                    }
-                    None if server.protocol == Some(Protocol::Http) => {
-                        let prefix = directive.argument().unwrap_or_default();
-                        let Ok(route) = parse_location(directive, None, prefix, None, &[]) else { continue };
-                        route
-                    }
-                    None => continue,
-                };
-                if route.path_prefix.is_root() {
-                    server.default = Some(DiskDefaultRoute { id: route.id, pool: route.pool });
-                } else {
-                    located.push(route);
-                }
-            }
-            Node::Directive(_) => {}
-        }
-    }
-    // A location says more than the line of the routing map.
-    let ids: HashSet<RouteId> = located.iter().filter_map(|route: &DiskRoute| route.id).collect();
-    let prefixes: HashSet<&str> = located.iter().map(|route| route.path_prefix.canonical()).collect();
-    server.routes.retain(|known| match known.id {
-        Some(id) => !ids.contains(&id),
-        None => !prefixes.contains(known.path_prefix.canonical()),
-    });
-    server.routes.extend(located);
-    Ok(())
-}
-
-fn parse_location(
-    location: &Directive,
-    id: Option<RouteId>,
-    prefix: &str,
-    own: Option<Snippet>,
-    moves: &[Move],
-) -> Result<DiskRoute, ParseError> {
-    let body = inside(location);
-    let target = find_argument(body, "proxy_pass")?;
-    let pool = target.strip_prefix("http://").ok_or_else(|| missing("http:// of proxy_pass"))?;
-    let pool = match moves.iter().find(|one| moves::is_pool_of(pool, one)) {
-        Some(one) => one.source.clone(),
-        None => PoolName::parse(pool)?,
-    };
-    let rewrite = directives(body).find(|directive| directive.name() == "rewrite");
-    let key_prefix = rewrite
-        .and_then(|rewrite| rewrite.words.get(2))
-        .and_then(|to| to.strip_prefix('/')?.strip_suffix("$1"))
-        .map(KeyPrefix::parse)
-        .transpose()?;
-    Ok(DiskRoute { id, path_prefix: PathPrefix::stored(prefix)?, pool, key_prefix, extra_directives: own })
 }

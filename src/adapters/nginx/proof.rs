@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::render::is_own;
 use super::text::{self, Node};
 
 /// Upstreams in one file.
@@ -43,13 +44,13 @@ impl Facts {
     }
 }
 
-/// `$nanio_v<id>_pool`, or `$nanio_v<id>_m<migration>_pool` of a bucket that is being moved.
+/// `$nanio_v…_pool`, or `$nanio_v…_m<migration>_pool` of a bucket that is being moved.
 fn is_pool_variable(name: &str) -> bool {
-    let of = name.strip_prefix("$nanio_v").and_then(|rest| rest.strip_suffix("_pool"));
+    let of = name.strip_prefix('$').and_then(|rest| rest.strip_suffix("_pool"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    of.is_some_and(|of| match of.split_once("_m") {
-        Some((vhost, migration)) => is_number(vhost) && is_number(migration),
-        None => is_number(of),
+    of.is_some_and(|of| match of.rsplit_once("_m") {
+        Some((own, migration)) => is_own(own) && is_number(migration),
+        None => is_own(of),
     })
 }
 
@@ -73,7 +74,9 @@ mod tests {
 
     #[test]
     fn a_name_without_definition_is_found() {
-        let map = Facts::of("map $nanio_v1_subject $nanio_v1_pool { volatile; default Pool-A; x pool-b; \"!\" \"\"; }");
+        let map = Facts::of(
+            "map $nanio_v0123456789abcdef_subject $nanio_v0123456789abcdef_pool { volatile; default Pool-A; x pool-b; \"!\" \"\"; }",
+        );
         let a = Facts::of("upstream pool-a { server 127.0.0.1:1; }");
         assert_eq!(undefined([("m", &map), ("a", &a)].into_iter()), Some(("m", "pool-b")));
         let b = Facts::of("upstream pool-b { server 127.0.0.1:1; }");

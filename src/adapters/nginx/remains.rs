@@ -192,10 +192,18 @@ impl Comparison {
         let mut foreign = Vec::new();
         each_comment(file, &mut |text, line| match known.get_mut(text) {
             Some(left) if *left > 0 => *left -= 1,
+            // One of ours beside what an edit changed.
+            _ if tells_a_name(text) => {}
             _ => foreign.push(comment(text, line)),
         });
         self.remains.comments.extend(foreign);
     }
+}
+
+/// Whether a comment is one of ours, which tells what something was called when we wrote it.
+fn tells_a_name(comment: &str) -> bool {
+    let comment = comment.trim_start_matches('#').trim_start();
+    ["member:", "route:/", "prefix:/"].iter().any(|start| comment.starts_with(start)) && !comment.contains(' ')
 }
 
 /// Directives of an upstream that the reader takes, the last of several.
@@ -210,9 +218,9 @@ fn place_in(block: &Directive, around: Place) -> Place {
         "server" => Place::Server,
         "location" => match block.arguments().last().map(String::as_str) {
             Some("/" | "@nanio_write") => around,
-            // Of a bucket that is being moved. Those of routes are named @nanio_r….
+            // Of a bucket that is being moved. Those of routes are named @nanio_route_….
             Some(name) if name.starts_with("/_nanio_") => Place::Machinery,
-            Some(name) if name.starts_with("@nanio_") && !name.starts_with("@nanio_r") => Place::Machinery,
+            Some(name) if name.starts_with("@nanio_") && !name.starts_with("@nanio_route_") => Place::Machinery,
             _ => Place::Route,
         },
         _ => Place::Machinery,

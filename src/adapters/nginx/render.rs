@@ -16,10 +16,11 @@ use super::proof::Facts;
 use super::routing::{Said, Sayings, copy_pattern, escape_pattern, route_values};
 use super::sidecar::write as sidecar;
 use super::text::quote;
+use super::tree::sha256;
 use crate::adapters::broken;
 use crate::domain::gateway::{Common, ManagedFile, Protocol, Server, Upstream};
 use crate::domain::pool::{LbMethod, Role};
-use crate::domain::vhost::{IpRuleMode, Snippet, Zone};
+use crate::domain::vhost::{IpRuleMode, ServerName, Snippet, Zone};
 
 /// What depends on the nginx that will read the text, not on the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +145,10 @@ impl Renderer {
                 }
             }
             ManagedFile::PoolSidecar(sidecar) => sidecar::pool(sidecar).into(),
-            ManagedFile::VhostSidecar(sidecar) => sidecar::vhost(sidecar).into(),
+            ManagedFile::VhostSidecar(sidecar) => {
+                let routes = sidecar.served.as_ref().map(|served| self.sayings.of(&served.routes));
+                sidecar::vhost(sidecar, routes.iter().flatten().map(|said| said.ids.clone()))
+            }
             ManagedFile::Ids(highest) => sidecar::ids(*highest).into(),
         };
         Composed { text, facts }
@@ -155,6 +159,23 @@ impl Renderer {
         template.render(values).expect("the built-in templates take every value: tests render them")
     }
 }
+
+/// What the names of a server block's variables begin with: nothing but the block's name tells it, so that the same
+/// gateway has the same files, however it came about. (nginx takes the last of two maps that set one variable.)
+pub fn own(name: &ServerName) -> String {
+    let hash = sha256(name.as_str().as_bytes());
+    format!("nanio_v{}", &hash[..OWN_DIGITS])
+}
+
+/// Whether a word is what [`own`] gives for some server.
+pub fn is_own(word: &str) -> bool {
+    let digits = word.strip_prefix("nanio_v").unwrap_or_default();
+    digits.len() == OWN_DIGITS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// 64 bits: that two of 20,000 vhosts share them has a chance of one in 10¹¹. More would not fit: nginx has 64 bytes for
+/// the name of a variable and what belongs to it, PCRE 32 for that of a group.
+const OWN_DIGITS: usize = 16;
 
 /// Whether a line is one of our markers around an operator's own text.
 #[must_use]
@@ -184,7 +205,6 @@ fn upstream_values(upstream: &Upstream) -> Value {
         .iter()
         .map(|server| {
             context! {
-                id => server.id.0,
                 address => server.address.as_str(),
                 weight => server.weight.get(),
                 max_fails => server.max_fails.get(),
@@ -194,7 +214,6 @@ fn upstream_values(upstream: &Upstream) -> Value {
         })
         .collect();
     context! {
-        id => upstream.id.0,
         name => upstream.name.as_str(),
         kind => upstream.kind.as_str(),
         lb_method => match upstream.lb_method {
@@ -207,11 +226,11 @@ fn upstream_values(upstream: &Upstream) -> Value {
 }
 
 fn server_values(server: &Server, said: &[Arc<Said>], gate_dir: &str, dialect: Dialect) -> Value {
-    let id = server.id.0;
+    let own = &own(&server.server_name);
     let base = server.server_name.wildcard_base();
     let split_buckets: BTreeSet<&String> = said.iter().flat_map(|said| &said.split_buckets).collect();
     context! {
-        id => id,
+        own => own.as_str(),
         server_name => server.server_name.as_str(),
         port => server.listen_port.get(),
         ipv6 => dialect.ipv6,
@@ -231,14 +250,11 @@ fn server_values(server: &Server, said: &[Arc<Said>], gate_dir: &str, dialect: D
         directives => server.extra_directives.as_ref().map(|text| verbatim(marked("zone directives", text))),
         proxy => zone(server, Zone::Proxy),
         end => zone(server, Zone::End),
-        default => server.default.as_ref().map(|route| context! {
-            id => route.id.0,
-            pool => route.pool.as_str(),
-        }),
+        default => server.default.as_ref().map(|route| context! { pool => route.pool.as_str() }),
         wildcard => base.map(|base| context! {
             host_pattern => format!(r"~*^([^ ]+\.{}) \1\.?(?::[0-9]+)?$", escape_pattern(base)),
             bucket_pattern => format!(
-                r"~^(?<nanio_v{id}_b>[a-z0-9][a-z0-9._-]{{1,61}}[a-z0-9])\.{}$",
+                r"~^(?<{own}_b>[a-z0-9][a-z0-9._-]{{1,61}}[a-z0-9])\.{}$",
                 escape_pattern(base)
             ),
         }),

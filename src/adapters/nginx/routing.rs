@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use minijinja::{Value, context};
 
 use super::render::marked;
+use super::sidecar::write as sidecar;
 use super::text::quote;
 use crate::domain::gateway::ServerRoute;
 use crate::domain::pool::PoolName;
@@ -28,6 +29,8 @@ pub struct Said {
     /// Buckets of which a route serves a part only, or whose name the routing map cannot hold: where a copy
     /// from them would be read is not known from the bucket alone.
     pub split_buckets: BTreeSet<String>,
+    /// What the sidecar says of their ids.
+    pub ids: Arc<str>,
 }
 
 impl Said {
@@ -51,7 +54,8 @@ impl Said {
                 special.push(route_values(route, None));
             }
         }
-        Self { map_entries: map_entries.into(), pools, special, split_buckets }
+        let ids = sidecar::route_ids(run).into();
+        Self { map_entries: map_entries.into(), pools, special, split_buckets, ids }
     }
 }
 
@@ -98,10 +102,9 @@ fn map_entry(text: &mut String, bucket: &str, route: &ServerRoute) {
     text.push_str(&quote(&map_key(bucket)));
     text.push(' ');
     text.push_str(&quote(route.pool.as_str()));
-    text.push_str("; # route_id:");
-    text.push_str(itoa::Buffer::new().format(route.id.0));
+    text.push(';');
     if !route.path_prefix.as_str().ends_with('/') {
-        let _ = write!(text, " prefix:{}", route.path_prefix);
+        let _ = write!(text, " # prefix:{}", route.path_prefix);
     }
     text.push('\n');
 }
@@ -111,7 +114,7 @@ pub fn route_values(route: &ServerRoute, pool: Option<Value>) -> Value {
     let prefix = &route.path_prefix;
     let whole = prefix.plain_bucket();
     context! {
-        id => route.id.0,
+        location => location_name(prefix),
         prefix => prefix.as_str(),
         without_slash => prefix.as_str().strip_suffix('/'),
         pool => pool.unwrap_or_else(|| route.pool.as_str().into()),
@@ -122,9 +125,14 @@ pub fn route_values(route: &ServerRoute, pool: Option<Value>) -> Value {
             to => format!("/{}$1", key_prefix.as_str()),
         }),
         directives => route.extra_directives.as_ref().map(|text| {
-            Value::from_safe_string(marked(&format!("route {} directives", route.id), text))
+            Value::from_safe_string(marked(&format!("route {prefix} directives"), text))
         }),
     }
+}
+
+/// The location of a route that needs one.
+fn location_name(prefix: &PathPrefix) -> String {
+    format!("@nanio_route_{prefix}")
 }
 
 /// Finds a bucket as the source of a copy.

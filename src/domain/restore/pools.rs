@@ -120,13 +120,14 @@ fn members(
     members
 }
 
-/// Finds what the sidecar says of a `server` line: by id, else by address, those that should be there first.
+/// Finds what the sidecar says of a `server` line: by id, else by the address that it had, those that should be there
+/// first.
 fn take<'m>(told: &mut [Option<&'m Member>], server: &DiskMember) -> Option<&'m Member> {
     let by_id = || told.iter().position(|member| member.is_some_and(|member| Some(member.id) == server.id));
+    let address = server.known_as.as_ref().unwrap_or(&server.address);
     let by_address = |enabled: bool| {
-        told.iter().position(|member| {
-            member.is_some_and(|member| member.address == server.address && member.enabled == enabled)
-        })
+        told.iter()
+            .position(|member| member.is_some_and(|member| member.address == *address && member.enabled == enabled))
     };
     let place = match server.id {
         Some(_) => by_id(),

@@ -1,17 +1,21 @@
 //! What the database says, as if files had said it: the other half of an entity of which one file is taken over.
 
+use std::collections::BTreeMap;
+
 use crate::domain::disk::{
     DiskCredential, DiskDefaultRoute, DiskMember, DiskPoolSidecar, DiskRoute, DiskServer, DiskUpstream,
     DiskVhostSidecar, Remains, Writer,
 };
 use crate::domain::gateway::{Server, Upstream};
 use crate::domain::pool::Role;
+use crate::domain::route::PathPrefix;
 use crate::domain::sidecar::{PoolSidecar, VhostSidecar};
 
 impl From<Upstream> for DiskUpstream {
     fn from(upstream: Upstream) -> Self {
         let servers = upstream.servers.into_iter().map(|server| DiskMember {
             id: Some(server.id),
+            known_as: None,
             address: server.address,
             backup: server.role == Role::Replica,
             weight: server.weight,
@@ -62,6 +66,7 @@ impl From<Server> for DiskServer {
     fn from(server: Server) -> Self {
         let routes = server.routes.into_iter().map(|route| DiskRoute {
             id: Some(route.id),
+            known_as: None,
             path_prefix: route.path_prefix,
             pool: route.pool,
             key_prefix: route.key_prefix,
@@ -89,7 +94,12 @@ impl From<Server> for DiskServer {
 
 impl From<VhostSidecar> for DiskVhostSidecar {
     fn from(sidecar: VhostSidecar) -> Self {
-        let VhostSidecar { vhost, default_pool_name, routes, ignored_buckets } = sidecar;
+        let VhostSidecar { vhost, default_pool_name, routes, served, ignored_buckets } = sidecar;
+        let mut route_ids = BTreeMap::new();
+        if let Some(served) = served {
+            route_ids.extend(served.routes.iter().map(|route| (route.path_prefix.clone(), route.id)));
+            route_ids.extend(served.default.map(|id| (PathPrefix::root(), id)));
+        }
         Self {
             id: Some(vhost.id),
             server_name: vhost.server_name,
@@ -103,6 +113,7 @@ impl From<VhostSidecar> for DiskVhostSidecar {
             extra_directives: vhost.extra_directives,
             enabled: Some(vhost.enabled),
             routes,
+            route_ids,
             ignored_buckets,
             created_at: Some(vhost.created_at),
             updated_at: Some(vhost.updated_at),

@@ -216,7 +216,16 @@ fn routes(server: &DiskServer, sidecar: Option<&DiskVhostSidecar>, notes: &mut N
         routes.push(RouteDraft::plain(default.id, PathPrefix::root(), pool));
     }
     routes.extend(server.routes.iter().map(RouteDraft::served));
-    let held = sidecar.map(|sidecar| sidecar.routes.as_slice()).unwrap_or_default();
+    let Some(sidecar) = sidecar else { return routes };
+    let held = sidecar.routes.as_slice();
+    let told = held.iter().map(|route| (route.path_prefix.canonical(), route.id));
+    let ids: HashMap<&str, RouteId> =
+        sidecar.route_ids.iter().map(|(prefix, id)| (prefix.canonical(), *id)).chain(told).collect();
+    let known_as = server.default.iter().map(|_| None).chain(server.routes.iter().map(|route| route.known_as.as_ref()));
+    for (route, known_as) in routes.iter_mut().zip(known_as) {
+        let prefix = known_as.unwrap_or(&route.path_prefix).canonical();
+        route.id = route.id.or_else(|| ids.get(prefix).copied());
+    }
     if held.is_empty() {
         return routes;
     }

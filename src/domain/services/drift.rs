@@ -209,12 +209,12 @@ fn desired(tx: &mut dyn Tx, name: &FileName) -> Result<Option<ManagedFile>, Serv
                 .map(|server| ManagedFile::Server(server.into()))
         }
         (FileName::VhostSidecar(_), Some(Owner::Vhost(id))) => {
-            tx.vhost(id)?.map(|vhost| sidecars::of_vhost(tx, vhost)).transpose()?
+            tx.vhost(id)?.map(|vhost| sidecars::of_vhost_alone(tx, vhost)).transpose()?
         }
         (FileName::Common, _) => {
             let most = tx.route_counts()?.into_values().max().unwrap_or_default();
             let names = tx.server_names()?;
-            Some(ManagedFile::Common(Common::sized(most, names.count, names.longest)))
+            Common::needed(most, names.count, names.longest).map(ManagedFile::Common)
         }
         (FileName::Ids, _) => Some(ManagedFile::Ids(tx.highest_ids()?.rounded())),
         _ => None,

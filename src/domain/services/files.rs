@@ -1,6 +1,7 @@
 //! From what a change touched to the files that nginx should see, and the rules that hold between them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::known::{KnownServers, RouteCounts};
 use super::touched::Touched;
@@ -48,8 +49,8 @@ pub(super) fn desired(
         match routes.map(|routes| known.with_routes(tx, vhost.id, routes, &gated)).transpose()?.flatten() {
             Some(server) => {
                 whole_buckets(tx, &server, &gated)?;
+                change.put.push(sidecars::of_vhost(tx, vhost, Some(&server))?);
                 change.put.push(ManagedFile::Server(server));
-                change.put.push(sidecars::of_vhost(tx, vhost)?);
             }
             None => {
                 known.forget(vhost.id);
@@ -65,8 +66,8 @@ pub(super) fn desired(
         let refs = tx.pool_refs()?;
         let serving = tx.serving_pools()?;
         for vhost in whole {
-            put_server(tx, &vhost, &refs, &serving, &gated, &mut change)?;
-            change.put.push(sidecars::of_vhost(tx, vhost)?);
+            let server = put_server(tx, &vhost, &refs, &serving, &gated, &mut change)?;
+            change.put.push(sidecars::of_vhost(tx, vhost, server.as_deref())?);
         }
     }
     let concerns_vhosts =
@@ -101,7 +102,7 @@ fn without_splits(
             None => rest.push(vhost),
             Some(_) if everything => {
                 change.keep.push(FileName::Server(vhost.server_name.clone()));
-                change.put.push(sidecars::of_vhost(tx, vhost)?);
+                change.put.push(sidecars::of_vhost_alone(tx, vhost)?);
             }
             Some(migration) => {
                 return Err(ServiceError::Conflict(format!(
@@ -125,7 +126,7 @@ fn put_sidecars(tx: &mut dyn Tx, change: &mut FileChange) -> Result<(), ServiceE
         change.put.push(sidecars::of_pool(tx, pool)?);
     }
     for vhost in tx.vhosts()? {
-        change.put.push(sidecars::of_vhost(tx, vhost)?);
+        change.put.push(sidecars::of_vhost_alone(tx, vhost)?);
     }
     Ok(())
 }
@@ -142,7 +143,7 @@ fn named(tx: &mut dyn Tx, touched: &Touched) -> Result<(Vec<Pool>, Vec<Vhost>), 
     Ok((pools, vhosts))
 }
 
-/// Adds the file whose sizes follow the number of routes and vhosts; gives the number of routes.
+/// Adds the file whose sizes follow the number of routes and vhosts, if there are any; gives the number of routes.
 fn counted(
     tx: &mut dyn Tx,
     touched: &Touched,
@@ -159,7 +160,10 @@ fn counted(
         }
     }
     let names = tx.server_names()?;
-    change.put.push(ManagedFile::Common(Common::sized(counts.most(), names.count, names.longest)));
+    match Common::needed(counts.most(), names.count, names.longest) {
+        Some(common) => change.put.push(ManagedFile::Common(common)),
+        None => change.remove.push(FileName::Common),
+    }
     Ok(counts)
 }
 
@@ -209,7 +213,7 @@ fn put_server(
     serving: &HashSet<PoolId>,
     gated: &[Moving],
     change: &mut FileChange,
-) -> Result<(), ServiceError> {
+) -> Result<Option<Arc<Server>>, ServiceError> {
     if let Some(fault) = vhost.tls_fault() {
         return Err(ServiceError::Refused(format!("vhost {}: {fault}", vhost.server_name)));
     }
@@ -224,11 +228,15 @@ fn put_server(
     match Server::of(vhost, &routes, refs, gated) {
         Some(server) => {
             whole_buckets(tx, &server, gated)?;
-            change.put.push(ManagedFile::Server(server.into()));
+            let server = Arc::new(server);
+            change.put.push(ManagedFile::Server(server.clone()));
+            Ok(Some(server))
         }
-        None => change.remove.push(FileName::Server(vhost.server_name.clone())),
+        None => {
+            change.remove.push(FileName::Server(vhost.server_name.clone()));
+            Ok(None)
+        }
     }
-    Ok(())
 }
 
 /// The migrations of which nginx has anything.

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use super::ServiceError;
 use crate::domain::bucket::BucketStatus;
-use crate::domain::gateway::ManagedFile;
+use crate::domain::gateway::{ManagedFile, Server};
 use crate::domain::ids::PoolId;
 use crate::domain::pool::{Pool, PoolName};
 use crate::domain::route::Route;
-use crate::domain::sidecar::{PoolSidecar, SidecarRoute, VhostSidecar};
+use crate::domain::sidecar::{PoolSidecar, Served, SidecarRoute, VhostSidecar};
 use crate::domain::vhost::Vhost;
 use crate::ports::store::Tx;
 
@@ -34,14 +34,25 @@ pub(super) fn pool_values(tx: &mut dyn Tx, pool: Pool) -> Result<PoolSidecar, Se
     Ok(PoolSidecar { pool, source_nanio_pool_name, credential, members })
 }
 
-/// The sidecar of a vhost. Of its routes it holds those that the `.conf` file does not: few, unless the vhost is
-/// disabled.
+/// The sidecar of a vhost with this server block. Of its routes it holds those that the `.conf` file does not: few,
+/// unless the vhost is disabled. Of the others it holds the ids.
 ///
 /// # Errors
 /// The store's.
-pub(super) fn of_vhost(tx: &mut dyn Tx, vhost: Vhost) -> Result<ManagedFile, ServiceError> {
+pub(super) fn of_vhost(tx: &mut dyn Tx, vhost: Vhost, server: Option<&Server>) -> Result<ManagedFile, ServiceError> {
     let held = if vhost.enabled { tx.disabled_routes(vhost.id)? } else { tx.routes(vhost.id)? };
-    Ok(ManagedFile::VhostSidecar(Box::new(vhost_values(tx, vhost, held)?)))
+    let values = vhost_values(tx, vhost, held)?;
+    Ok(ManagedFile::VhostSidecar(Box::new(VhostSidecar { served: server.map(Served::by), ..values })))
+}
+
+/// The sidecar of a vhost of which the server block is not at hand.
+///
+/// # Errors
+/// The store's.
+pub(super) fn of_vhost_alone(tx: &mut dyn Tx, vhost: Vhost) -> Result<ManagedFile, ServiceError> {
+    let (routes, refs) = (tx.routes(vhost.id)?, tx.pool_refs()?);
+    let server = Server::of(&vhost, &routes, &refs, &[]);
+    of_vhost(tx, vhost, server.as_ref())
 }
 
 /// What the sidecar of a vhost says, if it holds these of its routes.
@@ -62,7 +73,7 @@ pub(super) fn vhost_values(tx: &mut dyn Tx, vhost: Vhost, mut held: Vec<Route>) 
         }
     }
     let ignored_buckets = tx.buckets_with(vhost.id, BucketStatus::Ignored)?;
-    Ok(VhostSidecar { vhost, default_pool_name, routes, ignored_buckets })
+    Ok(VhostSidecar { vhost, default_pool_name, routes, served: None, ignored_buckets })
 }
 
 /// Names of pools, each asked for once.

@@ -2,6 +2,7 @@
 
 mod edits;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
@@ -58,6 +59,7 @@ fn at(text: &str) -> Option<Timestamp> {
 fn member(address: &str, backup: bool, weight: i64) -> DiskMember {
     DiskMember {
         id: None,
+        known_as: None,
         address: Address::parse(address).unwrap(),
         backup,
         weight: Weight::new(weight).unwrap(),
@@ -88,7 +90,14 @@ fn upstream(
 
 fn route(id: i64, path: &str, to: &str) -> DiskRoute {
     let extra_directives = None;
-    DiskRoute { id: Some(RouteId(id)), path_prefix: prefix(path), pool: pool(to), key_prefix: None, extra_directives }
+    DiskRoute {
+        id: Some(RouteId(id)),
+        known_as: None,
+        path_prefix: prefix(path),
+        pool: pool(to),
+        key_prefix: None,
+        extra_directives,
+    }
 }
 
 fn server(id: i64, name: &str, default: (i64, &str)) -> DiskServer {
@@ -146,6 +155,7 @@ fn vhost_sidecar(id: i64, name: &str, default: Option<(i64, &str)>) -> DiskVhost
         extra_directives: None,
         enabled: None,
         routes: Vec::new(),
+        route_ids: BTreeMap::new(),
         ignored_buckets: Vec::<BucketName>::new(),
         created_at: None,
         updated_at: at("2026-11-24T06:38:45Z"),

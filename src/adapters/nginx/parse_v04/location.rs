@@ -98,7 +98,14 @@ impl<'a> Locations<'a> {
             return true;
         }
         let extra_directives = body.extra_directives(self.source, read);
-        read.routes.push(DiskRoute { id, path_prefix: prefix, pool, key_prefix: body.key_prefix, extra_directives });
+        read.routes.push(DiskRoute {
+            id,
+            known_as: None,
+            path_prefix: prefix,
+            pool,
+            key_prefix: body.key_prefix,
+            extra_directives,
+        });
         true
     }
 

@@ -26,7 +26,7 @@ const BUFFERING: &[(&str, &str)] =
     &[("client_max_body_size", "0"), ("proxy_request_buffering", "off"), ("proxy_buffering", "off")];
 
 /// Who wrote a file of ours: its form tells. Line 2 with `updated:` is what 0.4.x wrote; our own has routing maps,
-/// ids of members, or line 2 without a time. What has none of it could be a file for 0.4.x only, which needed no
+/// comments that tell members apart, or line 2 without a time. What has none of it could be a file for 0.4.x only, which needed no
 /// more than the first line.
 #[must_use]
 pub fn writer(nodes: &[Node]) -> Writer {
@@ -34,10 +34,10 @@ pub fn writer(nodes: &[Node]) -> Writer {
     text::walk(nodes, &mut |directive| {
         ours |= directive.name() == "map" && directive.words.iter().any(|word| word.starts_with("$nanio_v"));
         let comments = inside(directive).iter().filter(|_| directive.name() == "upstream").filter_map(comment_of);
-        ours |= comments.map(facts).any(|facts| facts.contains_key("member_id"));
+        ours |= comments.map(facts).any(|facts| facts.contains_key("member"));
     });
     let blocks = directives(nodes).any(|directive| matches!(directive.name(), "server" | "upstream"));
-    let head = headline(nodes, "pool_id").or_else(|| headline(nodes, "vhost_id"));
+    let head = ["pool", "vhost", "pool_id", "vhost_id"].into_iter().find_map(|key| headline(nodes, key));
     let theirs = head.map_or(blocks, |head| head.contains_key("updated"));
     if theirs && !ours { Writer::Version04 } else { Writer::Ours }
 }

@@ -100,6 +100,7 @@ pub fn vhost(source: &str) -> Result<DiskVhostSidecar, String> {
         extra_directives: fields.optional("extra_directives", directives(&stays_in_place)),
         enabled: fields.optional("enabled", flag),
         routes: routes.unwrap_or_default(),
+        route_ids: fields.entries("route_ids", PathPrefix::stored, |value| id(RouteId)(value)),
         ignored_buckets: fields.texts("ignored_buckets", BucketName::parse).unwrap_or_default(),
         created_at,
         updated_at,

@@ -2,10 +2,15 @@
 //!
 //! Like the configuration, a pure function of the value: the same state gives the same bytes.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::FORMAT;
 use crate::adapters::fields::ascii;
+use crate::adapters::nginx::pieces::Pieces;
+use crate::domain::gateway::ServerRoute;
 use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
 use crate::domain::pool::{LbMethod, Member, PoolKind, Role};
 use crate::domain::sidecar::{HighestIds, PoolSidecar, SidecarRoute, VhostSidecar};
@@ -146,9 +151,29 @@ fn member(member: &Member) -> MemberText<'_> {
     }
 }
 
-/// The sidecar of a vhost.
+/// The sidecar of a vhost. `routes` is what [`route_ids`] says of the served ones, in their order.
 #[must_use]
-pub fn vhost(sidecar: &VhostSidecar) -> String {
+pub fn vhost(sidecar: &VhostSidecar, routes: impl Iterator<Item = Arc<str>>) -> Pieces {
+    let mut text = vhost_fields(sidecar);
+    let Some(served) = &sidecar.served else { return text.into() };
+    // Behind the last field, and in pieces: there may be 20,000.
+    text.truncate(text.trim_end_matches(['\n', '}']).len());
+    text.push_str(",\n  \"route_ids\": {\n");
+    let default = served.default.map_or_else(|| "null".to_owned(), |id| id.to_string());
+    let end = format!("    \"/\": {default}\n  }}\n}}\n");
+    [text.into()].into_iter().chain(routes).chain([end.into()]).collect()
+}
+
+/// What the sidecar of a vhost says of the ids of these routes: one line each, before that of `/`.
+pub fn route_ids<'a>(routes: impl IntoIterator<Item = &'a ServerRoute>) -> String {
+    let mut text = String::new();
+    for route in routes {
+        let _ = writeln!(text, "    {}: {},", json(&route.path_prefix.as_str()), route.id);
+    }
+    text
+}
+
+fn vhost_fields(sidecar: &VhostSidecar) -> String {
     let vhost = &sidecar.vhost;
     let rules = vhost.ip_rules.as_ref();
     text(&VhostText {

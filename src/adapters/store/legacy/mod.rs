@@ -5,7 +5,7 @@
 
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::error::{OpenError, unopened};
@@ -135,6 +135,7 @@ fn vhosts(rows: &mut Rows, pools: &Names, check: Check<'_>) -> Vec<DiskVhostSide
             extra_directives: fields.optional("extra_directives", directives(check)),
             enabled: fields.optional("enabled", flag),
             routes: Vec::new(),
+            route_ids: BTreeMap::new(),
             ignored_buckets: Vec::new(),
             created_at,
             updated_at,
