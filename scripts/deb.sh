@@ -22,6 +22,11 @@ install -d -m 755 "$doc"
 install -m 644 README.md "$doc"
 install -D -m 644 -t "$doc/docs" docs/*.md docs/gateway.schema.json
 install -D -m 644 -t "$doc/docs/adr" docs/adr/*.md
+# The pictures that the texts show, and no others.
+grep -oh 'screenshots/[a-z-]*\.png' README.md docs/*.md | sort -u | sed 's|^|docs/|' |
+    xargs install -D -m 644 -t "$doc/docs/screenshots"
+cp -r --parents deploy/prometheus deploy/grafana "$doc/"
+find "$doc" -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +
 gzip -9n < CHANGELOG.md > "$doc/changelog.gz"
 {
     echo "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"

@@ -30,7 +30,10 @@ strip "$stage/$name/nanio-orchestrator"
 install -D -m 644 -t "$stage/$name" README.md CHANGELOG.md LICENSE "dist/nanio-orchestrator-$version.cdx.json"
 install -D -m 644 -t "$stage/$name/docs" docs/*.md docs/gateway.schema.json
 install -D -m 644 -t "$stage/$name/docs/adr" docs/adr/*.md
-cp -r deploy/prometheus deploy/grafana "$stage/$name/"
+# The pictures that the texts show, and no others.
+grep -oh 'screenshots/[a-z-]*\.png' README.md docs/*.md | sort -u | sed 's|^|docs/|' |
+    xargs install -D -m 644 -t "$stage/$name/docs/screenshots"
+cp -r --parents deploy/prometheus deploy/grafana "$stage/$name/"
 (cd "$stage/$name" && find . -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum > SHA256SUMS)
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$stage" -c "$name" |
     gzip -9n > "dist/$name.tar.gz"

@@ -63,6 +63,13 @@ fn who(holder: Option<&Holder>) -> String {
 }
 
 impl ProcessLock {
+    /// Whether somebody is at work on the data. Nothing is made.
+    #[must_use]
+    pub fn is_held(database: &Path) -> bool {
+        let file = OpenOptions::new().read(true).write(true).open(lock_path(database));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Locks `database` (its lock file is `<database>.lock`) and writes down who did. Directories that are
     /// missing are made, for this user only.
     ///

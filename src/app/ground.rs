@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::adapters::process_lock::ProcessLock;
 use crate::adapters::store::is_there;
 use crate::config::Settings;
 
@@ -42,7 +43,8 @@ pub enum NoGateway {
 /// # Errors
 /// There is none.
 pub fn expect_gateway(settings: &Settings) -> Result<(), NoGateway> {
-    if settings.database_url.is_some() || is_there(&settings.db_path) {
+    // Who is at work on the data may be making it: the lock tells who that is.
+    if settings.database_url.is_some() || is_there(&settings.db_path) || ProcessLock::is_held(&settings.db_path) {
         return Ok(());
     }
     let (database, managed) = (settings.db_path.clone(), settings.nginx_config_dir.clone());

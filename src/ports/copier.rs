@@ -23,15 +23,25 @@ pub trait Copier: Send + Sync {
     /// What follows from [`end_leftovers`](Self::end_leftovers) is written down: it need not be told again.
     async fn forget_leftovers(&self) -> Result<(), CopierError>;
 
-    /// Begins a copy; `watch` is told how it goes. It is refused before anything is copied if a key cannot be carried.
-    /// Of a site with several places, the first that takes connections is used, and the next if nothing was copied
-    /// before it failed.
-    async fn start(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError>;
+    /// Makes a copy ready, which begins when it is told to [go](Copying::go): until then no object is looked at, read or
+    /// written. `watch` is told how it goes. It is refused if a key cannot be carried. Of a site with several places, the
+    /// first that takes connections is used, and the next if nothing was copied before it failed.
+    async fn prepare(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError>;
+
+    /// Makes a copy ready and lets it begin.
+    async fn start(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError> {
+        let mut copying = self.prepare(order, watch).await?;
+        copying.go();
+        Ok(copying)
+    }
 }
 
-/// A copy under way. Dropped, it is ended as soon as can be.
+/// A copy that is ready, or under way. Dropped, it is ended as soon as can be.
 #[async_trait]
-pub trait Copying: Send {
+pub trait Copying: Send + Sync {
+    /// Lets it begin, if it has not begun.
+    fn go(&mut self);
+
     /// Waits for its end. May be given up and called again.
     async fn ended(&mut self) -> Result<Copied, CopierError>;
 

@@ -148,6 +148,11 @@ async fn a_bucket_moves_and_every_record_says_so() {
     assert!(done.exists(), "{}", done.display());
     let files: Vec<(String, String)> = moves.world.gateway.live().into_iter().collect();
     assert!(files.iter().all(|(_, text)| !text.contains("migration_id")), "nginx has nothing of it any more");
+    let revisions = moves.world.get("/api/config/revisions?limit=4").await.expect(200);
+    let told = |revision: &Value| format!("{} {}", revision["entries"][0]["actor"], revision["entries"][0]["action"]);
+    let told: Vec<String> = revisions.as_array().unwrap().iter().rev().map(told).collect();
+    let engine = ["migration_gated", "migration_done"].map(|action| format!("\"engine\" \"{action}\""));
+    assert_eq!(told[told.len() - engine.len()..], engine, "who wrote nginx's files, each time");
     let back = json!({"bucket": "photos", "src_pool_id": moves.pools[1], "dst_pool_id": moves.pools[0]});
     let id = moves.world.post("/api/migrations", back).await.expect(201)["id"].as_i64().unwrap();
     assert_eq!(moves.until_over(id).await["phase"], "done");

@@ -1,4 +1,4 @@
-//! `explain`, `history` and `adopt`, at whatever server is named.
+//! `explain`, `history`, `adopt` and documents, at whatever server is named.
 
 use std::process::Command;
 
@@ -20,6 +20,9 @@ fn elsewhere(arguments: &[&str]) -> Command {
 fn the_server_that_is_named_is_asked() {
     let desk = Desk::furnished();
     let url = format!("http://127.0.0.1:{}", desk.place.port);
+    let empty = desk.place.directory.path().join("gateway.yaml");
+    std::fs::write(&empty, "version: 1\n").unwrap();
+    let empty = empty.to_str().unwrap();
     let newest = desk.json(&["history", "list"])[0]["number"].to_string();
     for (arguments, status, part) in [
         (&["explain", "GET", "http://s3.test:8081/b/k"][..], 0, "  member 127.0.0.1:9 (weight 1)"),
@@ -29,6 +32,10 @@ fn the_server_that_is_named_is_asked() {
         (&["history", "rollback", "1", "--dry-run"], 2, "  - vhost vhosts.s3.test"),
         (&["history", "rollback", &newest, "--yes"], 0, "Nothing was to be changed."),
         (&["adopt", "7", "--to", "source"], 1, "answered 404 Not Found"),
+        (&["export"], 0, "  s3.test:"),
+        (&["plan", "-f", empty], 0, "Nothing to change"),
+        (&["plan", "-f", empty, "--prune"], 2, "  - vhost vhosts.s3.test"),
+        (&["apply", "-f", empty, "--yes"], 0, "Nothing"),
     ] {
         let flag = elsewhere(&[arguments, &["--server", &url]].concat()).output().unwrap();
         let variable = elsewhere(arguments).env("NANIO_ORCHESTRATOR_SERVER", &url).output().unwrap();
@@ -41,9 +48,12 @@ fn the_server_that_is_named_is_asked() {
 
 #[test]
 fn where_none_answers_the_exit_status_says_so() {
-    for arguments in
-        [&["explain", "GET", "http://s3.test/b"][..], &["history", "list"], &["adopt", "7", "--to", "source"]]
-    {
+    for arguments in [
+        &["explain", "GET", "http://s3.test/b"][..],
+        &["history", "list"],
+        &["adopt", "7", "--to", "source"],
+        &["export"],
+    ] {
         let output = asking(free_port(), arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains("no server answers") && stderr(&output).contains("--server"));

@@ -7,6 +7,7 @@ mod real;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nanio_orchestrator::domain::bucket::BucketName;
 use nanio_orchestrator::domain::copy::{Copied, CopyOrder, Progress, What, WhyNot};
@@ -92,6 +93,22 @@ async fn exactly_the_named_keys_are_copied(rig: &Rig) {
     assert_eq!(copy(rig, keys(&["ü+1"])).await, Copied { objects: 1, bytes: 1, deleted: 0 });
 }
 
+async fn a_copy_that_is_ready_waits_and_one_that_nobody_wants_leaves_nothing(rig: &Rig) {
+    filled(rig).await;
+    for what in [What::Everything, What::Mirror, keys(&["a"])] {
+        let mut unwanted = rig.copier.prepare(order(rig, what), Arc::new(Told::default())).await.unwrap();
+        // It has had the time to start.
+        let waited = tokio::time::timeout(Duration::from_millis(300), unwanted.ended()).await;
+        assert!(waited.is_err(), "{waited:?}");
+        unwanted.cancel().await;
+        assert_eq!(rig.holds(Side::Destination).await, objects(&[("other", 5)]));
+    }
+    let mut wanted = rig.copier.prepare(order(rig, What::Everything), Arc::new(Told::default())).await.unwrap();
+    rig.put(Side::Source, "later", b"than it was ready").await;
+    wanted.go();
+    assert_eq!(wanted.ended().await.map(|copied| copied.objects), Ok(5));
+}
+
 async fn no_key_is_nothing_to_copy(rig: &Rig) {
     filled(rig).await;
     assert_eq!(copy(rig, keys(&[])).await, Copied::default());
@@ -174,6 +191,7 @@ kept_by!(memory, nanio, moto: [
     f46_a_mirror_deletes_what_only_the_destination_has,
     the_same_copy_again_copies_nothing,
     exactly_the_named_keys_are_copied,
+    a_copy_that_is_ready_waits_and_one_that_nobody_wants_leaves_nothing,
     no_key_is_nothing_to_copy,
     a_key_that_would_be_skipped_is_refused_before_anything_is_copied,
     f51_progress_is_told_and_right_at_the_end,

@@ -10,6 +10,7 @@ use nanio_orchestrator::domain::gateway::{Common, FileName, ManagedFile, Server,
 use nanio_orchestrator::domain::ids::RouteId;
 use nanio_orchestrator::domain::pool::PoolName;
 use nanio_orchestrator::domain::route::PathPrefix;
+use nanio_orchestrator::domain::sidecar::HighestIds;
 use nanio_orchestrator::domain::vhost::ServerName;
 use nanio_orchestrator::ports::gateway::{FileChange, Gateway, GatewayError, Others, Overwrite, Recovery};
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -82,6 +83,23 @@ async fn what_was_tested_is_what_goes_live() {
         let observed = gateway.observe().await.unwrap();
         assert_eq!(observed.files, written, "{adapter}");
         assert!(!rig.managed().join(".nanio/intent.json").exists(), "{adapter}");
+    }
+}
+
+#[tokio::test]
+async fn where_somebody_removed_the_staging_it_is_made_again() {
+    for (adapter, rig, gateway) in adapters().await {
+        let highest = HighestIds { pools: 100, ..HighestIds::default() };
+        for (number, file) in [("1", ManagedFile::Ids(highest)), ("2", pool("a"))] {
+            fs::remove_dir_all(rig.managed().join(".nanio")).unwrap();
+            assert!(gateway.test(put(vec![file])).await.unwrap().moves, "{adapter}");
+            gateway.put_live(number).await.unwrap();
+            gateway.settle().await.unwrap();
+        }
+        assert!(
+            rig.managed().join("ids.meta.json").exists() && rig.managed().join("pools/a.conf").exists(),
+            "{adapter}"
+        );
     }
 }
 

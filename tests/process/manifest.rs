@@ -92,8 +92,15 @@ fn where_there_is_no_gateway_nothing_is_told_of_one_and_none_is_made() {
     let file = place.directory.path().join("gateway.yaml");
     std::fs::write(&file, DOCUMENT).unwrap();
     let file = file.to_str().unwrap();
-    let commands =
-        [&["export"][..], &["plan", "-f", file], &["apply", "-f", file, "--dry-run"], &["apply", "-f", file]];
+    let commands = [
+        &["export"][..],
+        &["plan", "-f", file],
+        &["apply", "-f", file, "--dry-run"],
+        &["apply", "-f", file],
+        &["config", "reload"],
+        // It would take everything off the disk.
+        &["config", "rebuild"],
+    ];
     for command in commands {
         let refused = place.command().args(command).output().unwrap();
         assert_eq!(said(&refused, 1), "");

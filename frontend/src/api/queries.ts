@@ -3,6 +3,9 @@ import { queryOptions, useQuery } from "@tanstack/react-query"
 import type { Route } from "./client"
 import { api, body } from "./client"
 
+/** How often a pool's nodes are asked again while one of its buckets moves. */
+const MOVING_MS = 5000
+
 /**
  * What the pages read. Keys begin with what the answer depends on, so that an event can void just that: `db` the
  * database, `members` the database and who can be reached, `disk` the files as well.
@@ -124,6 +127,8 @@ export const queries = {
     queryOptions({
       queryKey: ["db", "pool-buckets", pool],
       queryFn: () => body(api.GET("/api/pools/{pool_id}/buckets/status", { params: { path: { pool_id: pool } } })),
+      // Which side serves a bucket that moves is also the nodes' to say.
+      refetchInterval: query => (query.state.data?.buckets.some(one => one.status === "migrating") ? MOVING_MS : false),
     }),
   objects: (pool: number, bucket: string) =>
     queryOptions({

@@ -14,15 +14,22 @@ use crate::config::{Outlook, SERVER, Secret, Setting, Settings, Sources, variabl
 
 type Fault = Box<dyn std::error::Error>;
 
-/// Which server, and which form.
+/// Which server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-pub(super) struct ApiArguments {
+pub(super) struct ServerArguments {
     /// URL of the server [default: NANIO_ORCHESTRATOR_SERVER, else that of the settings, on this machine]
     #[arg(long, global = true, value_name = "URL", help_heading = "Server")]
     server: Option<String>,
     /// Authorities (PEM) that an https server is proven by, in the place of those of the system
     #[arg(long, global = true, value_name = "FILE", help_heading = "Server")]
     ca_cert: Option<PathBuf>,
+}
+
+/// Which server, and which form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub(super) struct ApiArguments {
+    #[command(flatten)]
+    server: ServerArguments,
     /// Form of the answer
     #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORM", help_heading = "Server")]
     output: Format,
@@ -31,14 +38,24 @@ pub(super) struct ApiArguments {
 impl ApiArguments {
     /// Finds server and key. Nothing is asked yet.
     pub fn open(&self) -> Result<Session, Fault> {
-        let url = self.server.clone().or_else(|| of_environment(SERVER));
-        let server = match (&url, of_environment(&variable("api_key"))) {
-            // Neither files nor rights of this machine are needed then.
-            (Some(url), Some(key)) => Server::with(url, Secret::new(key), self.trust())?,
-            (Some(url), None) => Server::with(url, key(&Sources::gather(Vec::new())?)?, self.trust())?,
-            (None, _) => self.of_this_machine(&Sources::gather(Vec::new())?)?,
+        let server = match self.server.named()? {
+            Some(server) => server,
+            None => self.server.of_this_machine(&Sources::gather(Vec::new())?)?,
         };
         Ok(Session { server, format: self.output })
+    }
+}
+
+impl ServerArguments {
+    /// The server that was named here or in the environment, if one was. Nothing is asked yet.
+    pub fn named(&self) -> Result<Option<Server>, Fault> {
+        let Some(url) = self.server.clone().or_else(|| of_environment(SERVER)) else { return Ok(None) };
+        // Neither files nor rights of this machine are needed if the key is in the environment.
+        let key = match of_environment(&variable("api_key")) {
+            Some(key) => Secret::new(key),
+            None => key(&Sources::gather(Vec::new())?)?,
+        };
+        Server::with(&url, key, self.trust()).map(Some)
     }
 
     fn trust(&self) -> Trust<'_> {

@@ -109,16 +109,13 @@ impl Copier for FakeCopier {
         Ok(())
     }
 
-    async fn start(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError> {
+    async fn prepare(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError> {
         if let What::Keys(keys) = &order.what {
             for key in keys {
                 carriable(key).map_err(|why| CopierError::Uncarriable { key: key.clone(), why })?;
             }
         }
-        let mut script = self.script();
-        script.orders.push(order.clone());
-        let mishap = script.mishaps.pop_front();
-        Ok(Box::new(FakeCopying { world: self.world.clone(), order, watch, mishap, outcome: None }))
+        Ok(Box::new(FakeCopying { world: self.world.clone(), order, watch, begun: false, mishap: None, outcome: None }))
     }
 }
 
@@ -126,15 +123,27 @@ struct FakeCopying {
     world: Arc<World>,
     order: CopyOrder,
     watch: Arc<dyn Watch>,
+    begun: bool,
     mishap: Option<Mishap>,
     outcome: Option<Result<Copied, CopierError>>,
 }
 
 #[async_trait]
 impl Copying for FakeCopying {
+    fn go(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) {
+            let mut script = lock(&self.world.script);
+            script.orders.push(self.order.clone());
+            self.mishap = script.mishaps.pop_front();
+        }
+    }
+
     async fn ended(&mut self) -> Result<Copied, CopierError> {
         if let Some(outcome) = &self.outcome {
             return outcome.clone();
+        }
+        if !self.begun {
+            return pending().await;
         }
         let outcome = self.copy().await;
         self.outcome = Some(outcome.clone());

@@ -130,6 +130,8 @@ impl Candidate {
         point("stage.begun");
         if self.moves.concern_nginx() {
             tree.mirror()?;
+        } else {
+            tree.make_staging()?;
         }
         point("stage.mirrored");
         let mut unsynced = Unsynced(Vec::new());

@@ -80,9 +80,7 @@ impl Tree {
         let tree = Self { root, seen: Mutex::new(HashMap::new()) };
         // nginx's master reads the staging as root, or as the same user: nobody else needs to look.
         make_private(&tree.work())?;
-        for kind in KINDS {
-            make_private(&tree.staging().join(kind))?;
-        }
+        tree.make_staging()?;
         Ok(tree)
     }
 
@@ -263,14 +261,22 @@ impl Tree {
         remove(&staged)
     }
 
+    /// Makes the directories of the staging, should somebody have removed them.
+    ///
+    /// # Errors
+    /// The disk does not let us.
+    pub fn make_staging(&self) -> Result<(), GatewayError> {
+        KINDS.iter().try_for_each(|kind| make_private(&self.staging().join(kind)))
+    }
+
     /// Makes the staging hold the live files: hard links, so that what is unchanged costs nothing.
     ///
     /// # Errors
     /// The disk does not let us.
     pub fn mirror(&self) -> Result<(), GatewayError> {
+        self.make_staging()?;
         for kind in KINDS {
             let (live, staged) = (self.root.join(kind), self.staging().join(kind));
-            make_private(&staged)?;
             let names = included(&live)?;
             for name in included(&staged)? {
                 if !names.contains(&name) {

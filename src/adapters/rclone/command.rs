@@ -7,8 +7,9 @@ use crate::domain::site::Site;
 
 use super::Limits;
 
-/// nanio's own unfinished objects.
-const UNFINISHED: &str = "*.tmp.{{[0-9a-f]{32}}}";
+/// What is copied when everything is: nanio's own unfinished objects are not. rclone reads the rules before it asks either
+/// side, so it waits for them; if they never come, because we died, nothing is copied.
+pub(super) const RULES: [&str; 2] = ["- *.tmp.{{[0-9a-f]{32}}}", "+ /**"];
 
 /// rclone keeps names in an encoding of its own, decodes them from it, and encodes them for S3. Between two different
 /// encodings `‛`, `␟` and others do not come back as they were. This one is rclone's own: names pass as they are.
@@ -89,7 +90,8 @@ pub(super) fn arguments(order: &CopyOrder, limits: &Limits) -> Vec<String> {
         // By time, rclone would ask about each object that both sides have, twice. What it overlooks this way (another
         // content without an MD5, other metadata) is found by who compares both sides afterwards.
         What::Everything | What::Mirror => {
-            all.extend(["--checksum", "--exclude", UNFINISHED].map(str::to_owned));
+            // An empty list of what to include makes everything else be excluded, behind all rules.
+            all.extend(["--checksum", "--include-from", "/dev/null", "--filter-from", "-"].map(str::to_owned));
         }
     }
     all

@@ -143,7 +143,7 @@ impl Copier for RcloneCopier {
         forgotten.map_err(|error| fault("the record of a copier of an earlier run cannot be removed", &error))
     }
 
-    async fn start(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError> {
+    async fn prepare(&self, order: CopyOrder, watch: Arc<dyn Watch>) -> Result<Box<dyn Copying>, CopierError> {
         if let What::Keys(keys) = &order.what {
             for key in keys {
                 carriable(key).map_err(|why| CopierError::Uncarriable { key: key.clone(), why })?;
@@ -157,20 +157,30 @@ impl Copier for RcloneCopier {
             order,
             watch,
         };
-        let (cancel, cancelled) = oneshot::channel();
-        Ok(Box::new(RcloneCopying { cancel, task: tokio::spawn(run.carry_out(cancelled)), outcome: None }))
+        let ((cancel, cancelled), (go, told)) = (oneshot::channel(), oneshot::channel());
+        let task = tokio::spawn(run.carry_out(cancelled, told));
+        Ok(Box::new(RcloneCopying { cancel, go: Some(go), task, outcome: None }))
     }
 }
 
 /// Dropped, it drops `cancel`, which the task takes for a cancellation: it ends the process and waits for it.
 struct RcloneCopying {
     cancel: oneshot::Sender<()>,
+    /// Until it was told.
+    go: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<Copied, CopierError>>,
     outcome: Option<Result<Copied, CopierError>>,
 }
 
 #[async_trait]
 impl Copying for RcloneCopying {
+    fn go(&mut self) {
+        if let Some(go) = self.go.take() {
+            // Who does not listen any more has failed, and says so when it is asked how it ended.
+            let _ = go.send(());
+        }
+    }
+
     async fn ended(&mut self) -> Result<Copied, CopierError> {
         if self.outcome.is_none() {
             let ended = (&mut self.task).await;
@@ -181,7 +191,7 @@ impl Copying for RcloneCopying {
     }
 
     async fn cancel(self: Box<Self>) {
-        let Self { cancel, task, outcome } = *self;
+        let Self { cancel, task, outcome, .. } = *self;
         let _ = cancel.send(());
         if outcome.is_none()
             && let Err(error) = task.await

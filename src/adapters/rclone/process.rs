@@ -119,25 +119,25 @@ impl Running {
     }
 }
 
-/// Lets it become rclone, and gives it the keys, one a line.
-pub(super) async fn feed(mut input: ChildStdin, keys: &[&str]) {
-    let mut text = String::from("go\n");
-    for chunk in std::iter::once(&[][..]).chain(keys.chunks(1000)) {
-        for key in chunk {
-            text.push_str(key);
-            text.push('\n');
-        }
-        // A copier that takes no more has ended, and says why elsewhere.
+/// Lets it become rclone; when it may go on, gives it keys or rules, one a line. Without a line rclone copies nothing.
+pub(super) async fn feed(mut input: ChildStdin, may_go: impl Future<Output = bool>, lines: &[&str]) {
+    // A copier that takes no more has ended, and says why elsewhere.
+    if input.write_all(b"go\n").await.is_err() || !may_go.await {
+        return;
+    }
+    for chunk in lines.chunks(1000) {
+        let text: String = chunk.iter().flat_map(|line| [line, "\n"]).collect();
         if input.write_all(text.as_bytes()).await.is_err() {
             return;
         }
-        text.clear();
     }
     point("copier.fed");
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
     use crate::adapters::processes::birth;
 
@@ -165,7 +165,7 @@ mod tests {
         let spawner = Spawner::default();
         let mut running = Running::start(&spawner, &records, call(&marker)).await.unwrap();
         let (input, _output) = running.talk().unwrap();
-        feed(input, &[]).await;
+        feed(input, ready(true), &[]).await;
         let pid = running.child.id().unwrap();
         while !marker.exists() {
             tokio::task::yield_now().await;
@@ -188,7 +188,7 @@ mod tests {
         let call = Call { arguments: vec!["-c".to_owned(), script], ..call(&marker) };
         let mut running = Running::start(&spawner, &records, call).await.unwrap();
         let (input, _output) = running.talk().unwrap();
-        feed(input, &[]).await;
+        feed(input, ready(true), &[]).await;
         let pid = running.child.id().unwrap();
         while !marker.exists() {
             tokio::task::yield_now().await;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::domain::copy::{Copied, CopyOrder, Progress, What};
 use crate::ports::copier::{CopierError, Watch};
 
-use super::command::{arguments, environment, lists};
+use super::command::{RULES, arguments, environment, lists};
 use super::place::Places;
 use super::process::{Call, Running, Spawner, feed};
 use super::record::Records;
@@ -52,8 +52,14 @@ struct Heard {
 }
 
 impl Run {
-    /// Copies, until all is copied, something fails, or `cancelled` is told or dropped.
-    pub async fn carry_out(self, mut cancelled: oneshot::Receiver<()>) -> Result<Copied, CopierError> {
+    /// Copies, until all is copied, something fails, or `cancelled` is told or dropped. Nothing is copied before `told`:
+    /// but rclone, which needs its time to start, waits for that already.
+    pub async fn carry_out(
+        self,
+        mut cancelled: oneshot::Receiver<()>,
+        told: oneshot::Receiver<()>,
+    ) -> Result<Copied, CopierError> {
+        let mut told = Some(told);
         if matches!(&self.order.what, What::Keys(keys) if keys.is_empty()) {
             return Ok(Copied::default());
         }
@@ -62,8 +68,7 @@ impl Run {
         loop {
             let places = async { Ok((sources.first("source").await?, destinations.first("destination").await?)) };
             let (from, to) = unless(&mut cancelled, places).await?;
-            self.watch.line(&format!("copying {} from {from} to {to}", self.order.bucket));
-            match self.between(&from, &to, &mut done, &mut cancelled).await {
+            match self.between(&from, &to, &mut done, &mut told, &mut cancelled).await {
                 Ok(()) => return Ok(done.into()),
                 Err(CopierError::Failed(why)) if done.objects_done == 0 && done.deleted == 0 => {
                     let moves = async { Ok(sources.must_move_on().await || destinations.must_move_on().await) };
@@ -82,13 +87,14 @@ impl Run {
         from: &str,
         to: &str,
         done: &mut Progress,
+        told: &mut Option<oneshot::Receiver<()>>,
         cancelled: &mut oneshot::Receiver<()>,
     ) -> Result<(), CopierError> {
         let calls = match &self.order.what {
             What::Keys(keys) => lists(keys),
-            What::Everything | What::Mirror => vec![Vec::new()],
+            What::Everything | What::Mirror => vec![RULES.to_vec()],
         };
-        for keys in calls {
+        for lines in calls {
             let call = Call {
                 program: self.program.clone(),
                 arguments: arguments(&self.order, &self.limits),
@@ -97,7 +103,19 @@ impl Run {
             let mut running = Running::start(&self.spawner, &self.records, call).await.map_err(cannot_start)?;
             let (input, output) = running.talk().map_err(cannot_start)?;
             let before = *done;
-            let talk = async { Ok(tokio::join!(feed(input, &keys), self.listen(output, &before)).1) };
+            let going = async {
+                // Dropped with the word to end.
+                let may_go = match told {
+                    Some(told) => told.await.is_ok(),
+                    None => true,
+                };
+                if may_go {
+                    *told = None;
+                    self.watch.line(&format!("copying {} from {from} to {to}", self.order.bucket));
+                }
+                may_go
+            };
+            let talk = async { Ok(tokio::join!(feed(input, going, &lines), self.listen(output, &before)).1) };
             let heard = match unless(cancelled, talk).await {
                 Ok(heard) => heard,
                 Err(error) => {

@@ -1,5 +1,6 @@
 //! The process behind a copy: what it shows, and how it ends.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +29,40 @@ async fn under_way(rig: &Rig) -> (Box<dyn Copying>, u32) {
 }
 
 fn records(rig: &Rig) -> Vec<String> {
-    let entries = fs::read_dir(rig.database.with_extension("db.copiers")).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let entries = fs::read_dir(rig.database.with_extension("db.copiers"));
+    entries.into_iter().flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// As when we die between two moments: the pipe is closed, and the kernel has not ended it yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_ready_and_reads_the_end_of_its_input_copies_nothing() {
+    let rig = slow().await;
+    rig.put(Side::Source, "small", b"x").await;
+    rig.put(Side::Destination, "other", b"stays").await;
+    for what in [What::Everything, What::Mirror] {
+        let ready = rig.copier.prepare(order(&rig, what), Arc::new(Told::default())).await.unwrap();
+        let call = || records(&rig).first().and_then(|name| call_of(name));
+        wait_until("rclone", || call().is_some());
+        let (arguments, environment) = call().unwrap();
+        let mut orphan = std::process::Command::new(&arguments[0]);
+        orphan.args(&arguments[1..]).env_clear().envs(environment).stdin(std::process::Stdio::null());
+        let output = orphan.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(rig.holds(Side::Destination).await.into_keys().collect::<Vec<_>>(), ["other"]);
+        ready.cancel().await;
+    }
+}
+
+/// Arguments and environment of a process that has become rclone.
+fn call_of(record: &str) -> Option<(Vec<String>, BTreeMap<String, String>)> {
+    let words = |file: &str| -> Option<Vec<String>> {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", record.split('.').next()?)).ok()?;
+        Some(text.split_terminator('\0').map(str::to_owned).collect())
+    };
+    let arguments =
+        words("cmdline").filter(|arguments| arguments.first().is_some_and(|one| one.ends_with("rclone")))?;
+    let split = |word: String| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Some((arguments, words("environ")?.into_iter().filter_map(split).collect()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

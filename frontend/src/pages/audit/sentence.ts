@@ -21,6 +21,8 @@ const VERBS: Record<string, string> = {
   resume_migration: "Resumed",
   cancel_migration: "Asked to cancel",
   migration_done: "Completed",
+  migration_gated: "Put the gate up for",
+  migration_settled: "Took the gate down after",
   migration_cancelled: "Cancelled",
   migration_error: "Gave up",
   sync_buckets: "Looked for the buckets of",

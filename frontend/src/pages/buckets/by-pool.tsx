@@ -75,7 +75,15 @@ function Held({ pool }: { pool: Pool }) {
             key: "bucket",
             title: "Bucket",
             value: bucket => bucket.bucket,
-            cell: bucket => <span className="mono breakable">{bucket.bucket}</span>,
+            cell: bucket => (
+              <>
+                <span className="mono breakable">{bucket.bucket}</span>
+                {/* The column that says so is not there then. */}
+                <Text size="xs" c="dimmed" hiddenFrom="sm" data-under>
+                  serves <Served by={servedBy(bucket)} migration={bucket.migration_id} />
+                </Text>
+              </>
+            ),
           },
           {
             key: "status",

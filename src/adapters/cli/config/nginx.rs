@@ -69,6 +69,7 @@ pub(super) async fn validate(settings: &Settings) -> Result<ExitCode, Fault> {
 /// Has nginx load what is on disk.
 pub(super) async fn reload(settings: &Settings) -> Result<ExitCode, Fault> {
     service_user::become_it(settings)?;
+    app::expect_gateway(settings)?;
     let reload = async |services: &Services| services.config.reload(Actor::Cli).await;
     let done = match app::offline(settings, "config reload", reload).await {
         Ok(answer) => Ok(answer?.into()),
@@ -80,6 +81,7 @@ pub(super) async fn reload(settings: &Settings) -> Result<ExitCode, Fault> {
 /// Writes every file anew from the database, after nginx has tested them, and reloads.
 pub(super) async fn rebuild(settings: &Settings) -> Result<ExitCode, Fault> {
     service_user::become_it(settings)?;
+    app::expect_gateway(settings)?;
     let rebuild = async |services: &Services| services.config.rebuild(Actor::Cli).await;
     let done = match app::offline(settings, "config rebuild", rebuild).await {
         Ok(rebuilt) => {

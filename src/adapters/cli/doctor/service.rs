@@ -22,7 +22,7 @@ pub(super) fn program(survey: &Survey) -> Option<Answer> {
         ),
         Err(why) => fault(
             check,
-            format!("the unit runs {path}, which is no program of this version's kind: {why}"),
+            format!("the unit runs {path}, which does not tell its version as nanio-orchestrator does: {why}"),
             format!("have the unit run this one: {own} install, then systemctl restart {UNIT}"),
         ),
     })

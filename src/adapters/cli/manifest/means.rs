@@ -1,15 +1,18 @@
 //! Who does the work: the use cases here, while no server runs on the data, or else that server.
 
+use std::sync::Arc;
+
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::Fault;
 use crate::adapters::cli::server::Server;
 use crate::adapters::cli::service_user;
+use crate::adapters::cli::session::ServerArguments;
 use crate::adapters::http::{applied_document, plan_document, read_manifest, told_faults, write_manifest};
 use crate::adapters::process_lock::LockError;
 use crate::app::{self, StartError};
-use crate::config::Settings;
+use crate::config::{Settings, Sources};
 use crate::domain::audit::Actor;
 use crate::domain::services::Services;
 use crate::domain::services::manifests::Terms;
@@ -38,61 +41,79 @@ impl Document {
     }
 }
 
-/// The gateway as a document.
-pub(super) async fn export(settings: &Settings, json: bool) -> Result<String, Fault> {
-    service_user::become_it(settings)?;
-    app::expect_gateway(settings)?;
-    let work = async |services: &Services| services.manifests.export().await;
-    match app::offline(settings, "export", work).await {
-        Ok(exported) => Ok(write_manifest(&exported?.manifest, json)),
-        Err(error) => {
-            let form = if json { "json" } else { "yaml" };
-            answered(
-                server(error, settings)?.send(Method::GET, &format!("/api/config/export?format={form}"), None).await?,
-            )
-        }
-    }
+/// Exports, plans and applies.
+pub(super) enum Means {
+    /// The data of this machine.
+    Here(Box<Settings>),
+    /// A server that was named.
+    There(Arc<Server>),
 }
 
-/// Plans and applies.
-pub(super) struct Means<'s>(&'s Settings);
+impl Means {
+    /// The server that was named, or what is here.
+    pub fn find(named: &ServerArguments) -> Result<Self, Fault> {
+        Ok(match named.named()? {
+            Some(server) => Self::There(Arc::new(server)),
+            None => Self::Here(Box::new(Settings::from_sources(&Sources::gather(Vec::new())?)?)),
+        })
+    }
 
-impl<'s> Means<'s> {
-    pub fn find(settings: &'s Settings) -> Self {
-        Self(settings)
+    /// The gateway as a document.
+    pub async fn export(&self, json: bool) -> Result<String, Fault> {
+        let work = async |services: &Services| services.manifests.export().await;
+        match self.here("export", work).await? {
+            Ok(exported) => Ok(write_manifest(&exported?.manifest, json)),
+            Err(server) => {
+                let form = if json { "json" } else { "yaml" };
+                answered(server.send(Method::GET, &format!("/api/config/export?format={form}"), None).await?)
+            }
+        }
     }
 
     /// What an apply would do, as the API tells it.
     pub async fn plan(&self, document: &Document) -> Result<Value, Fault> {
-        service_user::become_it(self.0)?;
-        app::expect_gateway(self.0)?;
         let (manifest, terms) = (read_manifest(document.text.as_bytes(), document.json)?, document.terms());
         let work = async |services: &Services| services.manifests.plan(&manifest, &terms).await;
-        match app::offline(self.0, "plan", work).await {
+        match self.here("plan", work).await? {
             Ok(plan) => Ok(plan_document(plan?)),
-            Err(error) => self.by_the_server(error, "plan", document).await,
+            Err(server) => by_the_server(&server, "plan", document).await,
         }
     }
 
     /// What an apply did, as the API tells it.
     pub async fn apply(&self, document: &Document) -> Result<Value, Fault> {
-        service_user::become_it(self.0)?;
-        app::expect_gateway(self.0)?;
         let (manifest, terms) = (read_manifest(document.text.as_bytes(), document.json)?, document.terms());
         let work = async |services: &Services| services.manifests.apply(Actor::Cli, &manifest, &terms).await;
-        match app::offline(self.0, "apply", work).await {
+        match self.here("apply", work).await? {
             Ok(applied) => Ok(applied_document(applied?)),
-            Err(error) => self.by_the_server(error, "apply", document).await,
+            Err(server) => by_the_server(&server, "apply", document).await,
         }
     }
 
-    async fn by_the_server(&self, error: StartError, operation: &str, document: &Document) -> Result<Value, Fault> {
-        let form = if document.json { "application/json" } else { "application/yaml" };
-        let path = format!("/api/config/{operation}{}", document.query());
-        let body = Some((form, document.text.clone()));
-        let text = answered(server(error, self.0)?.send(Method::POST, &path, body).await?)?;
-        Ok(serde_json::from_str(&text)?)
+    /// What `work` gives on the data of this machine, or the server that is to do it instead.
+    async fn here<T>(
+        &self,
+        operation: &'static str,
+        work: impl AsyncFnOnce(&Services) -> T,
+    ) -> Result<Result<T, Arc<Server>>, Fault> {
+        let settings = match self {
+            Self::Here(settings) => settings,
+            Self::There(server) => return Ok(Err(server.clone())),
+        };
+        service_user::become_it(settings)?;
+        app::expect_gateway(settings)?;
+        match app::offline(settings, operation, work).await {
+            Ok(done) => Ok(Ok(done)),
+            Err(error) => Ok(Err(Arc::new(server(error, settings)?))),
+        }
     }
+}
+
+async fn by_the_server(server: &Server, operation: &str, document: &Document) -> Result<Value, Fault> {
+    let form = if document.json { "application/json" } else { "application/yaml" };
+    let path = format!("/api/config/{operation}{}", document.query());
+    let text = answered(server.send(Method::POST, &path, Some((form, document.text.clone()))).await?)?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// The server that has the data, if that is why the work could not be done here.

@@ -1,5 +1,5 @@
-//! `export`, `plan` and `apply`: the gateway as a document, by the server that runs on this data or, if there is none,
-//! directly.
+//! `export`, `plan` and `apply`: the gateway as a document, by the server that is named, by that which runs on this data or,
+//! if there is none, directly.
 
 mod means;
 pub(super) mod show;
@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use super::session::ServerArguments;
 use super::{print, say};
 use crate::adapters::http::manifest_schema;
-use crate::config::{Settings, Sources};
 use means::{Document, Means};
 
 type Fault = Box<dyn std::error::Error>;
@@ -29,6 +29,8 @@ pub(super) struct ExportArguments {
     /// How the document is written
     #[arg(long, default_value = "yaml")]
     format: Format,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// What `plan` takes.
@@ -68,6 +70,8 @@ struct DocumentArguments {
     /// How the answer is written
     #[arg(short, long, default_value = "text")]
     output: Output,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,29 +86,24 @@ enum Output {
     Json,
 }
 
-fn settings() -> Result<Settings, Fault> {
-    Ok(Settings::from_sources(&Sources::gather(Vec::new())?)?)
-}
-
 /// Prints the gateway.
 pub(super) async fn export(arguments: ExportArguments) -> Result<ExitCode, Fault> {
-    let text = means::export(&settings()?, arguments.format == Format::Json).await?;
+    let text = Means::find(&arguments.server)?.export(arguments.format == Format::Json).await?;
     print(text.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what a document would change.
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, Fault> {
-    let DocumentArguments { output, .. } = arguments.document;
-    let plan = Means::find(&settings()?).plan(&arguments.document.read()?).await?;
+    let (output, means) = (arguments.document.output, Means::find(&arguments.document.server)?);
+    let plan = means.plan(&arguments.document.read()?).await?;
     Ok(shown(&plan, output))
 }
 
 /// Makes the gateway what a document says.
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, Fault> {
-    let output = arguments.document.output;
-    let (settings, mut document) = (settings()?, arguments.document.read()?);
-    let means = Means::find(&settings);
+    let (output, means) = (arguments.document.output, Means::find(&arguments.document.server)?);
+    let mut document = arguments.document.read()?;
     if arguments.dry_run {
         return Ok(shown(&means.plan(&document).await?, output));
     }

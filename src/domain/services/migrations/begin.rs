@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::backfill::Filling;
 use super::carry::Sides;
+use super::cutover::GLANCE;
 use super::drive::{Drive, outcome_of};
 use super::record;
 use crate::domain::credential::Credential;
@@ -207,6 +208,7 @@ impl Drive {
 
     /// Waits until the workers of before the last reload are gone, and sends the canaries.
     pub(super) async fn await_workers(&mut self) -> Outcome {
+        self.make_ready().await;
         if let Err(outcome) = self.workers_gone().await {
             return outcome;
         }
@@ -282,7 +284,7 @@ impl Drive {
                         listener.port.get()
                     )));
                 }
-                self.shared.timer.pause(Duration::from_millis(20)).await;
+                self.shared.timer.pause(GLANCE).await;
             }
             if (200..300).contains(&status) {
                 self.remove_canary(&path).await?;

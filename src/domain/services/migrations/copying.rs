@@ -17,7 +17,7 @@ use crate::domain::migration::machine::Outcome;
 use crate::domain::migration::work::MigrationKind;
 use crate::domain::object::Upload;
 use crate::domain::time::Timestamp;
-use crate::ports::copier::CopierError;
+use crate::ports::copier::{CopierError, Copying};
 use crate::ports::gate::GateError;
 use crate::ports::object_storage::PAGE;
 
@@ -50,24 +50,12 @@ impl Drive {
     }
 
     async fn try_copy_all(&mut self) -> Result<(), Outcome> {
-        let sides = self.sides().await?;
-        let what = match self.migration.mode {
-            MigrationMode::Copy => What::Everything,
-            MigrationMode::Sync => What::Mirror,
+        let mut copying = match self.ready.take() {
+            Some(ready) => ready,
+            None => self.prepared().await?,
         };
-        let order = CopyOrder {
-            source: sides.source.clone(),
-            destination: sides.destination.clone(),
-            bucket: sides.bucket.clone(),
-            what,
-            // What fails is found by the comparison, and carried over later: a request that was sent twice may arrive
-            // twice, the older one last.
-            once: true,
-        };
-        let copier = self.shared.copier.clone();
-        let mut copying =
-            copier.start(order, self.live.clone()).await.map_err(|error| Outcome::NotNow(error.to_string()))?;
         self.sending = Some(Sending::Everything);
+        copying.go();
         let ended = loop {
             let ended = {
                 let (ended, report) = (copying.ended(), self.shared.timer.pause(REPORT));
@@ -99,6 +87,33 @@ impl Drive {
             }
         }
         Ok(())
+    }
+
+    /// Has the copier start while nginx's workers change: that takes rclone as long as a few objects.
+    pub(super) async fn make_ready(&mut self) {
+        if self.ready.is_none() && self.migration.work.kind == MigrationKind::Move {
+            // What is wrong is told when the copy is to begin.
+            self.ready = self.prepared().await.ok();
+        }
+    }
+
+    /// A copy of everything that has not begun.
+    async fn prepared(&mut self) -> Result<Box<dyn Copying>, Outcome> {
+        let sides = self.sides().await?;
+        let order = CopyOrder {
+            source: sides.source.clone(),
+            destination: sides.destination.clone(),
+            bucket: sides.bucket.clone(),
+            what: match self.migration.mode {
+                MigrationMode::Copy => What::Everything,
+                MigrationMode::Sync => What::Mirror,
+            },
+            // What fails is found by the comparison, and carried over later: a request that was sent twice may arrive
+            // twice, the older one last.
+            once: true,
+        };
+        let copier = self.shared.copier.clone();
+        copier.prepare(order, self.live.clone()).await.map_err(|error| Outcome::NotNow(error.to_string()))
     }
 
     async fn keep_progress(&mut self) {

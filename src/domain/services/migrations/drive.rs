@@ -29,6 +29,7 @@ use crate::domain::migration::work::MigrationKind;
 use crate::domain::migration::{Migration, Phase};
 use crate::domain::services::ServiceError;
 use crate::domain::services::publish::Change;
+use crate::ports::copier::Copying;
 use crate::ports::gate::{GateError, Worker};
 
 /// How many lines the log of a migration keeps.
@@ -58,6 +59,8 @@ pub(super) struct Drive {
     pub(super) workers: HashSet<Worker>,
     /// What is being copied.
     pub(super) sending: Option<Sending>,
+    /// The copy of everything, ready to begin.
+    pub(super) ready: Option<Box<dyn Copying>>,
     /// When writes were held, on the timer.
     pub(super) held_since: Option<Duration>,
     pub(super) pace: Pace,
@@ -90,6 +93,7 @@ impl Drive {
             sides: None,
             workers: HashSet::new(),
             sending: None,
+            ready: None,
             held_since: None,
             pace: Pace::default(),
             canaries: 0,
@@ -189,6 +193,7 @@ impl Drive {
     async fn wait_while_paused(&mut self) {
         if self.live.is_paused() {
             self.say("paused", "waits until it is resumed".to_owned());
+            self.ready = None;
             // It may be long until the next record.
             if let Err(error) = self.save(|_| {}).await {
                 tracing::warn!(migration = self.migration.id.0, %error, "that it is paused could not be written down");
@@ -199,6 +204,9 @@ impl Drive {
 
     pub(super) async fn take(&mut self, step: Step) -> Outcome {
         self.doubt_what_was_sent();
+        if !matches!(step, Step::AwaitWorkers | Step::CopyAll) {
+            self.ready = None;
+        }
         match step {
             Step::Check => self.check().await,
             Step::JournalOn => self.journal_on().await,

@@ -32,6 +32,7 @@ pub(super) fn journal_on(change: &mut Change<'_>, id: MigrationId, token: &Token
     let saved = change.tx.save_migration(migration)?;
     touch(change, &reach);
     mark(change, &saved, BucketStatus::Migrating, saved.serving().id)?;
+    change.tell("migration_gated", Subject::Entity(EntityKind::Migration, id.0));
     Ok(saved)
 }
 
@@ -90,6 +91,7 @@ pub(super) fn plain(change: &mut Change<'_>, id: MigrationId) -> Result<Migratio
     if !saved.work.committed {
         mark(change, &saved, BucketStatus::Routed, serving)?;
     }
+    change.tell("migration_settled", Subject::Entity(EntityKind::Migration, id.0));
     Ok(saved)
 }
 

@@ -144,6 +144,22 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Has the history tell who changed nginx's files, where the audit log tells of the whole only: a migration changes
+    /// them several times.
+    pub fn tell(&mut self, action: &'static str, subject: Subject) {
+        if !self.logs {
+            let (entity_type, entity_id) = subject.columns();
+            self.touched.entries.push(RevisionEntry {
+                actor: self.actor.as_str().to_owned(),
+                action: action.to_owned(),
+                entity_type: entity_type.to_owned(),
+                entity_id,
+                outcome: None,
+                reason: None,
+            });
+        }
+    }
+
     /// Has the history know of something that the audit log does not tell, as it follows from what it tells.
     ///
     /// # Errors
