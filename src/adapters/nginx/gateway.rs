@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -29,6 +30,9 @@ pub struct NginxGateway {
     pub(super) shared: Arc<Shared>,
 }
 
+/// A file that an editor changes so soon after a test is told of by the reload itself.
+const JUST: Duration = Duration::from_secs(2);
+
 pub(super) struct Shared {
     pub(super) tree: Tree,
     renderer: Renderer,
@@ -37,6 +41,8 @@ pub(super) struct Shared {
     dialect: RwLock<Dialect>,
     check_mode: Mutex<&'static str>,
     staged: Mutex<Moves>,
+    /// Since when the live files are what nginx has tested.
+    proven: Mutex<Option<Instant>>,
 }
 
 pub(super) struct RealNginx {
@@ -104,6 +110,7 @@ impl NginxGateway {
             dialect: RwLock::new(dialect),
             check_mode: Mutex::new(check_mode),
             staged: Mutex::new(Moves::default()),
+            proven: Mutex::new(None),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -122,6 +129,12 @@ impl NginxGateway {
 impl Shared {
     fn staged(&self) -> Moves {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether what is live was tested a moment ago.
+    fn is_just_proven(&self) -> bool {
+        let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        proven.is_some_and(|since| since.elapsed() < JUST)
     }
 
     fn dialect(&self) -> Dialect {
@@ -288,6 +301,9 @@ impl Gateway for NginxGateway {
         self.blocking(|shared| {
             shared.tree.forget()?;
             let moves = std::mem::take(&mut *shared.staged.lock().unwrap_or_else(PoisonError::into_inner));
+            if moves.concern_nginx() {
+                *shared.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            }
             for relative in &moves.put {
                 shared.tree.carry_over(relative);
                 if tree::is_sidecar(relative) {
@@ -325,8 +341,9 @@ impl Gateway for NginxGateway {
 
     async fn reload(&self, others: Others) -> Reload {
         let refused = |output: String| Reload { answer: NginxAnswer { ok: false, output }, running: None };
-        // nginx would refuse a broken tree too, but only in its log.
-        if let Err(error) = self.validate_live().await {
+        // `nginx -s reload` reads everything first, too, and refuses what it cannot use; but it takes more than we do.
+        let proven = others == Others::Watched && self.shared.is_just_proven();
+        if !proven && let Err(error) = self.validate_live().await {
             return refused(error.to_string());
         }
         let Some(nginx) = &self.shared.nginx else {

@@ -17,7 +17,7 @@ use crate::ports::gateway::{GatewayError, Others, Reload};
 /// How long new workers may take to appear after a reload.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
 /// How often we look for them.
-const RELOAD_GLANCE: Duration = Duration::from_millis(10);
+const RELOAD_GLANCE: Duration = Duration::from_millis(3);
 
 impl NginxGateway {
     /// Reloads, then waits until newer workers serve and, if that matters, no older one does; or nginx has said why not.

@@ -24,7 +24,7 @@ use crate::ports::gate::{Admission, Listener};
 /// How often it is looked whether something that is waited for has happened.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// How often that is looked at first, and for how long: mostly it happens within a tenth of a second.
-const FIRST_LOOK: Duration = Duration::from_millis(10);
+const FIRST_LOOK: Duration = Duration::from_millis(5);
 const FIRST_LOOKS: Duration = Duration::from_secs(1);
 /// What was found that recently need not be looked for again.
 const FRESH: Duration = Duration::from_secs(2);
