@@ -104,6 +104,37 @@ async fn where_somebody_removed_the_staging_it_is_made_again() {
 }
 
 #[tokio::test]
+async fn what_a_plan_staged_goes_live_if_it_is_the_same_and_never_anything_else() {
+    use std::os::unix::fs::MetadataExt as _;
+    for (adapter, rig, gateway) in adapters().await {
+        let inode = |path: &str| fs::metadata(rig.managed().join(path)).unwrap().ino();
+        let bytes = |path: &str| fs::read(rig.managed().join(path)).unwrap();
+        let whole = || put(vec![pool("a"), pool("b")]);
+        gateway.rehearse(whole()).await.unwrap();
+        let planned = ["a", "b"].map(|name| inode(&format!(".nanio/staging/pools/{name}.conf")));
+        // As long as it was, and not what it was.
+        let staged = rig.managed().join(".nanio/staging/pools/b.conf");
+        let other = fs::read_to_string(&staged).unwrap().replace("127.0.0.1:9 ", "127.0.0.1:8 ");
+        fs::write(&staged, other).unwrap();
+        let recorded = publish(&gateway, whole(), "1").await;
+        assert_eq!(inode("pools/a.conf"), planned[0], "{adapter}");
+        assert_ne!(inode("pools/b.conf"), planned[1], "{adapter}");
+        assert_eq!(recorded.len(), 2);
+        for (path, hash) in &recorded {
+            assert_eq!(&sha256(&fs::read(path).unwrap()), hash, "{adapter}");
+        }
+        // What a plan staged of a file that is there is not the live file, and what another plan left is no part of it.
+        let before = bytes("pools/a.conf");
+        let plan = FileChange { remove: vec![name_of("a")], recorded: recorded.clone(), ..put(vec![pool("c")]) };
+        gateway.rehearse(plan).await.unwrap();
+        assert!(gateway.validate().await.ok && bytes("pools/a.conf") == before, "{adapter}");
+        let written = publish(&gateway, FileChange { recorded, ..put(vec![pool("d")]) }, "2").await;
+        assert_eq!(written.len(), 1, "{adapter}");
+        assert!(!rig.managed().join(".nanio/staging/pools/c.conf").exists(), "{adapter}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_state_again_is_not_a_change() {
     for (adapter, _rig, gateway) in adapters().await {
         let recorded = publish(&gateway, put(vec![pool("a")]), "1").await;

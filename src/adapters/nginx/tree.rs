@@ -269,22 +269,23 @@ impl Tree {
         KINDS.iter().try_for_each(|kind| make_private(&self.staging().join(kind)))
     }
 
-    /// Makes the staging hold the live files: hard links, so that what is unchanged costs nothing.
+    /// Makes the staging hold the live files: hard links, so that what is unchanged costs nothing. What `comes` is left as
+    /// it is: the caller puts it there.
     ///
     /// # Errors
     /// The disk does not let us.
-    pub fn mirror(&self) -> Result<(), GatewayError> {
+    pub fn mirror(&self, comes: impl Fn(&Path) -> bool) -> Result<(), GatewayError> {
         self.make_staging()?;
         for kind in KINDS {
             let (live, staged) = (self.root.join(kind), self.staging().join(kind));
             let names = included(&live)?;
             for name in included(&staged)? {
-                if !names.contains(&name) {
+                if !names.contains(&name) && !comes(&Path::new(kind).join(&name)) {
                     remove(&staged.join(name))?;
                     point("mirror.removed");
                 }
             }
-            for name in names {
+            for name in names.into_iter().filter(|name| !comes(&Path::new(kind).join(name))) {
                 link_if_other(&live.join(&name), &staged.join(&name))?;
             }
         }
