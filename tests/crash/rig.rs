@@ -291,6 +291,13 @@ impl Rig {
                 fs::remove_file(&edited).unwrap();
                 fs::write(&edited, format!("{before}weight={heavier} {behind}")).unwrap();
             }
+            Scene::Planned => {
+                let staged = self.nginx.managed().join(".nanio/staging/pools/alpha.conf");
+                let text = fs::read_to_string(&staged).unwrap();
+                // A file of its own, as a plan makes one.
+                fs::remove_file(&staged).unwrap();
+                fs::write(&staged, text.replace("weight=", "weight=9")).unwrap();
+            }
             Scene::NoFileBeside => {
                 fs::create_dir_all(self.dir().join(ENV_FILE).with_extension("env.tmp").join("in the way")).unwrap();
             }

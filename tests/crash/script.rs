@@ -28,6 +28,8 @@ pub enum Scene {
     Edited,
     /// A member's weight was edited by hand.
     Reweighed,
+    /// A plan has left another state of a file where candidates are tested.
+    Planned,
 }
 
 fn step(name: &'static str, method: &'static str, path: &'static str, body: Value) -> Step {
@@ -55,12 +57,15 @@ pub fn steps(port: u16) -> Vec<Step> {
             "/api/vhosts",
             json!({"server_name": "a.example", "listen_port": port, "ssl": false, "default_pool_id": 1}),
         )),
-        step(
-            "create a route",
-            "POST",
-            "/api/vhosts/1/routes",
-            json!({"path_prefix": "/bucket-a/", "pool_id": 2, "allow_orphan": true}),
-        ),
+        Step {
+            scene: Scene::Planned,
+            ..step(
+                "create a route",
+                "POST",
+                "/api/vhosts/1/routes",
+                json!({"path_prefix": "/bucket-a/", "pool_id": 2, "allow_orphan": true}),
+            )
+        },
         step("change a member", "PUT", "/api/pools/1/members/1", json!({"weight": 7})),
         thorough(step("rename a pool", "PUT", "/api/pools/2", json!({"name": "gamma"}))),
         in_scene(Scene::NoCandidate, step("rename it by a swap", "PUT", "/api/pools/2", json!({"name": "delta"}))),

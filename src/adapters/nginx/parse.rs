@@ -346,8 +346,10 @@ fn read_server(nodes: &[Node], server: &Directive, mut texts: OwnText) -> Result
     let body = inside(server);
     let server_name = ServerName::parse(find_argument(body, "server_name")?)?;
     let own = render::own(&server_name);
-    let mut pool_maps = directives(nodes).filter_map(|directive| Some((directive, pool_map_of(directive)?)));
-    let pool_map = pool_maps.find(|(_, of)| *of == own).map(|(map, _)| map);
+    let maps: Vec<_> = directives(nodes).filter_map(|map| Some((map, pool_map_of(map)?))).collect();
+    // A copy under another name has the variables of the original.
+    let pool_map = maps.iter().find(|(_, of)| *of == own).or(maps.first().filter(|_| maps.len() == 1));
+    let pool_map = pool_map.map(|(map, _)| *map);
     let mut parsed = DiskServer {
         writer: Writer::Ours,
         id: None,
