@@ -25,6 +25,10 @@ pub fn run(pools: &TwoPools, more: &[&str]) -> Output {
 fn drill(pools: &TwoPools) -> Value {
     let output = run(pools, &["--seconds", "15"]);
     let told = String::from_utf8_lossy(&output.stderr);
+    // What nginx said of an error is all that is left of it.
+    let log = std::fs::read_to_string(pools.gateway.nginx.dir.path().join("error.log")).unwrap_or_default();
+    let told =
+        log.lines().filter(|line| !line.contains("[notice]")).fold(told.into_owned(), |told, line| told + line + "\n");
     assert_eq!(output.status.code(), Some(0), "{told}\n{}", String::from_utf8_lossy(&output.stdout));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("one line of JSON: {error}\n{told}"))
 }
