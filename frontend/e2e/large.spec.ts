@@ -1,5 +1,3 @@
-import { readFile, writeFile } from "node:fs/promises"
-
 import type { Page } from "@playwright/test"
 
 import type { Gateway } from "./gateway"
@@ -8,33 +6,24 @@ import { weigh } from "./weigh"
 
 const [POOLS, ROUTES] = [1000, 20_000]
 
-/** Makes the gateway a large one, by way of its files. The id of the vhost that has all routes. */
+/** Makes the gateway a large one, by one document. The id of the vhost that has all routes. */
 async function grow(gateway: Gateway): Promise<number> {
-  const template = await gateway.ask<{ id: number }>("POST", "/pools", { name: "template" })
-  const member = await gateway.ask<{ id: number }>("POST", `/pools/${template.id}/members`, { address: "127.0.0.1:9" })
-  const named = { server_name: "large.test", listen_port: gateway.port, ssl: false, default_pool_id: template.id }
-  const vhost = await gateway.ask<{ id: number }>("POST", "/vhosts", named)
-  const [top] = await gateway.ask<{ id: number }[]>("GET", `/vhosts/${vhost.id}/routes`)
-
-  const pool = await readFile(gateway.managed("pools/template.conf"), "utf8")
   const name = (number: number) => `pool-${String(number).padStart(5, "0")}`
-  for (let number = 100; number < 100 + POOLS; number++) {
-    const text = pool
-      .replaceAll("template", name(number))
-      .replaceAll(`pool_id:${template.id} `, `pool_id:${number} `)
-      .replaceAll(`member_id:${member.id}`, `member_id:${number}`)
-    await writeFile(gateway.managed(`pools/${name(number)}.conf`), text)
-  }
-  const path = gateway.managed("vhosts/large.test.conf")
-  const entry = `default template; # route_id:${top?.id}\n`
-  const lines = Array.from({ length: ROUTES }, (_, index) => {
-    const bucket = `bucket-${String(index + 1).padStart(5, "0")}`
-    return `    ${bucket} ${name(100 + (index % POOLS))}; # route_id:${1000 + index}\n`
-  })
-  const server = await readFile(path, "utf8")
-  expect(server).toContain(entry)
-  await writeFile(path, server.replace(entry, entry + lines.join("")))
-  await gateway.ask("POST", "/config/rebuild-from-disk?force=true")
+  const pools = Object.fromEntries(
+    Array.from({ length: POOLS }, (_, index) => [name(index), { members: [{ address: "127.0.0.1:9" }] }]),
+  )
+  const routes = Object.fromEntries(
+    Array.from({ length: ROUTES }, (_, index) => [
+      `/bucket-${String(index + 1).padStart(5, "0")}/`,
+      { pool: name(index % POOLS) },
+    ]),
+  )
+  // Without a default pool nobody serves a bucket before it has its route: no storage node is to be asked.
+  const vhosts = { "large.test": { listen_port: gateway.port, ssl: false, routes } }
+  await gateway.ask("POST", "/config/apply", { version: 1, pools, vhosts })
+  const made = await gateway.ask<{ id: number; server_name: string }[]>("GET", "/vhosts")
+  const vhost = made.find(({ server_name }) => server_name === "large.test")
+  if (vhost === undefined) throw new Error("the document made no vhost")
   return vhost.id
 }
 
@@ -57,7 +46,7 @@ test("1,000 pools and 20,000 routes: the dashboard reads little and stands still
   page,
   gateway,
 }) => {
-  const vhost = await grow(gateway)
+  const id = await grow(gateway)
   const answers = await weigh(page)
   const shifts = await watchShifts(page)
   await page.goto("/")
@@ -69,14 +58,14 @@ test("1,000 pools and 20,000 routes: the dashboard reads little and stands still
   for (const { url, size } of calls) expect(size, url).toBeLessThanOrEqual(200 * 1024)
   expect(await shifts()).toBeLessThan(0.05)
 
-  await page.goto(`/web/vhosts/${vhost}`)
-  await expect(page.getByText("20,001 routes")).toBeVisible()
+  await page.goto(`/web/vhosts/${id}`)
+  await expect(page.getByText("20,000 routes")).toBeVisible()
   const table = page.getByRole("table", { name: "routes" })
   const rows = table.locator("tbody tr")
   expect(await rows.count()).toBeLessThan(80)
   await isAccessible(page)
   await page.getByLabel("Filter routes").fill("19999")
-  await expect(page.getByText("1 of 20,001 routes")).toBeVisible()
+  await expect(page.getByText("1 of 20,000 routes")).toBeVisible()
   await expect(page.getByText("/bucket-19999/")).toBeVisible()
   await page.getByLabel("Filter routes").fill("")
   const prefix = page.getByRole("button", { name: "Prefix" })
