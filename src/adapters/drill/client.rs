@@ -209,7 +209,14 @@ impl Client {
     }
 
     /// Reads a key whole. `last`: nothing comes after.
+    ///
+    /// Of an object without a byte only the headers are read as long as it may still be written: nanio opens the file
+    /// after it has sent them, and hangs up if it is gone by then. For nginx the answer was whole, so it may have given
+    /// that connection to a write, which is answered 502 then (a GET, and what nginx still has at hand, is sent again).
     pub async fn get(&mut self, key: &str, last: bool) {
+        if !last && self.shared.ledger.may_be_empty(key) {
+            return self.head(key).await;
+        }
         let ask = Ask { key: Some(key), ..Ask::default() };
         self.read(key, ask, last, |answer| Seen::Body {
             offset: 0,

@@ -166,6 +166,13 @@ impl History {
         self.writes.iter().any(|write| write.begun < until && write.acknowledged.is_none_or(|at| at > from))
     }
 
+    /// Whether a read that begins now may find an object without a byte.
+    #[must_use]
+    pub fn may_be_empty(&self) -> bool {
+        let known = self.writes.iter().rposition(|write| write.acknowledged.is_some()).unwrap_or(0);
+        self.writes[known..].iter().any(|write| write.state.is_some_and(|object| object.size == 0))
+    }
+
     /// Judges a read, and remembers what it proves.
     pub fn judge(&mut self, read: &Read<'_>) -> Verdict {
         match read.seen {

@@ -70,6 +70,12 @@ impl Ledger {
         self.pages().history(key).was_moving(from, until)
     }
 
+    /// Whether a read of the key that begins now may find an object without a byte.
+    #[must_use]
+    pub fn may_be_empty(&self, key: &str) -> bool {
+        self.pages().history(key).may_be_empty()
+    }
+
     /// Judges a read of a key.
     pub fn judge(&self, key: &str, read: &Read<'_>) -> Verdict {
         self.pages().history(key).judge(read)

@@ -242,3 +242,20 @@ fn a_listing_has_what_is_there_and_nothing_else() {
     story.delete();
     assert_eq!(story.sees(Seen::Listed { size: 200 }), Verdict::Wrong(Extra));
 }
+
+#[test]
+fn an_object_may_be_empty_if_the_last_known_write_or_one_since_left_no_byte() {
+    let mut story = Story::default();
+    assert!(!story.history.may_be_empty());
+    story.put(0);
+    assert!(story.history.may_be_empty());
+    story.begin(100);
+    assert!(story.history.may_be_empty(), "it is still there until the write is acknowledged");
+    story.answered();
+    assert!(!story.history.may_be_empty());
+    story.begin(0);
+    assert!(story.history.may_be_empty(), "it may be there already");
+    story.answered();
+    story.delete();
+    assert!(!story.history.may_be_empty());
+}
