@@ -93,28 +93,31 @@ pub fn strict_upstream(read: DiskUpstream) -> Result<Upstream, ParseError> {
         return Err(ParseError::Unexpected(first.clone()));
     }
     let kind = read.kind.ok_or_else(|| missing("the pool's type"))?;
-    let servers = read.servers.into_iter().map(|server| {
-        Ok(UpstreamServer {
-            id: server.id.unwrap_or(MemberId(0)),
-            address: server.address,
-            role: match kind {
-                _ if server.backup => Role::Replica,
-                PoolKind::Http => Role::Primary,
-                PoolKind::Nanio => Role::Active,
-            },
-            weight: server.weight,
-            max_fails: server.max_fails,
-            fail_timeout_s: server.fail_timeout_s,
-        })
+    Ok(upstream_of(read, kind))
+}
+
+/// What was read of an upstream, as one of this kind. What the text does not name gets its id from the sidecar.
+pub(super) fn upstream_of(read: DiskUpstream, kind: PoolKind) -> Upstream {
+    let servers = read.servers.into_iter().map(|server| UpstreamServer {
+        id: server.id.unwrap_or(MemberId(0)),
+        address: server.address,
+        role: match kind {
+            _ if server.backup => Role::Replica,
+            PoolKind::Http => Role::Primary,
+            PoolKind::Nanio => Role::Active,
+        },
+        weight: server.weight,
+        max_fails: server.max_fails,
+        fail_timeout_s: server.fail_timeout_s,
     });
-    Ok(Upstream {
+    Upstream {
         id: read.id.unwrap_or(PoolId(0)),
         name: read.name,
         kind,
         lb_method: read.lb_method,
         keepalive: read.keepalive,
-        servers: servers.collect::<Result<_, ParseError>>()?,
-    })
+        servers: servers.collect(),
+    }
 }
 
 /// The server block, if nothing is missing.
@@ -122,6 +125,12 @@ pub fn strict_upstream(read: DiskUpstream) -> Result<Upstream, ParseError> {
 /// # Errors
 /// What is missing.
 pub fn strict_server(read: DiskServer) -> Result<Server, ParseError> {
+    let protocol = read.protocol.ok_or_else(|| missing("the routing map"))?;
+    Ok(server_of(read, protocol))
+}
+
+/// What was read of a server block, as one of this protocol. What the text does not name gets its id from the sidecar.
+pub(super) fn server_of(read: DiskServer, protocol: Protocol) -> Server {
     let routes = read.routes.into_iter().map(|route| ServerRoute {
         id: route.id.unwrap_or(RouteId(0)),
         path_prefix: route.path_prefix,
@@ -129,19 +138,19 @@ pub fn strict_server(read: DiskServer) -> Result<Server, ParseError> {
         key_prefix: route.key_prefix,
         extra_directives: route.extra_directives,
     });
-    Ok(Server {
+    Server {
         id: read.id.unwrap_or(VhostId(0)),
         server_name: read.server_name,
         listen_port: read.listen_port,
         tls: read.tls,
-        protocol: read.protocol.ok_or_else(|| missing("the routing map"))?,
+        protocol,
         ip_rules: read.ip_rules,
         extra_directives: read.extra_directives,
         extra_blocks: read.extra_blocks,
         default: read.default.map(|route| DefaultRoute { id: route.id.unwrap_or(RouteId(0)), pool: route.pool }),
         routes: routes.collect(),
         moves: read.moves,
-    })
+    }
 }
 
 /// Whether `source` holds exactly what its parsed value says, and nothing else.

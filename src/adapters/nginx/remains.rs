@@ -4,61 +4,25 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::own_text::OwnText;
-use super::parse::{directives, inside};
+use super::parse::{directives, inside, server_of, upstream_of};
 use super::render::{Dialect, Renderer};
 use super::text::{self, Directive, Node};
 use super::unkept::{Place, comment, lacking, otherwise, shown, sort, unkept};
 use crate::domain::disk::{DiskServer, DiskUpstream, Remains};
-use crate::domain::gateway::{DefaultRoute, ManagedFile, Protocol, Server, ServerRoute, Upstream, UpstreamServer};
-use crate::domain::ids::{MemberId, PoolId, RouteId, VhostId};
-use crate::domain::pool::{PoolKind, Role};
+use crate::domain::gateway::{ManagedFile, Protocol};
+use crate::domain::pool::PoolKind;
 
 /// What `source` holds beside `read`, which was read from it.
 #[must_use]
 pub fn of_upstream(source: &str, read: &DiskUpstream, renderer: &Renderer, dialect: Dialect) -> Remains {
-    let servers = read.servers.iter().map(|server| UpstreamServer {
-        id: server.id.unwrap_or(MemberId(0)),
-        address: server.address.clone(),
-        role: if server.backup { Role::Replica } else { Role::Active },
-        weight: server.weight,
-        max_fails: server.max_fails,
-        fail_timeout_s: server.fail_timeout_s,
-    });
-    let whole = ManagedFile::Upstream(Upstream {
-        id: read.id.unwrap_or(PoolId(0)),
-        name: read.name.clone(),
-        kind: read.kind.unwrap_or(PoolKind::Nanio),
-        lb_method: read.lb_method,
-        keepalive: read.keepalive,
-        servers: servers.collect(),
-    });
+    let whole = ManagedFile::Upstream(upstream_of(read.clone(), read.kind.unwrap_or(PoolKind::Nanio)));
     compare(source, &renderer.render(&whole, dialect), read.remains.clone())
 }
 
 /// What `source` holds beside `read`, which was read from it.
 #[must_use]
 pub fn of_server(source: &str, read: &DiskServer, renderer: &Renderer, dialect: Dialect) -> Remains {
-    let routes = read.routes.iter().map(|route| ServerRoute {
-        id: route.id.unwrap_or(RouteId(0)),
-        path_prefix: route.path_prefix.clone(),
-        pool: route.pool.clone(),
-        key_prefix: route.key_prefix.clone(),
-        extra_directives: route.extra_directives.clone(),
-    });
-    let default = read.default.as_ref();
-    let whole = Server {
-        id: read.id.unwrap_or(VhostId(0)),
-        server_name: read.server_name.clone(),
-        listen_port: read.listen_port,
-        tls: read.tls.clone(),
-        protocol: read.protocol.unwrap_or(Protocol::Http),
-        ip_rules: read.ip_rules.clone(),
-        extra_directives: read.extra_directives.clone(),
-        extra_blocks: read.extra_blocks.clone(),
-        default: default.map(|route| DefaultRoute { id: route.id.unwrap_or(RouteId(0)), pool: route.pool.clone() }),
-        routes: routes.collect(),
-        moves: read.moves.clone(),
-    };
+    let whole = server_of(read.clone(), read.protocol.unwrap_or(Protocol::Http));
     let dialect = dialect_of(source, dialect);
     compare(source, &renderer.render(&ManagedFile::Server(whole.into()), dialect), read.remains.clone())
 }
