@@ -305,3 +305,26 @@ async fn twenty_thousand_routes_come_back_with_one_test() {
         assert!(routes == 0 || now == all);
     }
 }
+
+#[tokio::test]
+async fn a_way_back_that_was_shown_is_not_taken_from_another_state() {
+    let world = World::start().await;
+    let old = world.pool("old").await;
+    let number = world.newest().await;
+    world.pool("later").await;
+    let shown = world.rollback(number, "?dry_run=true").await.expect(200);
+    let state = format!("expect={}", shown["planned"]["state"].as_str().unwrap());
+    world.put(&format!("/api/pools/{old}"), json!({"keepalive": 8})).await.expect(200);
+
+    let before = (world.newest().await, world.everything().await);
+    for query in [format!("?{state}"), format!("?{state}&dry_run=true")] {
+        let refused = world.rollback(number, &query).await;
+        assert!(refused.detail(412).contains("The gateway was changed by someone else"), "{query}");
+    }
+    assert_eq!((world.newest().await, world.everything().await), before);
+
+    let shown = world.rollback(number, "?dry_run=true").await.expect(200);
+    let state = format!("expect={}", shown["planned"]["state"].as_str().unwrap());
+    world.rollback(number, &format!("?{state}")).await.expect(200);
+    assert!(world.exported().await.pools.keys().all(|name| name.as_str() == "old"));
+}

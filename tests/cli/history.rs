@@ -1,6 +1,6 @@
 //! `history`: what was changed, and the way back.
 
-use super::{Desk, at_terminal, stderr, stdout, words};
+use super::{Desk, at_terminal, at_terminal_after, stderr, stdout, words};
 
 impl Desk {
     /// The number of the last accepted change.
@@ -65,6 +65,12 @@ fn the_way_back_is_shown_before_it_is_taken() {
     let (status, screen) = at_terminal(&desk.command(&back), "? [y/N] ", "n\n");
     assert!(status == 1 && screen.contains("- pool pools.later") && screen.contains("nothing was changed"), "{screen}");
     assert_eq!(desk.newest(), latest, "nothing was changed by any of that");
+    let meanwhile = || drop(desk.says(&["pool", "update", "old", "--keepalive", "9"]));
+    let (status, screen) = at_terminal_after(&desk.command(&back), "? [y/N] ", meanwhile, "y\n");
+    assert!(status == 1 && screen.contains("The gateway was changed by someone else"), "{screen}");
+    assert_eq!(desk.json(&["pool", "get", "old"])["keepalive"], 9, "what nobody was shown is not undone");
+    desk.says(&["pool", "update", "old", "--keepalive", "8"]);
+    let latest = desk.newest();
 
     let (done, told) = desk.told(&[&back[..], &["--yes", "--reason", "later was a mistake"]].concat());
     assert!(done.starts_with("0 to make, 1 to change, 1 to remove:\n"), "{done}");

@@ -115,6 +115,11 @@ pub fn words(text: &str) -> Vec<Vec<&str>> {
 /// A command at a terminal of its own, at which `typed` is typed when `prompt` stands there: exit status, and all that
 /// was shown.
 pub fn at_terminal(command: &Command, prompt: &str, typed: &str) -> (i32, String) {
+    at_terminal_after(command, prompt, || {}, typed)
+}
+
+/// The same, with something that happens before somebody types.
+pub fn at_terminal_after(command: &Command, prompt: &str, meanwhile: impl FnOnce(), typed: &str) -> (i32, String) {
     use std::io::{Read as _, Write as _};
     use std::process::Stdio;
     let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy().replace('\'', "'\\''"));
@@ -136,6 +141,7 @@ pub fn at_terminal(command: &Command, prompt: &str, typed: &str) -> (i32, String
         assert_ne!(count, 0, "{prompt} did not come: {}", String::from_utf8_lossy(&shown));
         shown.extend_from_slice(&bytes[..count]);
     }
+    meanwhile();
     keyboard.write_all(typed.as_bytes()).unwrap();
     screen.read_to_end(&mut shown).unwrap();
     (child.wait().unwrap().code().unwrap(), String::from_utf8_lossy(&shown).into_owned())

@@ -10317,6 +10317,8 @@ export interface operations {
                 partial?: boolean;
                 /** @description Only tell what would be done. */
                 dry_run?: boolean;
+                /** @description The `state` that was planned: 412 if the gateway is in another one. */
+                expect?: string;
             };
             header?: never;
             path: {

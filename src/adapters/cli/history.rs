@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::confirm::Consent;
 use super::manifest::{show, verdict};
 use super::output::plain_lines;
+use super::resource::query;
 use super::say;
 use super::server::{Refused, Server};
 use super::session::ApiArguments;
@@ -74,15 +75,17 @@ pub(super) async fn run(arguments: HistoryArguments) -> Result<ExitCode, Box<dyn
             let way = Way { server: &session.server, number, partial };
             let aim = format!("what it was after revision {number}");
             if dry_run {
-                let answer = way.plan().await?;
+                let answer = way.call(true, None).await?;
                 session.tell(&answer, || show::plan(&answer["planned"], &aim))?;
                 return Ok(verdict(&answer["planned"]));
             }
-            if consent.is_asked_for() {
-                say(plain_lines(&show::plan(&way.plan().await?["planned"], &aim)).trim_end());
+            let shown = if consent.is_asked_for() { Some(way.call(true, None).await?) } else { None };
+            if let Some(shown) = &shown {
+                say(plain_lines(&show::plan(&shown["planned"], &aim)).trim_end());
             }
             consent.ask(&format!("Roll the gateway back to revision {number}"), &[])?;
-            let answer = way.go().await?;
+            // What was consented to is what is done, or nothing.
+            let answer = way.call(false, shown.as_ref().map(|shown| text(&shown["planned"]["state"]))).await?;
             session.tell(&answer, || show::applied(&answer["applied"]))?;
             if answer["applied"]["changed"] == true {
                 say("Next: nanio-orchestrator config reload");
@@ -100,17 +103,14 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
-    async fn plan(&self) -> Result<Value, Box<dyn Error>> {
-        self.call(true).await
-    }
-
-    async fn go(&self) -> Result<Value, Box<dyn Error>> {
-        self.call(false).await
-    }
-
-    async fn call(&self, dry_run: bool) -> Result<Value, Box<dyn Error>> {
+    async fn call(&self, dry_run: bool, expect: Option<&str>) -> Result<Value, Box<dyn Error>> {
         let Self { server, number, partial } = self;
-        let path = format!("/api/config/revisions/{number}/rollback?partial={partial}&dry_run={dry_run}");
+        let terms = [
+            ("partial", Some(partial.to_string())),
+            ("dry_run", Some(dry_run.to_string())),
+            ("expect", expect.map(str::to_owned)),
+        ];
+        let path = format!("/api/config/revisions/{number}/rollback{}", query(&terms));
         server.call(Method::POST, &path, None).await.map_err(|fault| told_of(*number, fault))
     }
 }

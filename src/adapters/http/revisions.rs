@@ -14,6 +14,7 @@ use super::reply::Shown;
 use super::schema::view;
 use crate::domain::revision::{FileDelta, Revision, RevisionEntry};
 use crate::domain::services::Services;
+use crate::domain::services::rollback::Back;
 
 /// How many revisions are listed unless the client says otherwise.
 const USUAL: u64 = 50;
@@ -213,18 +214,22 @@ impl RevisionsApi {
         partial: Query<bool>,
         /// Only tell what would be done.
         dry_run: Query<bool>,
+        /// The `state` that was planned: 412 if the gateway is in another one.
+        expect: Query<String>,
     ) -> Result<Shown<RollbackView>, Failure<Changing>> {
         let mut faults = Vec::new();
         let (partial, dry_run) = (partial.read(&mut faults), dry_run.read(&mut faults));
+        let expect = expect.read(&mut faults);
         if !faults.is_empty() {
             return Err(ApiError::faults(faults).into());
         }
-        let (RevisionNumber(number), partial) = (number.0, partial.unwrap_or(false));
+        let RevisionNumber(number) = number.0;
+        let back = Back { number, partial: partial.unwrap_or(false), expect };
         let rollback = &self.0.rollback;
         let (planned, applied) = if dry_run.unwrap_or(false) {
-            (Some(rollback.plan(number, partial).await?.into()), None)
+            (Some(rollback.plan(&back).await?.into()), None)
         } else {
-            (None, Some(rollback.apply(caller.0, number, partial).await?.into()))
+            (None, Some(rollback.apply(caller.0, &back).await?.into()))
         };
         Ok(Shown(RollbackView { number, planned, applied }))
     }

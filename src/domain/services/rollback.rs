@@ -27,6 +27,17 @@ pub struct Rollback {
 /// The numbers of its changes are not those of the history.
 const ANOTHER: &str = "the database was made again or put back to an older copy since";
 
+/// Where to go back to, and how it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    /// The revision after which the gateway was as wanted.
+    pub number: u64,
+    /// Buckets that would be led away from their objects stay where they are; the rest is done.
+    pub partial: bool,
+    /// The state from which to go back; none: whatever is there.
+    pub expect: Option<String>,
+}
+
 /// The gateway of an earlier revision.
 struct Earlier {
     manifest: Manifest,
@@ -41,12 +52,13 @@ impl Rollback {
     /// What going back to a revision would do. Changes nothing.
     ///
     /// # Errors
-    /// There is no such revision; [`ServiceError::Conflict`] if the history does not tell how the gateway was.
-    pub async fn plan(&self, number: u64, partial: bool) -> Result<Plan, ServiceError> {
+    /// There is no such revision; [`ServiceError::Conflict`] if the history does not tell how the gateway was;
+    /// [`ServiceError::Stale`] if the gateway is not in the state that is expected.
+    pub async fn plan(&self, back: &Back) -> Result<Plan, ServiceError> {
         for _ in 0..TRIES {
-            let Earlier { manifest, terms } = self.earlier(number, partial).await?;
+            let Earlier { manifest, terms } = self.earlier(back).await?;
             match self.manifests.plan(&manifest, &terms).await {
-                Err(ServiceError::Stale(_)) => {}
+                Err(ServiceError::Stale(_)) if back.expect.is_none() => {}
                 planned => {
                     let mut plan = planned?;
                     plan.warnings.extend(keyless(&plan.differences.steps));
@@ -62,16 +74,16 @@ impl Rollback {
     /// # Errors
     /// As [`Rollback::plan`]; [`ServiceError::Conflict`] if buckets would be led away from their objects, unless `partial`
     /// leaves those out; nginx's refusal. Nothing has changed.
-    pub async fn apply(&self, actor: Actor, number: u64, partial: bool) -> Result<Applied, ServiceError> {
-        let why = reason::current().unwrap_or_else(|| Reason::rollback(number));
-        reason::during(Some(why), self.go_back(actor, number, partial)).await
+    pub async fn apply(&self, actor: Actor, back: &Back) -> Result<Applied, ServiceError> {
+        let why = reason::current().unwrap_or_else(|| Reason::rollback(back.number));
+        reason::during(Some(why), self.go_back(actor, back)).await
     }
 
-    async fn go_back(&self, actor: Actor, number: u64, partial: bool) -> Result<Applied, ServiceError> {
+    async fn go_back(&self, actor: Actor, back: &Back) -> Result<Applied, ServiceError> {
         for _ in 0..TRIES {
-            let Earlier { manifest, terms } = self.earlier(number, partial).await?;
+            let Earlier { manifest, terms } = self.earlier(back).await?;
             match self.manifests.apply(actor, &manifest, &terms).await {
-                Err(ServiceError::Stale(_)) => {}
+                Err(ServiceError::Stale(_)) if back.expect.is_none() => {}
                 applied => {
                     let mut applied = applied?;
                     applied.warnings.extend(keyless(&applied.differences.steps));
@@ -83,13 +95,17 @@ impl Rollback {
     }
 
     /// The document after a revision.
-    async fn earlier(&self, number: u64, partial: bool) -> Result<Earlier, ServiceError> {
+    async fn earlier(&self, back: &Back) -> Result<Earlier, ServiceError> {
+        let Back { number, partial, ref expect } = *back;
         let Exported { manifest, state, change: newest } = self.manifests.export().await?;
         if number > newest {
             return Err(match self.revisions.read(number).await? {
                 Some(_) => lost(number, number, ANOTHER),
                 None => ServiceError::NotFound("Revision"),
             });
+        }
+        if expect.as_ref().is_some_and(|expected| *expected != state) {
+            return Err(ServiceError::Stale("The gateway"));
         }
         let (mut at, mut past) = (newest, Past::of(manifest));
         while at > number {

@@ -15,7 +15,7 @@ import { Plan } from "./plan"
 export function Rollback({ number, onClose }: { number: number; onClose: () => void }) {
   const client = useQueryClient()
   const [partial, setPartial] = useState(false)
-  const { data, error } = useQuery(queries.rollback(number, partial))
+  const { data, error, isPlaceholderData } = useQuery(queries.rollback(number, partial))
   const plan = data?.planned
   if (plan === undefined || plan === null) {
     return (
@@ -33,9 +33,9 @@ export function Rollback({ number, onClose }: { number: number; onClose: () => v
       title={`Back to revision ${number}`}
       changes
       verb="Make it so again"
-      prevented={!plan.changed || !plan.applicable}
+      prevented={isPlaceholderData || !plan.changed || !plan.applicable}
       act={async () => {
-        const params = { path: { number }, query: { partial } }
+        const params = { path: { number }, query: { partial, expect: plan.state } }
         await body(api.POST("/api/config/revisions/{number}/rollback", { params }))
         await client.invalidateQueries()
         done(`The gateway is what it was after revision ${number}; nginx runs it after a reload.`)
@@ -44,7 +44,7 @@ export function Rollback({ number, onClose }: { number: number; onClose: () => v
       <Stack>
         <Text size="sm">
           Everything that was changed since is undone in one change, which has a place in the history itself. If nginx
-          refuses, nothing is done.
+          refuses, or if somebody else changes something first, nothing is done.
         </Text>
         {(plan.needs_migration.length > 0 || partial) && (
           <Checkbox

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::Fault;
+use crate::adapters::cli::resource::query;
 use crate::adapters::cli::server::Server;
 use crate::adapters::cli::service_user;
 use crate::adapters::cli::session::ServerArguments;
@@ -33,11 +34,8 @@ impl Document {
     }
 
     fn query(&self) -> String {
-        let expect = self.expect.as_ref().map(|state| {
-            let encoded: String = form_urlencoded::byte_serialize(state.as_bytes()).collect();
-            format!("&expect={encoded}")
-        });
-        format!("?prune={}&partial={}{}", self.prune, self.partial, expect.unwrap_or_default())
+        let (prune, partial) = (self.prune.to_string(), self.partial.to_string());
+        query(&[("prune", Some(prune)), ("partial", Some(partial)), ("expect", self.expect.clone())])
     }
 }
 
