@@ -1,8 +1,10 @@
-//! A promoted bucket is filled in from the default pool while clients use it, and the orchestrator is killed in the
-//! middle: real nginx, real nodes, real rclone.
+//! A promoted bucket is filled in from the default pool while clients use it, and the orchestrator is killed at each step
+//! of it: real nginx, real nodes, real rclone.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -14,6 +16,17 @@ const CLIENTS: usize = 4;
 /// Old objects that each client has for himself, and those that nobody touches.
 const OWN: usize = 40;
 const UNTOUCHED: usize = 240;
+
+/// Where it is killed: in a portion, with the copier at work and without, and when all is carried over.
+const POINTS: [&str; 7] = [
+    "gate.frozen",
+    "gate.frozen>copier.recorded",
+    "gate.frozen>copier.fed",
+    "gate.frozen>copier.ended",
+    "gate.thawed",
+    "copier.ended>store.ended",
+    "gate.removed",
+];
 
 fn old(number: usize) -> (String, Vec<u8>) {
     (format!("d{}/k{number:03}", number % 7), format!("old {number}").into_bytes())
@@ -76,8 +89,22 @@ impl Client<'_> {
     }
 }
 
+/// Starts the program anew and lets it kill itself at `point`.
+fn die_at(moving: &mut Moving, point: &str) {
+    moving.gateway.api.restart_with(&[("POINT", point)]);
+    let deadline = Instant::now() + Duration::from_secs(300);
+    let status = loop {
+        if let Some(status) = moving.gateway.api.has_ended() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "{point} was not passed");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.signal(), Some(9), "{point}: {status}");
+}
+
 #[test]
-fn f02_a_back_fill_undoes_nothing_that_clients_do_even_if_the_orchestrator_is_killed_in_the_middle() {
+fn f02_a_back_fill_undoes_nothing_that_clients_do_even_if_the_orchestrator_is_killed_at_any_step() {
     let mut moving = Moving::start();
     let total = CLIENTS * OWN + UNTOUCHED;
     for number in 0..total {
@@ -110,6 +137,9 @@ fn f02_a_back_fill_undoes_nothing_that_clients_do_even_if_the_orchestrator_is_ki
         wait_until("some objects", || migration(&moving)["objects_done"].as_i64().unwrap() > 20);
         assert_eq!(slowed.load(Ordering::SeqCst), 0, "nobody was turned away");
         moving.gateway.api.kill();
+        for point in POINTS {
+            die_at(&mut moving, point);
+        }
         moving.gateway.api.restart();
         let ended = moving.until_over(id);
         over.store(true, Ordering::SeqCst);
