@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+use futures_util::future::{Either, select};
 use tokio::io::BufReader;
 use tokio::process::ChildStderr;
 use tokio::sync::oneshot;
@@ -115,7 +117,14 @@ impl Run {
                 }
                 may_go
             };
-            let talk = async { Ok(tokio::join!(feed(input, going, &lines), self.listen(output, &before)).1) };
+            let talk = async {
+                let (feeding, listening) = (pin!(feed(input, going, &lines)), pin!(self.listen(output, &before)));
+                Ok(match select(feeding, listening).await {
+                    Either::Left(((), listening)) => listening.await,
+                    // It has ended, perhaps before it was told anything.
+                    Either::Right((heard, _)) => heard,
+                })
+            };
             let heard = match unless(cancelled, talk).await {
                 Ok(heard) => heard,
                 Err(error) => {

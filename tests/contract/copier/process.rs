@@ -9,6 +9,7 @@ use nanio_orchestrator::adapters::processes::birth;
 use nanio_orchestrator::adapters::rclone::{Limits, RcloneCopier};
 use nanio_orchestrator::domain::copy::What;
 use nanio_orchestrator::ports::copier::{Copier, CopierError, Copying};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::adapters::{Rig, Side, Told, slow};
 use super::order;
@@ -51,6 +52,21 @@ async fn what_is_ready_and_reads_the_end_of_its_input_copies_nothing() {
         assert_eq!(rig.holds(Side::Destination).await.into_keys().collect::<Vec<_>>(), ["other"]);
         ready.cancel().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_while_it_waits_is_known_before_it_is_told_anything() {
+    let rig = slow().await;
+    rig.put(Side::Source, "small", b"x").await;
+    let told = Arc::new(Told::default());
+    let mut ready = rig.copier.prepare(order(&rig, What::Everything), told).await.unwrap();
+    let call = || records(&rig).first().and_then(|name| call_of(name));
+    wait_until("rclone", || call().is_some());
+    let pid: i32 = records(&rig)[0].split('.').next().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let ended = ready.ended().await;
+    assert!(matches!(ended, Err(CopierError::Failed(_))), "{ended:?}");
+    assert_eq!((records(&rig), rig.holds(Side::Destination).await.len()), (vec![], 0));
 }
 
 /// Arguments and environment of a process that has become rclone.

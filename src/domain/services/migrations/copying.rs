@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use futures_util::pin_mut;
 
@@ -50,7 +51,9 @@ impl Drive {
     }
 
     async fn try_copy_all(&mut self) -> Result<(), Outcome> {
-        let mut copying = match self.ready.take() {
+        // One that has ended already was never told to begin: it says nothing of its pools as they are now.
+        let ready = self.ready.take().and_then(|mut ready| ready.ended().now_or_never().is_none().then_some(ready));
+        let mut copying = match ready {
             Some(ready) => ready,
             None => self.prepared().await?,
         };
