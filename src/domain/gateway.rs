@@ -97,6 +97,8 @@ pub struct Common {
     pub server_names: u64,
     /// `server_names_hash_bucket_size`, bytes.
     pub server_name_bytes: u64,
+    /// `variables_hash_max_size`.
+    pub variables: u64,
 }
 
 impl Common {
@@ -116,6 +118,8 @@ impl Common {
             server_names: roomy(vhosts, 1024),
             // An entry takes a pointer, a length and the name, rounded up (ngx_hash.c).
             server_name_bytes: (longest_name + 24).next_power_of_two().max(128),
+            // A vhost has about eight variables, and more while its buckets move.
+            variables: roomy(vhosts.saturating_mul(8), 1024),
         }
     }
 }

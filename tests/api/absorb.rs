@@ -89,6 +89,34 @@ async fn what_gets_another_address_or_prefix_on_disk_stays_what_it_is_and_a_copi
     assert_eq!(drift(&world).await, 0);
 }
 
+/// A rebuild takes the address from the line and leaves the file as it is, with what its comment told before.
+#[tokio::test]
+async fn a_comment_that_tells_what_a_member_or_route_was_before_a_rebuild_makes_no_second_one() {
+    let world = world().await;
+    let pool = world.post("/api/pools", json!({"name": "web", "type": "http"})).await.expect(201)["id"].clone();
+    let node = json!({"address": "10.0.0.5:80", "role": "primary"});
+    world.post(&format!("/api/pools/{pool}/members"), node).await.expect(201);
+    let vhost = world.vhost("w.example", pool.as_i64()).await;
+    let path = format!("/api/vhosts/{vhost}/routes");
+    let route = world.post(&path, json!({"path_prefix": "/old/", "pool_id": pool})).await.expect(201)["id"].clone();
+    edit(&world, "pools/one.conf", "server 10.0.0.1:9000", "server 10.0.0.7:9000");
+    edit(&world, "vhosts/w.example.conf", "location /old/ {", "location /new/ {");
+    edit(&world, "vhosts/w.example.conf", "location = /old {", "location = /new {");
+    for _ in 0..2 {
+        world.post("/api/config/rebuild-from-disk?force=true", Value::Null).await.expect(200);
+    }
+    for file in ["pools/one.conf", "vhosts/w.example.conf"] {
+        let done = absorb(&world, file).await.expect(200);
+        assert_eq!(done["warnings"], json!([]));
+    }
+    let members = world.get("/api/pools/1/members").await.expect(200);
+    let seen: Vec<_> = members.as_array().unwrap().iter().map(|m| (m["id"].as_i64(), m["address"].as_str())).collect();
+    assert_eq!(seen, [(Some(1), Some("10.0.0.7:9000"))]);
+    let routes = world.get(&path).await.expect(200);
+    let moved = routes.as_array().unwrap().iter().find(|route| route["path_prefix"] == "/new/").unwrap();
+    assert_eq!(moved["id"], route);
+}
+
 #[tokio::test]
 async fn a_member_whose_line_was_removed_is_kept_as_disabled() {
     let world = world().await;

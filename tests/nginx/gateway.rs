@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::Duration;
 
 use nanio_orchestrator::adapters::nginx::gateway::NginxGateway;
 use nanio_orchestrator::adapters::nginx::render::own;
@@ -105,32 +106,38 @@ async fn where_somebody_removed_the_staging_it_is_made_again() {
 
 #[tokio::test]
 async fn what_a_plan_staged_goes_live_if_it_is_the_same_and_never_anything_else() {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     for (adapter, rig, gateway) in adapters().await {
         let inode = |path: &str| fs::metadata(rig.managed().join(path)).unwrap().ino();
         let bytes = |path: &str| fs::read(rig.managed().join(path)).unwrap();
-        let whole = || put(vec![pool("a"), pool("b")]);
+        let whole = || put(vec![pool("a"), pool("b"), pool("c")]);
         gateway.rehearse(whole()).await.unwrap();
-        let planned = ["a", "b"].map(|name| inode(&format!(".nanio/staging/pools/{name}.conf")));
+        let planned = ["a", "b", "c"].map(|name| inode(&format!(".nanio/staging/pools/{name}.conf")));
         // As long as it was, and not what it was.
         let staged = rig.managed().join(".nanio/staging/pools/b.conf");
         let other = fs::read_to_string(&staged).unwrap().replace("127.0.0.1:9 ", "127.0.0.1:8 ");
         fs::write(&staged, other).unwrap();
+        // As somebody with another umask leaves it.
+        let staged = rig.managed().join(".nanio/staging/pools/c.conf");
+        let mode = fs::metadata(&staged).unwrap().mode();
+        fs::set_permissions(&staged, fs::Permissions::from_mode(mode | 0o006)).unwrap();
         let recorded = publish(&gateway, whole(), "1").await;
         assert_eq!(inode("pools/a.conf"), planned[0], "{adapter}");
         assert_ne!(inode("pools/b.conf"), planned[1], "{adapter}");
-        assert_eq!(recorded.len(), 2);
+        assert_ne!(inode("pools/c.conf"), planned[2], "{adapter}");
+        assert_eq!(fs::metadata(rig.managed().join("pools/c.conf")).unwrap().mode(), mode, "{adapter}");
+        assert_eq!(recorded.len(), 3);
         for (path, hash) in &recorded {
             assert_eq!(&sha256(&fs::read(path).unwrap()), hash, "{adapter}");
         }
         // What a plan staged of a file that is there is not the live file, and what another plan left is no part of it.
         let before = bytes("pools/a.conf");
-        let plan = FileChange { remove: vec![name_of("a")], recorded: recorded.clone(), ..put(vec![pool("c")]) };
+        let plan = FileChange { remove: vec![name_of("a")], recorded: recorded.clone(), ..put(vec![pool("e")]) };
         gateway.rehearse(plan).await.unwrap();
         assert!(gateway.validate().await.ok && bytes("pools/a.conf") == before, "{adapter}");
         let written = publish(&gateway, FileChange { recorded, ..put(vec![pool("d")]) }, "2").await;
         assert_eq!(written.len(), 1, "{adapter}");
-        assert!(!rig.managed().join(".nanio/staging/pools/c.conf").exists(), "{adapter}");
+        assert!(!rig.managed().join(".nanio/staging/pools/e.conf").exists(), "{adapter}");
     }
 }
 
@@ -359,6 +366,72 @@ async fn a_reload_is_proven_by_new_workers_and_told_when_nginx_refuses() {
     assert!(!reload.answer.ok && reload.answer.output.contains("[emerg]"), "{reload:?}");
     let observed = gateway.observe().await.unwrap();
     assert_ne!(observed.running.as_ref(), Some(&observed.files), "what runs is not what is on disk");
+}
+
+#[tokio::test]
+async fn a_reload_waits_for_a_change_that_may_still_be_taken_back() {
+    let mut rig = PrivateNginx::new();
+    let gateway = rig.gateway().await;
+    rig.start();
+    let port = free_port();
+    let block = vhost("a.example", port, "p");
+    let recorded = publish(&gateway, put(vec![pool("p"), block.clone()]), "1").await;
+    assert!(gateway.reload(Others::Rest).await.answer.ok);
+    let removed = FileChange { remove: vec![block.name()], recorded, ..FileChange::default() };
+    gateway.test(removed).await.unwrap();
+    gateway.put_live("2").await.unwrap();
+    let reload = gateway.reload(Others::Watched);
+    tokio::pin!(reload);
+    let undone = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        gateway.undo().await.unwrap();
+    };
+    tokio::select! {
+        biased;
+        early = &mut reload => panic!("nginx has read what is on its way: {early:?}"),
+        () = undone => {}
+    }
+    let reload = reload.await;
+    assert!(reload.answer.ok, "{reload:?}");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(), "the listener that was to go is there");
+}
+
+/// What nginx takes without a word is looked at before each reload, also right after a change that was tested.
+#[tokio::test]
+async fn no_reload_takes_a_tree_whose_pools_or_includes_are_gone() {
+    let mut rig = PrivateNginx::new();
+    let gateway = rig.gateway().await;
+    rig.start();
+    let files = || put(vec![pool("p"), vhost("a.example", free_port(), "p")]);
+    publish(&gateway, files(), "1").await;
+    fs::remove_file(rig.managed().join("pools/p.conf")).unwrap();
+    let reload = gateway.reload(Others::Watched).await;
+    assert!(!reload.answer.ok && reload.answer.output.contains("no file defines that upstream"), "{reload:?}");
+
+    let again = FileChange { overwrite: Overwrite::Everything, ..files() };
+    publish(&gateway, again, "2").await;
+    let conf = rig.dir.path().join("nginx.conf");
+    let text = fs::read_to_string(&conf).unwrap();
+    fs::write(&conf, text.replace("/vhosts/*.conf;", "/nothing/*.conf;")).unwrap();
+    let reload = gateway.reload(Others::Watched).await;
+    assert!(!reload.answer.ok && reload.answer.output.contains("include"), "{reload:?}");
+}
+
+/// What it warns of each time is what nobody reads.
+#[tokio::test]
+async fn nginx_has_nothing_to_say_of_many_vhosts() {
+    let rig = PrivateNginx::new();
+    let gateway = rig.gateway().await;
+    let port = free_port();
+    let vhosts = (1..=40).map(|number| {
+        let mut server = server_of(vhost(&format!("s3-{number}.example"), port, "p"));
+        server.id = nanio_orchestrator::domain::ids::VhostId(number);
+        ManagedFile::Server(server.into())
+    });
+    let files = [pool("p"), ManagedFile::Common(Common::sized(9, 40, 13))].into_iter().chain(vhosts).collect();
+    let tested = gateway.test(put(files)).await.unwrap();
+    let output = tested.nginx.unwrap().output;
+    assert!(!output.contains("[warn]"), "{output}");
 }
 
 /// Real `nginx -t` accepts whatever the renderer makes of acceptable values.

@@ -1,5 +1,6 @@
 //! Rendering, parsing, staging, against the value generators and the real nginx.
 
+mod edits;
 mod gateway;
 mod inverse;
 mod reading;

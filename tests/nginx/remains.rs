@@ -48,7 +48,7 @@ fn upstream() -> Upstream {
     }
 }
 
-fn server(protocol: Protocol) -> Server {
+pub fn server(protocol: Protocol) -> Server {
     let route = |id, prefix: &str| ServerRoute {
         id: RouteId(id),
         path_prefix: PathPrefix::parse(prefix).unwrap(),
@@ -80,7 +80,7 @@ fn server(protocol: Protocol) -> Server {
 }
 
 /// The file of a value after an edit, as the gateway reads it.
-async fn edited(file: ManagedFile, edit: impl FnOnce(String) -> String) -> DiskContent {
+pub async fn edited(file: ManagedFile, edit: impl FnOnce(String) -> String) -> DiskContent {
     let dir = tempfile::tempdir().unwrap();
     let gateway = NginxGateway::dry_run(dir.path(), false).unwrap();
     let rendered = gateway.render(&file);
@@ -90,14 +90,14 @@ async fn edited(file: ManagedFile, edit: impl FnOnce(String) -> String) -> DiskC
     gateway.read_all().await.unwrap().remove(0).content
 }
 
-async fn edited_upstream(edit: impl FnOnce(String) -> String) -> DiskUpstream {
+pub async fn edited_upstream(edit: impl FnOnce(String) -> String) -> DiskUpstream {
     match edited(ManagedFile::Upstream(upstream()), edit).await {
         DiskContent::Upstream(upstream) => upstream,
         other => panic!("not an upstream: {other:?}"),
     }
 }
 
-async fn edited_server(protocol: Protocol, edit: impl FnOnce(String) -> String) -> DiskServer {
+pub async fn edited_server(protocol: Protocol, edit: impl FnOnce(String) -> String) -> DiskServer {
     match edited(ManagedFile::Server(server(protocol).into()), edit).await {
         DiskContent::Server(server) => *server,
         other => panic!("not a server: {other:?}"),

@@ -14,6 +14,7 @@ use super::main_conf::MainConf;
 use super::render::{Dialect, Renderer};
 use super::stage::{Candidate, Unsynced, prove_pools};
 use super::tree::Tree;
+use super::turn::Turns;
 use super::workers::{self, Process, Proof};
 use super::write::{temporary, write_new};
 use super::{disk, snippet, tree};
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     staged: Mutex<Moves>,
     /// Since when the live files are what nginx has tested.
     proven: Mutex<Option<Instant>>,
+    turns: Turns,
 }
 
 pub(super) struct RealNginx {
@@ -111,6 +113,7 @@ impl NginxGateway {
             check_mode: Mutex::new(check_mode),
             staged: Mutex::new(Moves::default()),
             proven: Mutex::new(None),
+            turns: Turns::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -153,6 +156,7 @@ impl Shared {
         let elsewhere = |start: &str| main.hashes.iter().any(|name| name.starts_with(start));
         dialect.own_map_hash = !elsewhere("map_hash_");
         dialect.own_server_names_hash = !elsewhere("server_names_hash_");
+        dialect.own_variables_hash = !elsewhere("variables_hash_");
         dialect.worker_connections = main.worker_connections.unwrap_or(Dialect::USUAL.worker_connections);
         Ok(Some(main))
     }
@@ -294,10 +298,18 @@ impl Gateway for NginxGateway {
 
     async fn put_live(&self, change_id: &str) -> Result<(), GatewayError> {
         let change = change_id.to_owned();
-        self.blocking(move |shared| shared.tree.put_live(&shared.staged(), &change)).await
+        let turn = self.shared.turns.begin_change().await;
+        self.blocking(move |shared| {
+            *shared.proven.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            shared.tree.put_live(&shared.staged(), &change)
+        })
+        .await?;
+        self.shared.turns.go_on(turn);
+        Ok(())
     }
 
     async fn settle(&self) -> Result<(), GatewayError> {
+        let _turn = self.shared.turns.end_change();
         self.blocking(|shared| {
             shared.tree.forget()?;
             let moves = std::mem::take(&mut *shared.staged.lock().unwrap_or_else(PoisonError::into_inner));
@@ -317,6 +329,7 @@ impl Gateway for NginxGateway {
     }
 
     async fn undo(&self) -> Result<(), GatewayError> {
+        let _turn = self.shared.turns.end_change();
         self.blocking(|shared| shared.tree.undo()).await
     }
 
@@ -333,6 +346,7 @@ impl Gateway for NginxGateway {
     }
 
     async fn validate(&self) -> NginxAnswer {
+        let _turn = self.shared.turns.take().await;
         match self.validate_live().await {
             Ok(answer) => answer,
             Err(error) => NginxAnswer { ok: false, output: error.to_string() },
@@ -341,9 +355,11 @@ impl Gateway for NginxGateway {
 
     async fn reload(&self, others: Others) -> Reload {
         let refused = |output: String| Reload { answer: NginxAnswer { ok: false, output }, running: None };
-        // `nginx -s reload` reads everything first, too, and refuses what it cannot use; but it takes more than we do.
+        let _turn = self.shared.turns.take().await;
+        // `nginx -s reload` reads everything first, too, and refuses what it cannot use.
         let proven = others == Others::Watched && self.shared.is_just_proven();
-        if !proven && let Err(error) = self.validate_live().await {
+        let sound = if proven { self.prove_live().await } else { self.validate_live().await.map(drop) };
+        if let Err(error) = sound {
             return refused(error.to_string());
         }
         let Some(nginx) = &self.shared.nginx else {
@@ -434,6 +450,7 @@ impl NginxGateway {
     /// Has nginx test a candidate that is live for as long as that takes, under an intent record.
     async fn ask_by_swap(&self, nginx: &RealNginx, moves: &Moves) -> Result<NginxAnswer, GatewayError> {
         self.shared.set_check_mode("swap");
+        let _turn = self.shared.turns.take().await;
         let swapped = moves.clone();
         // No committed change has this name, so a crash in between puts the old files back.
         self.blocking(move |shared| shared.tree.put_live(&swapped, "test only")).await?;
@@ -443,14 +460,19 @@ impl NginxGateway {
         verdict(&output, words_of(&output))
     }
 
-    async fn validate_live(&self) -> Result<NginxAnswer, GatewayError> {
+    /// Finds what nginx itself takes for no fault, but for a warning of two servers with one name.
+    async fn prove_live(&self) -> Result<(), GatewayError> {
         self.blocking(|shared| {
             if let (Some(main), Some(nginx)) = (shared.read_main_conf()?, &shared.nginx) {
                 main.expect_includes(nginx.command.conf(), &shared.tree)?;
             }
             prove_pools(&shared.tree, shared.tree.root())
         })
-        .await?;
+        .await
+    }
+
+    async fn validate_live(&self) -> Result<NginxAnswer, GatewayError> {
+        self.prove_live().await?;
         let Some(nginx) = &self.shared.nginx else { return Ok(dry("-t")) };
         let output = nginx.command.test(nginx.command.conf()).await?;
         verdict(&output, words_of(&output))

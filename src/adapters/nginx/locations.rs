@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::moves;
-use super::parse::{ParseError, directives, facts, find_argument, inside, missing};
+use super::parse::{ParseError, directives, find_argument, inside, missing};
 use super::text::{Directive, Node};
 use crate::domain::disk::{DiskDefaultRoute, DiskRoute, DiskServer};
 use crate::domain::gateway::Protocol;
@@ -29,24 +29,37 @@ pub(super) fn read(
     for node in body {
         match node {
             Node::Comment { text, .. } => {
-                let prefix = facts(text).get("route").copied();
-                announced = prefix.filter(|prefix| prefix.starts_with('/')).or(announced);
+                // Nothing else stands in it; what people write about a route is no such comment.
+                let prefix = text.trim().strip_prefix("route:").filter(|prefix| PathPrefix::stored(prefix).is_ok());
+                announced = prefix.or(announced);
             }
             Node::Directive(directive) if directive.name() == "location" => {
+                let Some(word) = directive.argument() else {
+                    // An exact one beside another, or a pattern.
+                    continue;
+                };
+                if server.protocol == Some(Protocol::S3) && !word.starts_with("@nanio_route_") {
+                    continue;
+                }
                 // What the location says counts, unless it has a name. One that was put between another and its
                 // comment is not that one.
-                let path = directive.argument().filter(|word| word.starts_with('/'));
+                let path = Some(word).filter(|word| word.starts_with('/'));
                 let between = |prefix: &str| path.is_some_and(|path| path != prefix) && paths.contains(prefix);
                 let route = match announced.take_if(|prefix| !between(prefix)) {
                     Some(known_as) => {
-                        let texts = own.remove(known_as);
-                        let known_as = Some(PathPrefix::stored(known_as)?);
-                        let prefix = path.or(known_as.as_ref().map(|prefix| prefix.as_str())).unwrap_or_default();
-                        parse_location(directive, prefix, texts, known_as.clone(), &server.moves)?
+                        let prefix = path.unwrap_or(known_as);
+                        let former = Some(PathPrefix::stored(known_as)?);
+                        let mut route = match parse_location(directive, prefix, former, &server.moves) {
+                            Ok(route) => route,
+                            // The operator's own, which stands where the route's was.
+                            Err(_) if prefix != known_as => continue,
+                            Err(error) => return Err(error),
+                        };
+                        route.extra_directives = own.remove(known_as);
+                        route
                     }
                     None if server.protocol == Some(Protocol::Http) => {
-                        let prefix = directive.argument().unwrap_or_default();
-                        let Ok(route) = parse_location(directive, prefix, None, None, &[]) else { continue };
+                        let Ok(route) = parse_location(directive, word, None, &[]) else { continue };
                         route
                     }
                     None => continue,
@@ -70,7 +83,6 @@ pub(super) fn read(
 fn parse_location(
     location: &Directive,
     prefix: &str,
-    own: Option<Snippet>,
     known_as: Option<PathPrefix>,
     moves: &[Move],
 ) -> Result<DiskRoute, ParseError> {
@@ -93,6 +105,6 @@ fn parse_location(
         path_prefix: PathPrefix::stored(prefix)?,
         pool,
         key_prefix,
-        extra_directives: own,
+        extra_directives: None,
     })
 }

@@ -128,6 +128,11 @@ struct Walker {
     found: MainConf,
 }
 
+/// Whether a directive sets the size of this kind of hash table.
+fn is_hash_of(name: &str, kind: &str) -> bool {
+    name.strip_prefix(kind).is_some_and(|rest| rest.starts_with("hash_"))
+}
+
 type Edits = Vec<((usize, usize), String)>;
 
 impl Walker {
@@ -142,7 +147,7 @@ impl Walker {
             match directive.name() {
                 "include" => self.include(directive, edits, depth),
                 "error_log" => self.found.request_error_logs.push(directive.arguments().to_vec()),
-                name if name.starts_with("map_hash_") || name.starts_with("server_names_hash_") => {
+                name if ["map_", "server_names_", "variables_"].iter().any(|kind| is_hash_of(name, kind)) => {
                     self.found.hashes.insert(name.to_owned());
                 }
                 _ => {}

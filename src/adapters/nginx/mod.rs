@@ -25,6 +25,7 @@ pub mod snippet;
 pub mod stage;
 pub mod text;
 pub mod tree;
+mod turn;
 pub mod unkept;
 pub mod workers;
 pub mod write;

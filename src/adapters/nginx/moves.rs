@@ -312,7 +312,11 @@ pub(super) fn read(nodes: &[Node]) -> Result<Vec<Move>, ParseError> {
             let id = MigrationId(number(id, "upload_of")?);
             let of = moves.iter_mut().find(|one| one.migration == id);
             let of = of.ok_or_else(|| missing(&format!("migration {id} of an upload")))?;
-            of.gate.source_uploads.push(decoded(upload)?);
+            let upload = decoded(upload)?;
+            if upload.is_empty() {
+                return Err(missing(&format!("the identity of an upload of migration {id}")));
+            }
+            of.gate.source_uploads.push(upload);
         }
     }
     Ok(moves)

@@ -6,6 +6,9 @@ use super::parse::{ParseError, missing};
 use super::snippet;
 use crate::domain::vhost::{ExtraBlock, Snippet, Zone};
 
+/// What stands behind the name of an operator's text in the line before it.
+pub const BEGINS: &str = ": as the operator wrote it";
+
 /// An operator's own text, found between markers, and the file without it.
 #[derive(Default)]
 pub struct OwnText {
@@ -33,7 +36,7 @@ impl OwnText {
                     content.push_str(line);
                     content.push('\n');
                 }
-            } else if let Some(label) = marker.strip_suffix(": as the operator wrote it") {
+            } else if let Some(label) = marker.strip_suffix(BEGINS) {
                 open = Some((label, String::new()));
             } else {
                 own.rest.push_str(line);

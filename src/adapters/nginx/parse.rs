@@ -226,6 +226,7 @@ fn parse_common(nodes: &[Node]) -> Result<Common, ParseError> {
         map_entries: value("map_hash_max_size", 2048)?,
         server_names: value("server_names_hash_max_size", 1024)?,
         server_name_bytes: value("server_names_hash_bucket_size", 128)?,
+        variables: value("variables_hash_max_size", 1024)?,
     })
 }
 
@@ -442,11 +443,16 @@ fn parse_pool_map(entries: &[Node], server: &mut DiskServer) -> Result<(), Parse
             continue;
         }
         let bucket = entry.name().strip_prefix('\\').unwrap_or(entry.name());
-        let prefix = comments.get(&entry.line).and_then(|facts| facts.get("prefix").copied());
-        let path_prefix = PathPrefix::parse(&prefix.map_or_else(|| format!("/{bucket}/"), str::to_owned))?;
+        let told = comments.get(&entry.line).and_then(|facts| facts.get("prefix").copied());
+        let told = told.map(PathPrefix::parse).transpose()?;
+        // nginx goes by the line. The comment tells how the prefix is written, or what it was before somebody edited it.
+        let (path_prefix, known_as) = match told {
+            Some(told) if told.bucket() == bucket => (told, None),
+            told => (PathPrefix::parse(&format!("/{bucket}/"))?, told),
+        };
         server.routes.push(DiskRoute {
             id: None,
-            known_as: None,
+            known_as,
             path_prefix,
             pool,
             key_prefix: None,

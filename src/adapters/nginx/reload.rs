@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::command::words_of;
 use super::gateway::{NginxGateway, RealNginx, Shared};
@@ -38,7 +38,7 @@ impl NginxGateway {
         if !output.status.success() {
             return Err(GatewayError::Refused(words_of(&output)));
         }
-        let mut waited = Duration::ZERO;
+        let since = Instant::now();
         loop {
             let (older, newer): (Vec<_>, Vec<_>) =
                 workers::serving(master).into_iter().partition(|worker| old.contains(worker));
@@ -47,21 +47,21 @@ impl NginxGateway {
             }
             let said = log.as_ref().map(|log| tail(log, offset)).unwrap_or_default();
             let refusals: Vec<&str> = said.lines().filter(|line| line.contains("[emerg]")).collect();
-            if !newer.is_empty() && waited >= RELOAD_PATIENCE {
+            if !newer.is_empty() && since.elapsed() >= RELOAD_PATIENCE {
                 return Err(GatewayError::Refused(
                     "nginx has applied the reload, but workers with the former configuration still take connections; \
                      reload again"
                         .to_owned(),
                 ));
             }
-            if !refusals.is_empty() || waited >= RELOAD_PATIENCE {
+            if !refusals.is_empty() || since.elapsed() >= RELOAD_PATIENCE {
                 let why = if refusals.is_empty() { "no new worker appeared".to_owned() } else { refusals.join("\n") };
                 return Err(GatewayError::Refused(format!(
                     "nginx did not apply the reload and goes on with its former configuration: {why}"
                 )));
             }
-            tokio::time::sleep(RELOAD_GLANCE).await;
-            waited += RELOAD_GLANCE;
+            // Workers that have not come within a second are long in coming.
+            tokio::time::sleep(RELOAD_GLANCE.max(since.elapsed() / 100)).await;
         }
         let running = self.blocking(move |shared| shared.remember(master, before_files)).await?;
         let words = words_of(&output);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::own_text::OwnText;
+use super::own_text::{BEGINS, OwnText};
 use super::parse::{directives, inside, server_of, upstream_of};
 use super::render::{Dialect, Renderer};
 use super::text::{self, Directive, Node};
@@ -49,6 +49,16 @@ fn dialect_of(source: &str, here: Dialect) -> Dialect {
 fn compare(source: &str, ours: &str, told: Remains) -> Remains {
     if source == ours {
         return told;
+    }
+    let mut told = told;
+    // A marked text belongs to one route. What has it besides would lose it.
+    let marked = |text: &str| text.lines().filter(|line| line.ends_with(BEGINS)).count();
+    if marked(source) > marked(ours) {
+        told.directives.push(
+            "a text between markers stands once more than its route has locations: give the other route its text by the \
+             API, and leave out the markers"
+                .to_owned(),
+        );
     }
     // Both were read before: neither fails here.
     let tree = |text: &str| OwnText::take(text).ok().and_then(|own| text::read(&own.rest).ok()).unwrap_or_default();

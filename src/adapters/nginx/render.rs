@@ -11,6 +11,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value, context};
 
 use super::moves;
+use super::own_text::BEGINS;
 use super::pieces::Pieces;
 use super::proof::Facts;
 use super::routing::{Said, Sayings, copy_pattern, escape_pattern, route_values};
@@ -33,6 +34,8 @@ pub struct Dialect {
     pub own_map_hash: bool,
     /// No other file sets `server_names_hash_*`, which may stand once.
     pub own_server_names_hash: bool,
+    /// No other file sets `variables_hash_*`, which may stand once.
+    pub own_variables_hash: bool,
     /// How many connections a worker may have.
     pub worker_connections: u32,
 }
@@ -44,6 +47,7 @@ impl Dialect {
         ipv6: true,
         own_map_hash: true,
         own_server_names_hash: true,
+        own_variables_hash: true,
         // What nginx takes unless nginx.conf says otherwise (ngx_event.c, DEFAULT_CONNECTIONS).
         worker_connections: 512,
     };
@@ -193,9 +197,11 @@ fn common_values(common: Common, dialect: Dialect) -> Value {
     context! {
         map_hash => dialect.own_map_hash,
         server_names_hash => dialect.own_server_names_hash,
+        variables_hash => dialect.own_variables_hash,
         map_entries => common.map_entries,
         server_names => common.server_names,
         server_name_bytes => common.server_name_bytes,
+        variables => common.variables,
     }
 }
 
@@ -297,5 +303,5 @@ fn zone(server: &Server, zone: Zone) -> Option<Value> {
 
 /// The operator's text between two markers, so that it can be read back to the letter.
 pub fn marked(label: &str, snippet: &Snippet) -> String {
-    format!("    # {label}: as the operator wrote it\n{snippet}\n    # {label} ends\n")
+    format!("    # {label}{BEGINS}\n{snippet}\n    # {label} ends\n")
 }

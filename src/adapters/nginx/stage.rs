@@ -7,13 +7,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::process::geteuid;
+
 use super::content::Content;
 use super::intent::Moves;
 use super::pieces::Pieces;
 use super::proof;
 use super::render::{Composed, Dialect, Renderer};
 use super::tree::{self, KINDS, Tree, fault, remove, sync_dir};
-use super::write::write_unsynced;
+use super::write::{mode_of_new, write_unsynced};
 use crate::domain::gateway::ManagedFile;
 use crate::fault::point;
 use crate::ports::gateway::{FileChange, GatewayError};
@@ -161,6 +163,17 @@ impl Unsynced {
     /// # Errors
     /// The disk does not let us: nothing of it may go live.
     pub fn sync(self, tree: &Tree) -> Result<(), GatewayError> {
+        let synced = self.sync_all(tree);
+        if synced.is_err() {
+            // The kernel tells of a fault once. What it could not write must not be found as a file that is there.
+            for staged in &self.0 {
+                let _ = remove(&staged.path);
+            }
+        }
+        synced
+    }
+
+    fn sync_all(&self, tree: &Tree) -> Result<(), GatewayError> {
         let share = self.0.len().div_ceil(SYNCED_AT_ONCE).max(1);
         std::thread::scope(|scope| {
             let others: Vec<_> = self.0.chunks(share).skip(1).map(|part| scope.spawn(|| sync_files(part))).collect();
@@ -202,11 +215,15 @@ fn sync_files(files: &[Staged]) -> Result<(), GatewayError> {
     Ok(())
 }
 
-/// A staged file that a plan or a refused change left, if it is what is to be staged and nothing else shares it. A new one
-/// would cost more: ext4 passes over those that were deleted in the last minutes one by one.
+/// A staged file that a plan or a refused change left, if it is what would be written now and nothing else shares it. A
+/// new one would cost more: ext4 passes over those that were deleted in the last minutes one by one.
 fn left(staged: &Path, text: &Pieces) -> Option<fs::File> {
     let metadata = fs::symlink_metadata(staged).ok()?;
-    let fits = metadata.is_file() && metadata.nlink() == 1 && usize::try_from(metadata.len()) == Ok(text.size());
+    let fits = metadata.is_file()
+        && metadata.nlink() == 1
+        && metadata.uid() == geteuid().as_raw()
+        && Some(metadata.mode() & 0o7777) == mode_of_new(staged)
+        && usize::try_from(metadata.len()) == Ok(text.size());
     let file = fs::File::open(staged).ok().filter(|_| fits)?;
     text.differs_from(&file).is_ok_and(|differs| !differs).then_some(file)
 }
@@ -244,4 +261,27 @@ pub fn tail(log: &Path, offset: u64) -> String {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     read().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_candidate_that_did_not_reach_the_disk_is_left_to_be_taken_for_one_that_did() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::open(dir.path()).unwrap();
+        tree.make_staging().unwrap();
+        let staged = |name: &str| {
+            let path = tree.staging().join("pools").join(name);
+            fs::write(&path, name).unwrap();
+            Staged { path, file: None, content: Arc::new(Content::of(name.as_bytes())) }
+        };
+        let (first, lost) = (staged("first.conf"), staged("lost.conf"));
+        let path = first.path.clone();
+        fs::remove_file(&lost.path).unwrap();
+        let refused = Unsynced(vec![first, lost]).sync(&tree).unwrap_err();
+        assert!(refused.to_string().contains("lost.conf"), "{refused}");
+        assert!(!path.exists());
+    }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::pieces::Pieces;
 use super::tree::{fault, is_sidecar};
@@ -50,7 +51,7 @@ pub fn write_unsynced(path: &Path, text: &Pieces) -> Result<fs::File, GatewayErr
 }
 
 fn create(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<fs::File, GatewayError> {
-    let mode = if is_sidecar(path) { 0o600 } else { 0o666 };
+    let mode = wanted_mode(path);
     let mut options = fs::OpenOptions::new();
     let create = || -> io::Result<fs::File> {
         let mut file = options.write(true).create(true).truncate(true).mode(mode).open(temporary(path))?;
@@ -63,6 +64,22 @@ fn create(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> R
         drop_temporary(path);
         fault("write", path, &error)
     })
+}
+
+fn wanted_mode(path: &Path) -> u32 {
+    if is_sidecar(path) { 0o600 } else { 0o666 }
+}
+
+/// The mode that a file has which we write now; `None` if the system does not tell what our umask takes away.
+#[must_use]
+pub fn mode_of_new(path: &Path) -> Option<u32> {
+    // Asking for it by umask(2) would change it for a moment.
+    static UMASK: LazyLock<Option<u32>> = LazyLock::new(|| {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+        u32::from_str_radix(umask.trim(), 8).ok()
+    });
+    UMASK.map(|umask| wanted_mode(path) & !umask)
 }
 
 fn put_in_place(path: &Path) -> Result<(), GatewayError> {

@@ -124,14 +124,17 @@ fn members(
 /// first.
 fn take<'m>(told: &mut [Option<&'m Member>], server: &DiskMember) -> Option<&'m Member> {
     let by_id = || told.iter().position(|member| member.is_some_and(|member| Some(member.id) == server.id));
-    let address = server.known_as.as_ref().unwrap_or(&server.address);
-    let by_address = |enabled: bool| {
-        told.iter()
-            .position(|member| member.is_some_and(|member| member.address == *address && member.enabled == enabled))
+    let at = |address: &Address| {
+        let found = |enabled: bool| {
+            told.iter()
+                .position(|member| member.is_some_and(|member| member.address == *address && member.enabled == enabled))
+        };
+        found(true).or_else(|| found(false))
     };
     let place = match server.id {
         Some(_) => by_id(),
-        None => by_address(true).or_else(|| by_address(false)),
+        // What the line was may have been taken over already, and the comment be left as it was.
+        None => server.known_as.as_ref().and_then(at).or_else(|| at(&server.address)),
     };
     told.get_mut(place?)?.take()
 }

@@ -222,9 +222,14 @@ fn routes(server: &DiskServer, sidecar: Option<&DiskVhostSidecar>, notes: &mut N
     let ids: HashMap<&str, RouteId> =
         sidecar.route_ids.iter().map(|(prefix, id)| (prefix.canonical(), *id)).chain(told).collect();
     let known_as = server.default.iter().map(|_| None).chain(server.routes.iter().map(|route| route.known_as.as_ref()));
+    let of = |prefix: &PathPrefix| ids.get(prefix.canonical()).copied();
     for (route, known_as) in routes.iter_mut().zip(known_as) {
-        let prefix = known_as.unwrap_or(&route.path_prefix).canonical();
-        route.id = route.id.or_else(|| ids.get(prefix).copied());
+        route.id = route.id.or_else(|| of(known_as.unwrap_or(&route.path_prefix)));
+    }
+    // What a line was may have been taken over already, and its comment be left as it was.
+    let mut given: HashSet<RouteId> = routes.iter().filter_map(|route| route.id).collect();
+    for route in routes.iter_mut().filter(|route| route.id.is_none()) {
+        route.id = of(&route.path_prefix).filter(|id| given.insert(*id));
     }
     if held.is_empty() {
         return routes;

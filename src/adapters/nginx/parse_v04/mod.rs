@@ -13,7 +13,7 @@ use super::unkept::{Place, comment, otherwise, sort, unkept};
 use crate::domain::disk::{DiskRoute, DiskServer, DiskUpstream, Remains, Writer};
 use crate::domain::gateway::Tls;
 use crate::domain::ids::{PoolId, VhostId};
-use crate::domain::pool::{Keepalive, LbMethod, PoolKind, PoolName};
+use crate::domain::pool::{Address, Keepalive, LbMethod, PoolKind, PoolName};
 use crate::domain::vhost::{IpRuleMode, PemPath, Port, ServerName};
 use location::Locations;
 
@@ -34,10 +34,12 @@ pub fn writer(nodes: &[Node]) -> Writer {
     text::walk(nodes, &mut |directive| {
         ours |= directive.name() == "map" && directive.words.iter().any(|word| word.starts_with("$nanio_v"));
         let comments = inside(directive).iter().filter(|_| directive.name() == "upstream").filter_map(comment_of);
-        ours |= comments.map(facts).any(|facts| facts.contains_key("member"));
+        ours |=
+            comments.map(facts).any(|facts| facts.get("member").is_some_and(|member| Address::parse(member).is_ok()));
     });
     let blocks = directives(nodes).any(|directive| matches!(directive.name(), "server" | "upstream"));
-    let head = ["pool", "vhost", "pool_id", "vhost_id"].into_iter().find_map(|key| headline(nodes, key));
+    // Ours names no ids, so that a comment of an operator's cannot make one of the other.
+    let head = ["pool_id", "vhost_id", "pool", "vhost"].into_iter().find_map(|key| headline(nodes, key));
     let theirs = head.map_or(blocks, |head| head.contains_key("updated"));
     if theirs && !ours { Writer::Version04 } else { Writer::Ours }
 }
