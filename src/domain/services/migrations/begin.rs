@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::future::join;
+
 use super::backfill::Filling;
 use super::carry::Sides;
 use super::cutover::GLANCE;
@@ -166,8 +168,9 @@ impl Drive {
                 refused => Outcome::Failed(refused.to_string()),
             });
         }
-        self.keep_file().await;
-        self.reload().await?;
+        let kept = self.keeping();
+        let (loaded, ()) = join(self.reload(), kept).await;
+        loaded?;
         self.say("copying", "nginx writes down every write of the bucket".to_owned());
         Ok(())
     }

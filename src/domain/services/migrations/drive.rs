@@ -404,8 +404,16 @@ impl Drive {
 
     /// Keeps the migration's file beside the database as the record is. A rebuild needs it; the migration does not.
     pub(super) async fn keep_file(&self) {
-        if let Err(error) = self.shared.files.write(&self.migration).await {
-            tracing::error!(migration = self.migration.id.0, %error, "the migration's file could not be written");
+        self.keeping().await;
+    }
+
+    /// The same, beside something else.
+    pub(super) fn keeping(&self) -> impl Future<Output = ()> + use<> {
+        let (files, migration) = (self.shared.files.clone(), self.migration.clone());
+        async move {
+            if let Err(error) = files.write(&migration).await {
+                tracing::error!(migration = migration.id.0, %error, "the migration's file could not be written");
+            }
         }
     }
 

@@ -44,7 +44,6 @@ impl Drive {
                 .map_err(|error| Outcome::NotNow(error.to_string()))?;
         }
         self.keep_file().await;
-        self.shared.backup_soon();
         for name in &self.migration.swept_http_vhosts.clone() {
             self.say("switching", format!("http vhost {name} could not follow: give its route another pool"));
         }
@@ -69,6 +68,7 @@ impl Drive {
             }
         }
         self.keep_file().await;
+        self.shared.backup_soon();
         match self.workers_gone().await {
             Ok(()) => Outcome::Done,
             Err(outcome) => Outcome::NotNow(outcome.reason().unwrap_or_default().to_owned()),
