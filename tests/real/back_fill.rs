@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -137,6 +138,8 @@ fn f02_a_back_fill_undoes_nothing_that_clients_do_even_if_the_orchestrator_is_ki
         wait_until("some objects", || migration(&moving)["objects_done"].as_i64().unwrap() > 20);
         assert_eq!(slowed.load(Ordering::SeqCst), 0, "nobody was turned away");
         moving.gateway.api.kill();
+        // What a copier had sent when it died is waited for each time, and is there at once here.
+        moving.gateway.api.set("MIGRATION_SETTLE_WAIT", Path::new("2"));
         for point in POINTS {
             die_at(&mut moving, point);
         }
