@@ -22,7 +22,7 @@ pub(super) fn read(
     server: &mut DiskServer,
     own: &mut HashMap<String, Snippet>,
 ) -> Result<(), ParseError> {
-    let mut announced: Option<&str> = None;
+    let mut announced: Option<PathPrefix> = None;
     let mut located = Vec::new();
     let locations = directives(body).filter(|directive| directive.name() == "location");
     let paths: HashSet<&str> = locations.filter_map(Directive::argument).collect();
@@ -30,7 +30,7 @@ pub(super) fn read(
         match node {
             Node::Comment { text, .. } => {
                 // Nothing else stands in it; what people write about a route is no such comment.
-                let prefix = text.trim().strip_prefix("route:").filter(|prefix| PathPrefix::stored(prefix).is_ok());
+                let prefix = text.trim().strip_prefix("route:").and_then(|prefix| PathPrefix::stored(prefix).ok());
                 announced = prefix.or(announced);
             }
             Node::Directive(directive) if directive.name() == "location" => {
@@ -45,17 +45,16 @@ pub(super) fn read(
                 // comment is not that one.
                 let path = Some(word).filter(|word| word.starts_with('/'));
                 let between = |prefix: &str| path.is_some_and(|path| path != prefix) && paths.contains(prefix);
-                let route = match announced.take_if(|prefix| !between(prefix)) {
+                let route = match announced.take_if(|prefix| !between(prefix.as_str())) {
                     Some(known_as) => {
-                        let prefix = path.unwrap_or(known_as);
-                        let former = Some(PathPrefix::stored(known_as)?);
-                        let mut route = match parse_location(directive, prefix, former, &server.moves) {
+                        let prefix = path.unwrap_or(known_as.as_str());
+                        let mut route = match parse_location(directive, prefix, Some(known_as.clone()), &server.moves) {
                             Ok(route) => route,
                             // The operator's own, which stands where the route's was.
-                            Err(_) if prefix != known_as => continue,
+                            Err(_) if prefix != known_as.as_str() => continue,
                             Err(error) => return Err(error),
                         };
-                        route.extra_directives = own.remove(known_as);
+                        route.extra_directives = own.remove(known_as.as_str());
                         route
                     }
                     None if server.protocol == Some(Protocol::Http) => {

@@ -46,11 +46,10 @@ fn dialect_of(source: &str, here: Dialect) -> Dialect {
 }
 
 /// The differences between a file and our own text, with what the reader has told already.
-fn compare(source: &str, ours: &str, told: Remains) -> Remains {
+fn compare(source: &str, ours: &str, mut told: Remains) -> Remains {
     if source == ours {
         return told;
     }
-    let mut told = told;
     // A marked text belongs to one route. What has it besides would lose it.
     let marked = |text: &str| text.lines().filter(|line| line.ends_with(BEGINS)).count();
     if marked(source) > marked(ours) {

@@ -24,7 +24,7 @@ async fn under_way(rig: &Rig) -> (Box<dyn Copying>, u32) {
     told.under_way().await;
     let names = records(rig);
     assert_eq!(names.len(), 1, "{names:?}");
-    let pid = names[0].split('.').next().unwrap().parse().unwrap();
+    let pid = pid_of(&names[0]);
     assert!(birth(pid).is_some());
     (copying, pid)
 }
@@ -32,6 +32,10 @@ async fn under_way(rig: &Rig) -> (Box<dyn Copying>, u32) {
 fn records(rig: &Rig) -> Vec<String> {
     let entries = fs::read_dir(rig.database.with_extension("db.copiers"));
     entries.into_iter().flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn pid_of(record: &str) -> u32 {
+    record.split('.').next().unwrap().parse().unwrap()
 }
 
 /// As when we die between two moments: the pipe is closed, and the kernel has not ended it yet.
@@ -62,7 +66,7 @@ async fn what_ends_while_it_waits_is_known_before_it_is_told_anything() {
     let mut ready = rig.copier.prepare(order(&rig, What::Everything), told).await.unwrap();
     let call = || records(&rig).first().and_then(|name| call_of(name));
     wait_until("rclone", || call().is_some());
-    let pid: i32 = records(&rig)[0].split('.').next().unwrap().parse().unwrap();
+    let pid = i32::try_from(pid_of(&records(&rig)[0])).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
     let ended = ready.ended().await;
     assert!(matches!(ended, Err(CopierError::Failed(_))), "{ended:?}");
